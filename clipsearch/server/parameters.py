@@ -164,6 +164,9 @@ def _with_name(error: QueryError, filters: dict[str, Any]) -> QueryError:
     return error
 
 
+_PLACEHOLDERS = "Give each photo a blurred picture of 36 bytes, its `placeholder`, if the index has one."
+
+
 class HitParameters(HitChoice, FilterParameters):
     """Which hits, in which order and with which details."""
 
@@ -172,6 +175,7 @@ class HitParameters(HitChoice, FilterParameters):
     explain: bool = Field(False, description="Say how the query was understood and where the time went.")
     approximate: bool = Field(True, description="Use the approximate index if there is one; false looks at all photos.")
     exact: bool = Field(False, description="Every digit of scores and matches, in place of six.")
+    placeholders: bool = Field(False, description=_PLACEHOLDERS)
 
 
 class SearchParameters(HitParameters):
@@ -224,6 +228,7 @@ class BrowseParameters(OutlineParameters):
 
     top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
     offset: int = Field(0, ge=0, le=1_000_000_000, description="Skip this many of the first photos.")
+    placeholders: bool = Field(False, description=_PLACEHOLDERS)
 
 
 class CountParameters(FilterParameters):

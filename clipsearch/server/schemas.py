@@ -207,7 +207,7 @@ class OutlineAnswer(BaseModel):
 
     ids: list[int]
     shapes: list[int] = Field(description="A hundred times width / height.", examples=[[150, 75]])
-    days: list[tuple[str | None, int]] = Field(
+    days: list[Annotated[list[str | int | None], Field(min_length=2, max_length=2)]] = Field(
         description="When they were taken, by the cameras' clocks: a day, and how many photos of the list follow with it.",
         examples=[[["2024-07-15", 12], [None, 3]]],
     )

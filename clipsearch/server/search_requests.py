@@ -49,6 +49,7 @@ class SearchRequest:
     exact: bool = False  # every digit of scores
     group_by: GroupBy | None = None
     album: str | None = None
+    placeholders: bool = False
 
     def resolved(self, engine: SearchEngine, uploads: Uploads) -> Query:
         """The Query. RequestError if there is no such photo or upload."""
@@ -130,7 +131,15 @@ def _request(
 ) -> SearchRequest:
     query = choice.query(choice.conditions(query_string), exact=not choice.approximate, **more)
     return SearchRequest(
-        query, tuple(terms), choice.top_k, text, choice.explain, choice.exact, choice.group_by, choice.album
+        query,
+        tuple(terms),
+        choice.top_k,
+        text,
+        choice.explain,
+        choice.exact,
+        choice.group_by,
+        choice.album,
+        choice.placeholders,
     )
 
 

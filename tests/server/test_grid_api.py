@@ -54,7 +54,7 @@ def test_photos_come_by_their_ids_and_have_placeholders(client):
     assert [os.path.basename(photo["path"]) for photo in answer] == ["red.jpg", "blue.jpg"]
     pixels = base64.b64decode(answer[0]["placeholder"])
     assert len(pixels) == 36 and all(abs(a - b) < 12 for a, b in zip(pixels[:3][::-1], COLOURS["red"], strict=True))
-    for address in ("/api/images", "/api/search?q=red"):
+    for address in ("/api/images?placeholders=true", "/api/search?q=red&placeholders=true"):
         found = client.get(address).json()
         assert all(len(photo["placeholder"]) == 48 for photo in found.get("images", found.get("hits")))
     for wrong in ("", "1,,2", "a", "0", ",".join(["1"] * 201)):

@@ -67,7 +67,8 @@ def search_routes(service: Service) -> APIRouter:
             explanation=hits.explain() if search.explain else None,
             exact=search.exact,
         )
-        answer["hits"] = await with_placeholders(service, answer["hits"])
+        if search.placeholders:
+            answer["hits"] = await with_placeholders(service, answer["hits"])
         seconds = time.perf_counter() - start
         timing = {"Server-Timing": f"search;dur={1000 * seconds:.2f}"}
         return json_response({**answer, "considered": origin.considered, "seconds": round(seconds, 6)}, headers=timing)
@@ -110,10 +111,12 @@ def search_routes(service: Service) -> APIRouter:
         if parameters.one_per_shot:
             shots, considered = await service.read(request, lambda engine: engine.browse_shots(condition, **page))
             listed = [{**shot_to_json(shot), **_found_in(shot[0], wanted)} for shot in shots]
-            return json_response({"images": await with_placeholders(service, listed), "considered": considered})
-        records, considered = await service.read(request, lambda engine: engine.browse(condition, **page))
-        listed = [{**photo_to_json(record), **_found_in(record, wanted)} for record in records]
-        return json_response({"images": await with_placeholders(service, listed), "considered": considered})
+        else:
+            records, considered = await service.read(request, lambda engine: engine.browse(condition, **page))
+            listed = [{**photo_to_json(record), **_found_in(record, wanted)} for record in records]
+        if parameters.placeholders:
+            listed = await with_placeholders(service, listed)
+        return json_response({"images": listed, "considered": considered})
 
     @router.get("/duplicates", response_model=schemas.DuplicatesAnswer, responses=_BAD_QUERY)
     async def duplicates(request: Request, parameters: Annotated[DuplicatesParameters, Query()]) -> Response:

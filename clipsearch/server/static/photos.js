@@ -171,6 +171,7 @@ export const photos = new (class extends EventTarget {
     this.dispatchEvent(new Event("busy"));
     try {
       const { path, pairs } = requestFor(search, offset, size);
+      pairs.push(["placeholders", "true"]);
       if (isQuery(search) && offset === 0) pairs.push(["explain", "true"]);
       const answer = await ask(path, { pairs, signal: running.signal });
       if (running !== this.#running) return null;
