@@ -14,6 +14,7 @@ import click
 import pytest
 from PIL import Image
 
+from clipsearch import SearchEngine
 from clipsearch.cli import cli
 from clipsearch.cli.help import TOPICS, topic_text
 from tests.cli.running import run_here
@@ -120,6 +121,9 @@ def sandbox(tmp_path_factory):
     ):
         first = run(f"clipsearch {line}")
         assert first.returncode == 0, first.stderr
+    with SearchEngine.open(photos) as engine:
+        engine.albums.add("Favourites", engine.browse(top_k=2)[0])
+    shutil.copytree(photos / ".clipsearch", home / "Archive" / ".clipsearch")
     given = set(work.iterdir())
 
     def run_until_told(line):
@@ -174,7 +178,15 @@ def test_it_runs(sandbox, where, line):
         assert done.returncode == 1 and "hub" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
-        assert done.stdout or "failures" in line or "forget" in line or " cp " in line or "mcp" in line or ">" in line
+        assert (
+            done.stdout
+            or "failures" in line
+            or "forget" in line
+            or " cp " in line
+            or "mcp" in line
+            or ">" in line
+            or "albums" in line
+        )
 
 
 def test_there_are_examples_for_every_command():

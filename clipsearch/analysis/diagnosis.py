@@ -26,6 +26,7 @@ OPTIONAL = ("pyarrow", "pandas", "sentencepiece", "rawpy", "pillow-jxl-plugin", 
 PACKAGES = (
     *("clipsearch", "numpy", "faiss-cpu", "pillow", "pillow-heif", "openvino", "tokenizers"),
     *("safetensors", "torch", "transformers", "huggingface-hub", "click", "tqdm", "platformdirs"),
+    *("fastapi", "uvicorn", "prometheus-client", "watchfiles", "textual"),
     *OPTIONAL,
 )
 RUNTIMES = {

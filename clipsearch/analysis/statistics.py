@@ -11,9 +11,10 @@ from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
 from clipsearch._internal.arguments import require_one_of
+from clipsearch.indexing.texts import TextCounts, count_texts, reads_text
 from clipsearch.store.collection import Collection
 from clipsearch.store.file_tables import Totals
-from clipsearch.types import Condition, Known, Test, all_of
+from clipsearch.types import Condition, Known, all_of
 
 By: TypeAlias = Literal[
     "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source",
@@ -60,7 +61,7 @@ class Breakdown:
 class Stats(Totals):
     """What is in a collection: its totals, and counts by value."""
 
-    texts_read: int  # photos in which text was looked for (`index --ocr`)
+    texts_read: int  # photos in which text was looked for (`index --ocr`); 0 if the index does not read text
     with_text: int  # of them, those that hold some
     breakdowns: tuple[Breakdown, ...]
 
@@ -83,10 +84,8 @@ def count_photos(
     with collection.reading():
         totals = collection.totals(condition)
         breakdowns = tuple(_breakdown(collection, prop, condition, totals.images, top, depth) for prop in by)
-        among = [condition] if condition else []
-        read = collection.count_of(all_of([*among, Known("text")]))
-        empty = collection.count_of(all_of([*among, Test("text", "=", "")]))
-        return Stats(**asdict(totals), texts_read=read, with_text=read - empty, breakdowns=breakdowns)
+        texts = count_texts(collection, condition) if reads_text(collection) else TextCounts(0, 0)
+        return Stats(**asdict(totals), texts_read=texts.read, with_text=texts.with_text, breakdowns=breakdowns)
 
 
 def count_values(

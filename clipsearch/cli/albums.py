@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.commands import command as command_text
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, argument, command, option
 from clipsearch.cli.exit_status import ended
@@ -52,7 +53,7 @@ def albums(
     """
     if name is None:
         if m3u or write_rating or print0:
-            raise click.UsageError("say which album: clipsearch albums ALBUM --m3u FILE")
+            raise click.UsageError("say which album: `clipsearch albums ALBUM --m3u FILE`")
         return _list(index_folder, as_json)
     with open_engine(index_folder) as engine:
         ids = engine.album(name).ids
@@ -83,7 +84,8 @@ def _list(index_folder: str | None, as_json: bool) -> int:
     }
     width = max(map(len, map(printable, counts)), default=0)
     text = "".join(f"{printable(name):<{width}}  {counted(count, 'photo')}\n" for name, count in counts.items())
-    print_report(as_json, value, text or "no albums yet; the page makes them: clipsearch serve\n")
+    serve = command_text("serve", index=engine.index_folder)
+    print_report(as_json, value, text or f"no albums yet; the page makes them: {serve}\n")
     return 0
 
 

@@ -18,7 +18,7 @@ from clipsearch.indexing import roots
 from clipsearch.indexing.apply import IndexProgress, SyncReport, index_folders
 from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions
-from clipsearch.indexing.texts import READ_TEXT
+from clipsearch.indexing.texts import READ_TEXT, WAS_READ
 from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.collection import Collection
 from clipsearch.types import Either, Fingerprint, Known
@@ -148,7 +148,7 @@ def _state_of(path: str) -> tuple[int, int] | None:
 
 def _keep_texts(old: Collection, new: Collection) -> None:
     """Stage what only the old index has: captions of photos that were moved out of a data set, and texts read in pictures."""
-    for record in old.records(old.select(Either((Known("caption"), Known("text")))).tolist()).values():
+    for record in old.records(old.select(Either((Known("caption"), WAS_READ))).tolist()).values():
         place = new.place(record.file.path)
         known = new.known_file(place) if place else None
         if place is None or known is None or known.image_id is None:

@@ -17,7 +17,20 @@ from clipsearch.images.file_types import is_video_name
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.retries import IN_THE_FILE, MOST_ATTEMPTS
 from clipsearch.store.collection import Collection
-from clipsearch.types import Failure, ImageFile, ImageRecord, Known, Not, Progress, Test, TextSpec, clean_text
+from clipsearch.types import (
+    Condition,
+    Either,
+    Failure,
+    ImageFile,
+    ImageRecord,
+    Known,
+    Not,
+    Progress,
+    Test,
+    TextSpec,
+    all_of,
+    clean_text,
+)
 
 if TYPE_CHECKING:  # decoders are imported only if there are photos to read
     from clipsearch.images.pool import Decoded
@@ -29,6 +42,10 @@ READ_TEXT = "read text"
 
 COMMIT_SECONDS = 5.0
 """A run commits after this long: the most that a crash can lose."""
+
+_HOLDS_TEXT, _HOLDS_NONE = Known("text"), Test("text", "=", "")
+WAS_READ = Either((_HOLDS_TEXT, _HOLDS_NONE))
+"""The photos in which text was looked for."""
 
 _ATTEMPTS = "attempts to read text"
 """The key in `meta` of the photos that made the reader crash, run out of memory or take too long: JSON, id → attempts."""
@@ -84,11 +101,11 @@ def read_new_texts(
     report.interrupted, report.left = texts.interrupted, texts.left
 
 
-def count_texts(collection: Collection) -> TextCounts:
-    """How many photos have been read, and how many of them hold text."""
-    read = len(collection.select(Known("text")))
-    with_text = read - len(collection.select(Test("text", "=", "")))
-    return TextCounts(read, with_text)
+def count_texts(collection: Collection, condition: Condition | None = None) -> TextCounts:
+    """How many photos, or of those that meet a condition, have been read, and how many of them hold text."""
+    among = [condition] if condition else []
+    with_text = collection.count_of(all_of([*among, _HOLDS_TEXT]))
+    return TextCounts(with_text + collection.count_of(all_of([*among, _HOLDS_NONE])), with_text)
 
 
 def read_texts(
@@ -130,7 +147,7 @@ class _Reading:
         self.report = TextReport()
         self._collection = collection
         self._progress = progress
-        ids = collection.select(Not(Known("text"))).tolist()
+        ids = collection.select(Not(WAS_READ)).tolist()
         self._ids = [record.image_id for record in self._records(ids)]
         self.total = len(self._ids)
         self._open: deque[tuple[ImageRecord, int]] = (

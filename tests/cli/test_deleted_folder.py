@@ -31,7 +31,7 @@ def needing(photos, tmp_path):
         ["query", "red", "--index", photos, "--copy-to", "x"], ["query", "red", "--index", photos, "--html", "x.html"],
         ["query", "red", "--index", photos, "--contact-sheet", "x.jpg"], ["stats", "--index", photos, "--png", "x.png"],
         ["pull", "--store", "milvus://127.0.0.1:1/x", "--index", "x"], ["eval", "x.jsonl", "--images", photos], ["browse"],
-        ["models", "pull", "./x"],
+        ["models", "pull", "./x"], ["albums"],
     ]  # fmt: skip
 
 

@@ -8,6 +8,8 @@ import subprocess
 import pytest
 from PIL import Image
 
+from clipsearch.indexing.texts import READ_TEXT
+from clipsearch.store.collection import Collection
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, give_facts
 
@@ -115,6 +117,9 @@ def test_counts_say_in_how_many_photos_text_was_read(indexed):
     some, another = [path.name for path in indexed.rglob("*.jpg")][:2]
     give_facts(indexed / ".clipsearch", some, text="EXIT")
     give_facts(indexed / ".clipsearch", another, text="")
+    with Collection(indexed / ".clipsearch", writable=True) as collection:
+        collection.remember(READ_TEXT, "yes")
+        collection.publish()
     output = run_here("stats", cwd=indexed)[1].decode()
     assert "25% with text in the picture (2 not read yet)" in output
     value = json.loads(run_here("stats", "--json", cwd=indexed)[1])

@@ -287,7 +287,7 @@ def test_too_many_bytes_are_refused(tmp_path):
 def test_what_cannot_be_opened_says_why(tmp_path):
     with pytest.raises(ImageError, match="No such file"):
         read_image(tmp_path / "gone.jpg")
-    with pytest.raises(ImageError, match="directory"):
+    with pytest.raises(ImageError, match="a folder"):
         read_image(tmp_path)
     if hasattr(os, "mkfifo"):
         os.mkfifo(tmp_path / "pipe.jpg")
