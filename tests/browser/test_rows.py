@@ -104,7 +104,7 @@ def test_the_oldest_photos_come_first(page):
 def percents(page, card):
     """The match that a card shows, and the one in its label."""
     label = re.search(r"match (\S+?%)", card.locator(".open").get_attribute("aria-label"))
-    caption = card.locator(".caption span").all_inner_texts()
+    caption = card.locator(".caption span").all_text_contents()
     return caption, [label[1]] if label else []
 
 

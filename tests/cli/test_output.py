@@ -27,6 +27,7 @@ NAMES = (
 ENCODINGS = ("cp1252", "ascii", "cp932")
 LABELS = ("--label", "\u8d64 red", "--label", "\U0001f535 blue", "--label", "z\u00f6ld green")
 HOSTED = {
+    "albums": "tests/cli/test_albums_command.py",
     "browse": "needs a terminal; its screen is not written through these streams",
     "serve": "runs until it is stopped: tests/server",
     "mcp": "speaks a protocol of its own: tests/test_assistant.py",

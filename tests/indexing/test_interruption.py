@@ -69,9 +69,13 @@ def interrupted(folder, press, batch_size=None):
 
 @posix
 def test_the_first_ctrl_c_is_answered_in_words_before_the_work_ends(capfd):
-    with interruptible() as cancel, cancel.listening():
-        os.kill(os.getpid(), signal.SIGINT)
-        assert cancel.wait(10) and "clipsearch: stopping; what is done is kept\n" in capfd.readouterr().err
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what other tests have left would stay in charge
+    try:
+        with interruptible() as cancel, cancel.listening():
+            os.kill(os.getpid(), signal.SIGINT)
+            assert cancel.wait(10) and "clipsearch: stopping; what is done is kept\n" in capfd.readouterr().err
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def once(let_go, answered):

@@ -25,7 +25,7 @@ const BAR = 110; // pixels that the scale bar may be long
 
 const panel = byId("map");
 const canvas = element("canvas", {});
-const marks = element("div", { class: "marks" });
+const marks = element("div", { class: "map-marks" });
 const note = element("p", { class: "map-note", role: "status" });
 const bar = element("p", { class: "map-scale", "aria-hidden": "true" });
 const strip = element("div", { class: "map-strip", role: "group", "aria-label": "Photos taken here", hidden: true });
