@@ -40,7 +40,8 @@ def is_in_front(request: Request) -> bool:
 
 def has_file_manager() -> bool:
     """Whether a folder can be shown here: there is a desktop, and a program that reaches its file manager."""
-    if sys.platform in ("darwin", "win32"):
+    system: str = sys.platform  # type checkers would take the rest for unreachable there
+    if system in ("darwin", "win32"):
         return True
     has_display = any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     return has_display and any(map(shutil.which, ("dbus-send", "xdg-open")))
