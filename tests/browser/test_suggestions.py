@@ -36,6 +36,15 @@ def test_people_places_keywords_and_cameras_are_proposed_for_the_last_words(page
     assert shown(page) == ["pagoda.jpg"]
 
 
+def test_the_list_does_not_lie_over_the_chips_that_say_the_same(page):
+    query = page.locator("#query")
+    query.press_sequentially("a temple in july 2019")
+    page.wait_for_selector("#understood")
+    page.wait_for_selector("#suggestions", state="hidden")
+    query.press_sequentially(" 20")
+    assert "2019" in options(page)
+
+
 def test_words_that_fit_nothing_leave_the_arrow_key_to_the_photos(page):
     search(page, "zebra crossing")
     page.wait_for_timeout(400)  # suggestions would be there by now

@@ -3,6 +3,7 @@
 import { byId, element, icon } from "./dom.js";
 import { countsFor } from "./facet-counts.js";
 import { counted, visible } from "./format.js";
+import { photos } from "./photos.js";
 import { forgetRecentSearches, recentSearches } from "./recent-searches.js";
 import { changeSearch, currentSearch, EMPTY, literal, newSearch } from "./state.js";
 
@@ -37,8 +38,18 @@ export async function suggest() {
   const own = ++turn;
   const found = typed.trim() ? await matches(typed) : [...recent(""), ...(await ideas()).slice(0, MOST)];
   if (own !== turn || input.value !== typed || document.activeElement !== input) return;
-  show(found);
+  show(isUnderstood() ? [] : found);
 }
+
+/** Whether the words at the end were read as a date, a place or a person: chips say so, and the list would lie over them. */
+function isUnderstood() {
+  const typed = input.value.trimEnd().toLowerCase();
+  return photos.understood?.facts.some(({ words }) => typed.endsWith(words.toLowerCase())) ?? false;
+}
+
+photos.addEventListener("shown", () => {
+  if (active < 0 && isUnderstood()) closeSuggestions();
+});
 
 export function closeSuggestions() {
   turn++;

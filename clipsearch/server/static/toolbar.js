@@ -61,7 +61,7 @@ function showStatus() {
 /** How many photos there are, and how many of them are likely matches. @param {Readonly<Search>} search */
 function summary(search) {
   const { list, considered, hasAll } = photos;
-  if (!isQuery(search)) return counted(considered);
+  if (!isQuery(search) || !considered) return counted(considered);
   const all = counted(considered);
   if (search.minMatch && canJudge(search)) {
     const isExact = hasAll || (photos.likely !== null && !photos.moreLikely);
