@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -67,15 +68,19 @@ def interrupted(folder, press, batch_size=None):
     return encoder, let_go
 
 
+INTERRUPTS_ITSELF = """
+import os, signal
+from clipsearch.cli.interrupt import interruptible
+with interruptible() as cancel, cancel.listening():
+    os.kill(os.getpid(), signal.SIGINT)
+    assert cancel.wait(10)
+"""
+
+
 @posix
-def test_the_first_ctrl_c_is_answered_in_words_before_the_work_ends(capfd):
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # what other tests have left would stay in charge
-    try:
-        with interruptible() as cancel, cancel.listening():
-            os.kill(os.getpid(), signal.SIGINT)
-            assert cancel.wait(10) and "clipsearch: stopping; what is done is kept\n" in capfd.readouterr().err
-    finally:
-        signal.signal(signal.SIGINT, before)
+def test_the_first_ctrl_c_is_answered_in_words_before_the_work_ends():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTS_ITSELF], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and done.stderr == "\nclipsearch: stopping; what is done is kept\n"
 
 
 def once(let_go, answered):
