@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch.errors import ClipsearchError
-from clipsearch.images.files import ReadLimits
-from clipsearch.indexing import roots
 from clipsearch.milvus.address import is_address, parse_address
 from clipsearch.query.null_scores import keep_null_scores
 from clipsearch.searcher import Searcher, in_turn
@@ -39,6 +37,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.analysis.statistics import By, Stats, ValueCount
     from clipsearch.distributed.indexing import ClusterReport
     from clipsearch.encoders.base import Encoder
+    from clipsearch.images.files import ReadLimits
     from clipsearch.indexing.apply import IndexProgress, SyncReport
     from clipsearch.indexing.model_change import ModelChange
     from clipsearch.indexing.plan import SyncOptions
@@ -188,6 +187,7 @@ class SearchEngine(Searcher):
         place once it is complete. An interrupted change goes on with the next call. `keep_old` keeps the old index in a folder
         inside.
         """
+        from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.apply import index_folders
         from clipsearch.indexing.plan import SyncOptions
         from clipsearch.indexing.texts import read_new_texts, reads_text
@@ -240,6 +240,8 @@ class SearchEngine(Searcher):
         remote storage and archives are not looked at. Errors are those of `index`, except that a loss is a `refusal` of the
         preview.
         """
+        from clipsearch.images.files import ReadLimits
+        from clipsearch.indexing import roots
         from clipsearch.indexing.plan import SyncOptions
         from clipsearch.indexing.preview import preview_index
 
@@ -276,6 +278,7 @@ class SearchEngine(Searcher):
         Other parameters and errors are those of `index`; also ClipsearchError if the cluster or a storage cannot be reached.
         """
         from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
+        from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
@@ -292,6 +295,8 @@ class SearchEngine(Searcher):
 
         ClipsearchError if a folder is not in the index; CollectionBusy as for `index`.
         """
+        from clipsearch.indexing import roots
+
         self._collection()  # a missing index is refused before a folder or a lock is made
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             forgotten = sum([roots.forget(collection, roots.absolute(folder)) for folder in folders])
@@ -587,6 +592,8 @@ class SearchEngine(Searcher):
         `remote` also files and URLs.
         """
         if self._is_new():
+            from clipsearch.indexing import roots
+
             roots.require_sources(sources, remote=remote)
             self._model.for_new_index()
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:

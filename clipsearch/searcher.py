@@ -20,8 +20,6 @@ from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.keywords import SearchKeywords, make_queries, make_query
-from clipsearch.query.negation import languages_read
-from clipsearch.query.outline import MOST_OUTLINED, Outline, listed_file, outline
 from clipsearch.query.search import list_photos, search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
@@ -37,6 +35,7 @@ if TYPE_CHECKING:  # a text query needs neither Pillow, pymilvus nor threads
     from clipsearch import gazetteer
     from clipsearch.encoders.base import Encoder
     from clipsearch.milvus.store import MilvusStore
+    from clipsearch.query.outline import Outline
     from clipsearch.query.understood import Understood
     from clipsearch.query.vector_store import VectorStore
     from clipsearch.store.several import SeveralCollections
@@ -199,7 +198,8 @@ class Searcher:
         "yesterday" is the day before. Places and people are understood if the index has photos of them; a vector database is
         not asked for them.
         """
-        from clipsearch.query.smart import understand  # not for other queries
+        from clipsearch.query.negation import languages_read  # not for other queries
+        from clipsearch.query.smart import understand
 
         wanted, today = make_query(query, {}, stacklevel=4), today or date.today()
         texts = self._source().text_model if self._model.text_model is None else self._model.text_model
@@ -246,6 +246,8 @@ class Searcher:
 
         It looks at all files for those of one shot, so a shot whose files are far apart in the list is one, too.
         """
+        from clipsearch.query.outline import MOST_OUTLINED, listed_file, outline  # the page needs it
+
         _require_page(condition, 0, 1, sort)
         source = self._source()
         if isinstance(source, Collection):

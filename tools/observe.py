@@ -197,7 +197,7 @@ def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | 
     `model` makes the index first. Commands that do not end by themselves are stopped after some seconds.
     """
     photos = room.home / "Photos"
-    room.may_write += [photos, room.home / "cars", room.work]
+    room.may_write += [photos, room.home / "Archive", room.home / "cars", room.work]
     # The first is the folder of `clipsearch`.
     room.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for copy in (photos, room.work / "data" / "photos"):
@@ -216,11 +216,13 @@ def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | 
     shown = re.findall(r"^\$ (clipsearch .*)$", "".join(block for page in blocks for block in page), re.M)
     for command in dict.fromkeys((first, *(re.split(r" +# ", line)[0].strip() for line in shown))):
         # A model of the hub that nothing fetched is not here either. Measuring speeds takes minutes.
-        if re.search(r"milvus://|--server|shared/|--model NAME|--text-model \w+/|--measure", command):
+        if re.search(r"milvus://|--server|shared/|--model NAME|--(?:text-)?model \w+/|--measure", command):
             yield command, None
             continue
         with room.running("bash", "-c", command) as (process, seen), suppress(subprocess.TimeoutExpired):
             seen.output, seen.errors = process.communicate(timeout=8 if ENDLESS.search(command) else 300)
+        if command == first:  # an index of other folders, for what is searched together
+            shutil.copytree(photos / ".clipsearch", room.home / "Archive" / ".clipsearch")
         yield command, seen
 
 

@@ -9,8 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clipsearch.encoders import hub
-from clipsearch.encoders.hub_trouble import hub_trouble
 from clipsearch.encoders.open_clip_names import hub_id
 from clipsearch.encoders.recommended import (
     DEFAULT_MODEL,
@@ -21,7 +19,6 @@ from clipsearch.encoders.recommended import (
     RecommendedModel,
     find_entry,
 )
-from clipsearch.encoders.runtime import runs_checkpoints
 from clipsearch.errors import ClipsearchWarning, ModelError
 
 logger = logging.getLogger(__name__)
@@ -33,6 +30,7 @@ _LAPTOP_GFLOPS = 15
 
 def model_rows() -> list[dict[str, Any]]:
     """Every model as plain values, `mini` first; `available` says whether it is on this machine."""
+    from clipsearch.encoders import hub
     from clipsearch.encoders.mini.encoder import FOLDER
     from clipsearch.encoders.speeds import measured_speeds
 
@@ -89,6 +87,8 @@ def find_checkpoint(name: str) -> tuple[Path, str]:
         raise ModelError(
             f"there is no model {name!r}: use {MINI!r}, a hub id such as {DEFAULT_MODEL}, or a checkpoint's folder"
         )
+    from clipsearch.encoders import hub  # `mini` needs none of it
+
     entry = find_entry(name)
     revision, sha256s = (entry.revision, dict(entry.sha256s)) if entry else ("main", {})
     cached = hub.cached_folder(name, revision)
@@ -123,9 +123,7 @@ def require_trusted_model(model: str, index_folder: Path, option: str = "--model
         received = came_along and not Path(os.path.realpath(Path.home())).is_relative_to(parent)
         if not received and not model.startswith(("//", "\\\\")):  # Windows would ask the network for these
             return
-    if model == MINI or (
-        _HUB_ID.fullmatch(model) and not folder.exists() and (find_entry(model) or hub.cached_folder(model))
-    ):
+    if model == MINI or (_HUB_ID.fullmatch(model) and not folder.exists() and (find_entry(model) or _is_cached(model))):
         return
     raise ModelError(
         f"the index at {index_folder} names the model {model!r}, which clipsearch does not load without confirmation; "
@@ -133,11 +131,21 @@ def require_trusted_model(model: str, index_folder: Path, option: str = "--model
     )
 
 
+def _is_cached(model: str) -> bool:
+    from clipsearch.encoders import hub  # `mini` needs none of it
+
+    return hub.cached_folder(model) is not None
+
+
 def choose_default_model() -> str:
     """The model for a new index: the default one if it is cached or the hub answers; else a small one of the cache, or `mini`.
 
     Takes less than a second. Settling for another model than the default one issues a ClipsearchWarning.
     """
+    from clipsearch.encoders import hub  # only for a new index
+    from clipsearch.encoders.hub_trouble import hub_trouble
+    from clipsearch.encoders.runtime import runs_checkpoints
+
     if not runs_checkpoints():
         reason = "Larger ones need openvino, or torch and transformers, which are not installed here"
     else:

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, overload
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.query.understood import Understood
 from clipsearch.types import Hit, ImageRecord, Query
 
 if TYPE_CHECKING:
     import pandas
+
+    from clipsearch.query.understood import Understood
 
 NoteCode: TypeAlias = Literal[
     "file-name", "minus", "plus", "negation", "unread", "marks", "unknown", "longer", "places", "values", "best-match",

@@ -49,9 +49,9 @@ class Fusion:
     """Two rankings as one, of pairs (cosine, record)."""
 
     ranking: Ranking
-    near_ids: frozenset[int] = frozenset()  # the pictures among them that are the NEAR best by meaning
-    text_ids: frozenset[int] = frozenset()  # those that words have found
-    complete_ids: frozenset[int] = frozenset()  # those whose texts have all of the words
+    near_ids: frozenset[int]  # the pictures among them that are the NEAR best by meaning
+    text_ids: frozenset[int]  # those that words have found
+    complete_ids: frozenset[int]  # those whose texts have all of the words
 
     def found_by(self, record: ImageRecord) -> tuple[FoundBy, ...]:
         """What has found a picture: meaning, words, or both."""

@@ -18,7 +18,6 @@ from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
-from clipsearch.query.hybrid import DEPTH, Fusion, fused, searched_words
 from clipsearch.query.language import EMPTY
 from clipsearch.query.negation import denies
 from clipsearch.query.notes import filter_notes, limit_notes, query_notes
@@ -99,7 +98,11 @@ class _EmbeddedSearch:
     @property
     def depth(self) -> int:
         """How many of the best photos the hits are chosen from."""
-        least = DEPTH if self.query.hybrid else 1
+        least = 1
+        if self.query.hybrid:
+            from clipsearch.query.hybrid import DEPTH  # not for other queries
+
+            least = DEPTH
         if self.is_chosen:
             return max(least, CANDIDATES, 4 * self.end)
         return max(least, self.end * self.files_of_a_shot)
@@ -260,13 +263,22 @@ def _answers(
                 ),
                 own_photos=_own_photos(store, search.embedded.own),
                 words=_words(search.query, spec),
-                text_words=searched_words(search.query) if search.query.hybrid else "",
+                text_words=_text_words(search.query),
                 text_model=spec.text_model,
                 likely=likely.count if likely else None,
                 more_likely=likely.is_least if likely else False,
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
     return answers
+
+
+def _text_words(query: Query) -> str:
+    """What a `hybrid` query looks for in photos' texts."""
+    if not query.hybrid:
+        return ""
+    from clipsearch.query.hybrid import searched_words  # not for other queries
+
+    return searched_words(query)
 
 
 def _words(query: Query, spec: ModelSpec) -> tuple[str, ...]:
@@ -340,10 +352,13 @@ def _hits(
     if denies(query, embedder.encoder.spec):  # "without people" finds people, so nothing is likely
         best = []
     is_whole = len(ranking) < search.depth
-    fusion = Fusion(ranking)
+    fusion = None
     if query.hybrid:
+        from clipsearch.query.hybrid import fused  # not for other queries
+
         fusion = fused(store, query, search.embedded.vector, search.left_out, ranking)
-    ranking = fusion.ranking
+        ranking = fusion.ranking
+    complete_ids = fusion.complete_ids if fusion else frozenset()
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
     needs_all = search.is_chosen or search.is_one_per_shot
@@ -363,11 +378,11 @@ def _hits(
         )
         matches = _matches(embedder.null_scores(store), len(store), query, scores, best)
     records = [record for _, record in ranking]
-    rows = _matching(matches, records, fusion, query.min_match)
+    rows = _matching(matches, records, complete_ids, query.min_match)
     likely = None
     if is_counted:
         least = RELEVANT if query.min_match is None else query.min_match
-        matching = _matching(matches, records, fusion, least)
+        matching = _matching(matches, records, complete_ids, least)
         count = len(gathered([records[row] for row in matching])) if search.is_one_per_shot else len(matching)
         lowest = np.argsort(own_scores)[:_LAST]
         is_least = not is_whole and any((matches[row] or 0.0) >= least for row in lowest.tolist())
@@ -388,7 +403,7 @@ def _hits(
             *ranking[row],
             matches[row],
             others.get(row, ()),
-            fusion.found_by(ranking[row][1]) if query.hybrid else (),
+            fusion.found_by(ranking[row][1]) if fusion else (),
         )
         for rank, row in page
     ]
@@ -396,15 +411,13 @@ def _hits(
 
 
 def _matching(
-    matches: Sequence[float | None], records: Sequence[ImageRecord], fusion: Fusion, least: float | None
+    matches: Sequence[float | None], records: Sequence[ImageRecord], complete_ids: frozenset[int], least: float | None
 ) -> list[int]:
     """The positions of the photos with at least such a match, or whose texts have all of the words."""
     if least is None:
         return list(range(len(records)))
     return [
-        row
-        for row, match in enumerate(matches)
-        if (match or 0.0) >= least or records[row].image_id in fusion.complete_ids
+        row for row, match in enumerate(matches) if (match or 0.0) >= least or records[row].image_id in complete_ids
     ]
 
 

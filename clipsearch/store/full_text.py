@@ -10,9 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from clipsearch.errors import QueryError
 
@@ -46,8 +45,7 @@ def _word() -> re.Pattern[str]:
     return re.compile(rf"[{_UNSPACED}]|(?:{letter}){{1,{_LONGEST_WORD}}}")
 
 
-@dataclass(frozen=True, slots=True)
-class Phrase:
+class Phrase(NamedTuple):
     """Words that follow each other; with `is_prefix`, the last one may go on."""
 
     words: tuple[str, ...]

@@ -68,6 +68,31 @@ def test_a_text_query_on_a_checkpoint_needs_neither_torch_nor_openvino_nor_pillo
     assert not loaded_by(code) & {"torch", "transformers", "huggingface_hub", "openvino", "PIL", "faiss"}
 
 
+NOT_FOR_A_PLAIN_QUERY = (
+    "PIL", "torch", "transformers", "openvino", "huggingface_hub", "clipsearch.encoders.hub", "clipsearch.gazetteer",
+    "clipsearch.images.decode", "clipsearch.indexing", "clipsearch.milvus.store", "clipsearch.query.hybrid",
+    "clipsearch.query.matching_words", "clipsearch.query.outline", "clipsearch.query.smart", "clipsearch.query.understood",
+    "clipsearch.server", "clipsearch.store.several", "clipsearch.transfer",
+)  # fmt: skip
+"""Packages and modules that only other queries or commands need. Each costs from half a millisecond to seconds."""
+
+
+def test_a_plain_query_imports_only_what_it_needs(photos_with_mini):
+    code = f"""
+import sys
+from clipsearch.cli import main
+try:
+    main(["query", "red", "--index", {str(photos_with_mini / ".clipsearch")!r}])
+finally:
+    print(*sys.modules, file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "red.jpg" in done.stdout
+    loaded = done.stderr.split()
+    assert "clipsearch.query.search" in loaded
+    assert not [name for name in loaded if f"{name}.".startswith(tuple(f"{other}." for other in NOT_FOR_A_PLAIN_QUERY))]
+
+
 def test_the_public_names_are_exactly_all():
     code = "import clipsearch, types; print(*[n for n in clipsearch.__all__ if getattr(clipsearch, n) is None])"
     loaded_by(code)
