@@ -216,7 +216,7 @@ def readme_session(room: Room, model: str) -> Iterator[tuple[str, Observation | 
     shown = re.findall(r"^\$ (clipsearch .*)$", "".join(block for page in blocks for block in page), re.M)
     for command in dict.fromkeys((first, *(re.split(r" +# ", line)[0].strip() for line in shown))):
         # A model of the hub that nothing fetched is not here either. Measuring speeds takes minutes.
-        if re.search(r"milvus://|--server|shared/|--model NAME|--(?:text-)?model \w+/|--measure", command):
+        if re.search(r"milvus://|--server|shared/|--model NAME|--(?:text-)?model [\w-]+/|--measure", command):
             yield command, None
             continue
         with room.running("bash", "-c", command) as (process, seen), suppress(subprocess.TimeoutExpired):

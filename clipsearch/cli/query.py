@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -295,6 +294,8 @@ class _Pictures:
     def _fetch(self, url: str) -> Path:
         if not self._allow_url:
             raise QueryError(f"{url} is a web address; --allow-url allows downloading the picture there")
+        from tempfile import TemporaryDirectory  # not for other queries
+
         from clipsearch.images.fetch import fetch_image
 
         if url not in self._fetched:

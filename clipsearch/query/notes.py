@@ -20,7 +20,6 @@ from clipsearch.images.file_types import is_image_name
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text
 from clipsearch.query.negation import languages_read, negations_of, without_negations
-from clipsearch.query.unmet import unmet
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import cosine, percent
 from clipsearch.types import (
@@ -100,6 +99,8 @@ def filter_notes(
     if considered:
         notes = [_several_places(leaf, hits) for leaf in leaves if isinstance(leaf, Located)]
     if not considered and (images := len(store)):
+        from clipsearch.query.unmet import unmet  # few queries need it
+
         longer = {leaf: note for leaf in leaves if isinstance(leaf, Test) and (note := _longer(leaf, store))}
         values = unmet([leaf for leaf in leaves if leaf not in longer], store)
         fields = {field: None for leaf in leaves if (field := _needed_fact(leaf)) and field not in values}

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import quote
 
 from clipsearch._internal.atomic_files import put_in_place, sync_folder
@@ -21,6 +20,9 @@ from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED
 from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
 from clipsearch.store.validation import WHAT_TO_DO, require_own_files
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 FORMAT_VERSION = 9
 _APPLICATION_ID = 0x434C4950  # "CLIP"
@@ -360,6 +362,8 @@ def _copied(path: Path) -> TemporaryDirectory[str] | None:
     log = path.with_name(f"{path.name}-wal")
     if not (log.exists() and log.stat().st_size):
         return None
+    from tempfile import TemporaryDirectory  # few indexes need it
+
     copy = TemporaryDirectory(prefix="clipsearch-")
     try:
         for file in (path, log):
