@@ -26,7 +26,8 @@ def test_searches_can_be_awaited(engine):
         asyncio.run(engine.asearch(""))
 
 
-def test_the_event_loop_goes_on_while_a_search_runs(engine, monkeypatch):
+def held(engine, monkeypatch):
+    """Make searches wait. Returns two events: a search has begun, and searches may go on."""
     begun, go_on = threading.Event(), threading.Event()
     answers = engine._searched
 
@@ -36,6 +37,11 @@ def test_the_event_loop_goes_on_while_a_search_runs(engine, monkeypatch):
         return answers(*arguments)
 
     monkeypatch.setattr(engine, "_searched", slow)
+    return begun, go_on
+
+
+def test_the_event_loop_goes_on_while_a_search_runs(engine, monkeypatch):
+    begun, go_on = held(engine, monkeypatch)
 
     async def ask():
         search = asyncio.ensure_future(engine.asearch("red", 1))
@@ -49,15 +55,7 @@ def test_the_event_loop_goes_on_while_a_search_runs(engine, monkeypatch):
 
 def test_an_engine_closed_with_searches_waiting_cancels_them(indexed_photos, encoder, monkeypatch):
     engine = SearchEngine.open(indexed_photos)
-    begun, go_on = threading.Event(), threading.Event()
-    answers = engine._searched
-
-    def slow(*arguments):
-        begun.set()
-        assert go_on.wait(10)
-        return answers(*arguments)
-
-    monkeypatch.setattr(engine, "_searched", slow)
+    begun, go_on = held(engine, monkeypatch)
 
     async def ask():
         first, second = (asyncio.ensure_future(engine.asearch("red", 1)) for _ in range(2))

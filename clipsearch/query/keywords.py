@@ -181,19 +181,20 @@ def _stars(value: Any) -> str:
 
 
 def _near(value: Any) -> Condition:
-    if isinstance(value, (tuple, list)):
-        for number in value:
-            require_number("each of latitude, longitude and km", number)
-        value = ",".join(str(float(number)) for number in value)
-    return filters.taken_near(_text(value))
+    return filters.taken_near(_degrees("latitude, longitude and km", value))
 
 
 def _within(value: Any) -> Condition:
+    return filters.taken_within(_degrees("south, west, north and east", value))
+
+
+def _degrees(names: str, value: Any) -> str:
+    """Several numbers as the flags have them, or the text itself."""
     if isinstance(value, (tuple, list)):
         for number in value:
-            require_number("each of south, west, north and east", number)
-        value = ",".join(str(float(number)) for number in value)
-    return filters.taken_within(_text(value))
+            require_number(f"each of {names}", number)
+        return ",".join(str(float(number)) for number in value)
+    return _text(value)
 
 
 def _at_least(field: Field) -> Callable[[Any], Condition]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import IO
 
-from clipsearch.errors import ImageError
 from clipsearch.images.file_types import VIDEO_HEAD_BYTES, video_container
-from clipsearch.images.files import clamped, open_regular
 from clipsearch.images.thumbnails import is_same_state
+from clipsearch.server.originals import open_indexed
 from clipsearch.types import ImageFile, ImageRecord
 
 FILM_TYPES = {
@@ -32,13 +31,8 @@ def is_film(record: ImageRecord) -> bool:
 
 def open_film(record: ImageRecord) -> IO[bytes]:
     """A film's file, opened. ImageError if it is gone or has changed since it was indexed, by its size and time."""
-    name = record.file.name
-    try:
-        file, state = open_regular(record.file.path)
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}", error.cause) from error
-    found = ImageFile(record.file.path, state.st_size, clamped(state.st_mtime_ns))
-    if not is_same_state(found, record.file) or video_container(file.read(VIDEO_HEAD_BYTES)) is None:
-        file.close()
-        raise ImageError(f"{name} has changed since it was indexed; index again to see it")
-    return file
+
+    def is_unchanged(file: IO[bytes], found: ImageFile) -> bool:
+        return is_same_state(found, record.file) and video_container(file.read(VIDEO_HEAD_BYTES)) is not None
+
+    return open_indexed(record, is_unchanged)

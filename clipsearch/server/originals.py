@@ -5,12 +5,13 @@ from __future__ import annotations
 import mimetypes
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from typing import IO
 
 from clipsearch._internal.file_names import distinct_names
 from clipsearch.errors import ImageError
-from clipsearch.images.files import clamped, content_hash, open_regular
+from clipsearch.images.files import access_error, clamped, content_hash, open_regular
 from clipsearch.images.thumbnails import is_same_state
 from clipsearch.types import ImageFile, ImageRecord
 
@@ -21,23 +22,38 @@ _BLOCK = 1024 * 1024  # bytes in memory
 _ZIP64 = 2**31 - 1  # from this size on, a file's entry has sizes of 8 bytes
 
 
-def open_original(record: ImageRecord) -> IO[bytes]:
-    """A photo's own file, opened. ImageError if it is gone, or is not what was indexed."""
-    name = record.file.name
+def open_indexed(record: ImageRecord, is_unchanged: Callable[[IO[bytes], ImageFile], bool]) -> IO[bytes]:
+    """A record's own file, opened. ImageError, which names it, if it is gone or `is_unchanged` says that it is another one.
+
+    `is_unchanged` gets the open file, and its size and time now. It may read the file.
+    """
+    path, name = record.file.path, record.file.name
     try:
-        file, state = open_regular(record.file.path)
-    except ImageError as error:
-        raise ImageError(f"{name}: {error}", error.cause) from error
-    found = ImageFile(record.file.path, state.st_size, clamped(state.st_mtime_ns))
-    if is_same_state(found, record.file):
-        return file
-    try:  # a copy of a folder often has other times
-        if found.size == record.file.size and content_hash(found.path, found.size)[0] == record.info.content_hash:
-            return file
-        raise ImageError(f"{name} has changed since it was indexed; index again to see it")
-    except BaseException:
-        file.close()
-        raise
+        file, state = open_regular(path)
+        with ExitStack() as closing:
+            closing.callback(file.close)
+            if is_unchanged(file, ImageFile(path, state.st_size, clamped(state.st_mtime_ns))):
+                closing.pop_all()
+                return file
+    except (ImageError, OSError) as error:
+        reason = error if isinstance(error, ImageError) else access_error(path, error)
+        raise ImageError(f"{name}: {reason}", reason.cause) from error
+    raise ImageError(f"{name} has changed since it was indexed; index again to see it")
+
+
+def open_original(record: ImageRecord) -> IO[bytes]:
+    """A photo's own file, opened. ImageError if it is gone, or is not what was indexed by its state and its content."""
+
+    def is_unchanged(_: IO[bytes], found: ImageFile) -> bool:
+        if is_same_state(found, record.file):
+            return True
+        if found.size != record.file.size:
+            return False
+        return (
+            content_hash(found.path, found.size)[0] == record.info.content_hash
+        )  # a copied folder often has other times
+
+    return open_indexed(record, is_unchanged)
 
 
 def original_type(name: str) -> str:

@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 from PIL import Image
 
-from tests.conftest import PHOTOS, give_captions, give_facts
+from tests.conftest import PHOTOS, give_captions, give_facts, save_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -148,6 +148,16 @@ def album(tmp_path_factory):
     return folder
 
 
+@pytest.fixture
+def small(tmp_path):
+    """An index of three photos."""
+    folder = tmp_path / "small"
+    for colour in ("red", "green", "blue"):
+        save_photo(folder / f"{colour}.jpg", colour)
+    index(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def address(album):
     """The address of the album's server."""
@@ -188,22 +198,21 @@ def index(folder, *options, model="mini"):
     assert run.returncode in (0, 3), run.stderr
 
 
+def serve_command(index_folder, *arguments, port=0):
+    """The command that serves an index to browsers, and opens none."""
+    given = ["--index", index_folder, "--no-open", "--port", port, *arguments]
+    return [sys.executable, "-m", "clipsearch", "serve", *map(str, given)]
+
+
 @contextmanager
 def serving(index_folder, *arguments, port=0, index=True):
     """Run `clipsearch serve` as a process, perhaps without an index. Yields (process, address without a final slash)."""
-    command = [
-        sys.executable,
-        "-m",
-        "clipsearch",
-        "serve",
-        "--index",
-        str(index_folder),
-        "--no-open",
-        "--port",
-        str(port),
-    ]
     process = subprocess.Popen(
-        [*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment()
+        serve_command(index_folder, *arguments, port=port),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(),
     )
     try:
         address = process.stdout.readline().strip().rstrip("/")
@@ -218,6 +227,29 @@ def serving(index_folder, *arguments, port=0, index=True):
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+def save_and_come_back(page, name, request):
+    """Save this search under a name, leave it, and use it, which sends a request with this text. What the list says of it."""
+    page.click("#open-saved")
+    page.get_by_label("Name of this search").fill(name)
+    page.get_by_role("button", name="Save this search").click()
+    page.wait_for_selector(".rows .row")
+    words = page.locator(".rows .row").inner_text()
+    page.keyboard.press("Escape")
+    with answered(page):
+        page.click("#home")
+    page.click("#open-saved")
+    with answered(page, request):
+        page.get_by_role("button", name=name).first.click()
+    return words
+
+
+def remove_saved(page, name):
+    """Remove the only saved search."""
+    page.click("#open-saved")
+    page.get_by_label(f"Remove {name}").click()
+    page.wait_for_selector(".rows", state="detached")
 
 
 def show_made_up(page, photos=()):

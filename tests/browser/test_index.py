@@ -10,16 +10,6 @@ from tests.conftest import save_photo
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture
-def small(tmp_path):
-    """An index of three photos."""
-    folder = tmp_path / "small"
-    for colour in ("red", "green", "blue"):
-        save_photo(folder / f"{colour}.jpg", colour)
-    index(folder)
-    return folder
-
-
 def test_what_could_not_be_read_is_listed(page, album):
     page.click("#open-library")
     page.wait_for_selector(".failures li")

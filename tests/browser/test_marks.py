@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import answered, search, shown
+from tests.browser.conftest import answered, remove_saved, save_and_come_back, search, shown
 
 
 def mark(page, number, kind):
@@ -64,17 +64,6 @@ def test_the_viewer_marks_and_a_saved_search_keeps_the_marks(page):
     page.wait_for_selector("#viewer", state="hidden")
     marked, url = shown(page), page.url
     assert names[0] not in marked
-    page.click("#open-saved")
-    page.get_by_label("Name of this search").fill("animals")
-    page.get_by_role("button", name="Save this search").click()
-    page.wait_for_selector(".rows .row")
-    page.keyboard.press("Escape")
-    with answered(page):
-        page.click("#home")
-    page.click("#open-saved")
-    with answered(page, "wrong="):
-        page.get_by_role("button", name="animals").first.click()
+    save_and_come_back(page, "animals", "wrong=")
     assert (shown(page), page.url) == (marked, url)
-    page.click("#open-saved")
-    page.get_by_label("Remove animals").click()
-    page.wait_for_selector(".rows", state="detached")
+    remove_saved(page, "animals")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.browser.conftest import answered, search, show_made_up, shown
+from tests.browser.conftest import answered, remove_saved, save_and_come_back, search, show_made_up, shown
 
 WIDTHS = {390: 844, 820: 1180, 1440: 900, 3840: 2160}
 HEADINGS = "() => [...document.querySelectorAll('.group')].map((one) => one.textContent)"
@@ -175,21 +175,9 @@ def test_the_page_says_how_many_photos_are_likely_and_one_control_shows_only_the
 def test_a_saved_search_keeps_the_threshold(page):
     search(page, "a giraffe")
     pick(page, "certain")
-    page.click("#open-saved")
-    page.get_by_label("Name of this search").fill("certainly")
-    page.get_by_role("button", name="Save this search").click()
-    page.wait_for_selector(".rows .row")
-    assert "certain" in page.locator(".rows .row .soft").inner_text()
-    page.keyboard.press("Escape")
-    with answered(page):
-        page.click("#home")
-    page.click("#open-saved")
-    with answered(page, "min_match=0.9"):
-        page.get_by_role("button", name="certainly").first.click()
+    assert "certain" in save_and_come_back(page, "long necks", "min_match=0.9")
     assert page.locator("#match-certain").is_checked()
-    page.click("#open-saved")
-    page.get_by_label("Remove certainly").click()
-    page.wait_for_selector(".rows", state="detached")
+    remove_saved(page, "long necks")
 
 
 def hits(matches):

@@ -8,7 +8,7 @@ import zipfile
 
 import pytest
 
-from tests.browser.conftest import answered, search, shown
+from tests.browser.conftest import answered, remove_saved, save_and_come_back, search, shown
 
 pytestmark = pytest.mark.long
 
@@ -113,20 +113,9 @@ def test_a_search_is_saved_used_and_forgotten(page):
     with answered(page, "orientation="):
         page.locator("#filters").get_by_role("button", name="landscape").click()
     names, url = shown(page), page.url
-    page.click("#open-saved")
-    page.get_by_label("Name of this search").fill("snow/cats & <b>")
-    page.get_by_role("button", name="Save this search").click()
-    page.wait_for_selector(".rows .row")
-    page.keyboard.press("Escape")
-    with answered(page):
-        page.click("#home")
-    page.click("#open-saved")
-    with answered(page, "/api/search"):
-        page.get_by_role("button", name="snow/cats & <b>").first.click()
+    save_and_come_back(page, "snow/cats & <b>", "/api/search")
     assert (shown(page), page.url) == (names, url)
-    page.click("#open-saved")
-    page.get_by_label("Remove snow/cats & <b>").click()
-    page.wait_for_selector(".rows", state="detached")
+    remove_saved(page, "snow/cats & <b>")
     assert "None yet" in page.locator("#panel").inner_text()
 
 

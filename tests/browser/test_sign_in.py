@@ -1,12 +1,11 @@
 """Signing in with a token: the page that asks for it, and addresses that sign in once."""
 
 import subprocess
-import sys
 
 import pytest
 
 from clipsearch.server.sessions import Sessions
-from tests.browser.conftest import environment, shown
+from tests.browser.conftest import environment, serve_command, shown
 
 TOKEN = "correct-horse-battery"
 
@@ -14,19 +13,12 @@ TOKEN = "correct-horse-battery"
 @pytest.fixture(scope="module")
 def locked(album):
     """A server with a token: the address, and the address that signs in once."""
-    command = [
-        sys.executable,
-        "-m",
-        "clipsearch",
-        "serve",
-        "--index",
-        album / ".clipsearch",
-        "--no-open",
-        "--port",
-        "0",
-    ]
     process = subprocess.Popen(
-        [*command, "--token", TOKEN], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+        serve_command(album / ".clipsearch", "--token", TOKEN),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
     )
     address = process.stdout.readline().strip()
     link = next(line for line in process.stderr if "#sign-in=" in line).split()[-1]

@@ -5,20 +5,10 @@ import socket
 
 import pytest
 
-from tests.browser.conftest import answered, index, search, serving, shown
+from tests.browser.conftest import answered, search, serving, shown
 from tests.conftest import save_photo
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def small(tmp_path):
-    """An index of three photos."""
-    folder = tmp_path / "small"
-    for colour in ("red", "green", "blue"):
-        save_photo(folder / f"{colour}.jpg", colour)
-    index(folder)
-    return folder
 
 
 def test_a_server_that_is_gone_is_said_and_comes_back(new_page, small):

@@ -1,6 +1,7 @@
 """Films and pages over HTTP: parts of a film, and the picture of each moment."""
 
 import asyncio
+import errno
 import io
 import os
 
@@ -12,6 +13,7 @@ from clipsearch.errors import ImageError
 from clipsearch.images.file_types import VIDEO_FORMATS
 from clipsearch.server import parts
 from clipsearch.server.films import FILM_TYPES, open_film
+from clipsearch.server.originals import open_indexed
 from clipsearch.server.parts import PartResponse
 from clipsearch.server.service import Service
 from tests.conftest import COLOURS, save_pages
@@ -150,6 +152,13 @@ def test_a_film_is_read_block_by_block_and_broken_off_if_it_shrinks(film, engine
     film.write_bytes(b"")
     with pytest.raises(ImageError, match="has changed"):
         open_film(record)
+
+    def unreadable(file, found):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(ImageError, match=r"film.mp4: Input/output error") as error:
+        open_indexed(record, unreadable)
+    assert error.value.cause == "access"
 
 
 def test_each_moment_has_its_own_thumbnail(client, moments):
