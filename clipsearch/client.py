@@ -181,6 +181,10 @@ class Client:
         body = {"add": list(add), "remove": list(remove)}
         return list(self._json("POST", f"/api/albums/{quote(name, safe='')}", body=body)["ids"])
 
+    def rename_album(self, name: str, new_name: str) -> None:
+        """Give an album another name; its photos stay in it."""
+        self._json("POST", f"/api/albums/{quote(name, safe='')}", body={"name": new_name})
+
     def duplicates(self, filters: Sequence[Condition] = (), *, exact_only: bool = False) -> dict[str, Any]:
         """Photos that are copies of each other: "groups", each with "best" and "copies", and "copies", "bytes", "failures".
 

@@ -26,6 +26,7 @@ def albums(
     m3u: str | None = option(
         "--m3u", "FILE", "Write the photos' paths as a list, which players and scripts read.", OUTPUT, type=click.Path()
     ),
+    rename: str | None = option("--rename", "NAME", "Give the album another name.", OUTPUT),
     write_rating: int | None = option(
         "--write-rating",
         "STARS",
@@ -45,6 +46,7 @@ def albums(
     clipsearch albums Favourites
     clipsearch albums Favourites --m3u favourites.m3u8
     clipsearch albums Favourites --write-rating 5
+    clipsearch albums Italy --rename "Italy 2016"
 
     `Favourites` is the album of the hearts. Photos that are not in the index are left out.
 
@@ -52,9 +54,14 @@ def albums(
     no photo, and no rating that a sidecar has already. Exit status 3: some could not be written.
     """
     if name is None:
-        if m3u or write_rating or print0:
+        if m3u or write_rating or print0 or rename is not None:
             raise click.UsageError("say which album: `clipsearch albums ALBUM --m3u FILE`")
         return _list(index_folder, as_json)
+    if rename is not None:
+        with open_engine(index_folder) as engine:
+            engine.albums.rename(name, rename)
+        note(f"the album {printable(name)} is now called {printable(rename)}")
+        return 0
     with open_engine(index_folder) as engine:
         ids = engine.album(name).ids
         records = engine.records(ids)

@@ -164,6 +164,7 @@ def _with_name(error: QueryError, filters: dict[str, Any]) -> QueryError:
     return error
 
 
+_FAVOURITES = "Also say which of the photos are favourites."
 _PLACEHOLDERS = "Give each photo a blurred picture of 36 bytes, its `placeholder`, if the index has one."
 
 
@@ -176,6 +177,7 @@ class HitParameters(HitChoice, FilterParameters):
     approximate: bool = Field(True, description="Use the approximate index if there is one; false looks at all photos.")
     exact: bool = Field(False, description="Every digit of scores and matches, in place of six.")
     placeholders: bool = Field(False, description=_PLACEHOLDERS)
+    favourites: bool = Field(False, description=_FAVOURITES)
 
 
 class SearchParameters(HitParameters):
@@ -229,6 +231,7 @@ class BrowseParameters(OutlineParameters):
     top_k: int = Field(50, ge=1, le=MOST_HITS, description="How many photos at most.")
     offset: int = Field(0, ge=0, le=1_000_000_000, description="Skip this many of the first photos.")
     placeholders: bool = Field(False, description=_PLACEHOLDERS)
+    favourites: bool = Field(False, description=_FAVOURITES)
 
 
 class CountParameters(FilterParameters):

@@ -171,6 +171,7 @@ class SearchAnswer(BaseModel):
     explanation: dict[str, Any] | None = Field(None, description="With `explain`.")
     considered: int = Field(description="The number of photos that pass the filters.", examples=[8091])
     seconds: float = Field(description="The time the server took.", examples=[0.016])
+    favourites: list[int] | None = Field(None, description="With `favourites`: the ids of the favourites among them.")
 
 
 class ListedPhoto(Photo):
@@ -188,6 +189,7 @@ class BrowseAnswer(BaseModel):
 
     images: list[ListedPhoto]
     considered: int
+    favourites: list[int] | None = Field(None, description="With `favourites`: the ids of the favourites among them.")
 
 
 class KnownPhoto(Photo):
@@ -218,6 +220,7 @@ class OutlineAnswer(BaseModel):
         description="With `one_per_shot`: the ids of a shot's other files, by the photo's position from 0."
     )
     considered: int = Field(description="The number of files in the whole list.")
+    favourites: list[int] = Field(description="The ids of the favourites among them.")
 
 
 class UploadAnswer(BaseModel):

@@ -50,6 +50,7 @@ class SearchRequest:
     group_by: GroupBy | None = None
     album: str | None = None
     placeholders: bool = False
+    favourites: bool = False
 
     def resolved(self, engine: SearchEngine, uploads: Uploads) -> Query:
         """The Query. RequestError if there is no such photo or upload."""
@@ -140,6 +141,7 @@ def _request(
         choice.group_by,
         choice.album,
         choice.placeholders,
+        choice.favourites,
     )
 
 

@@ -24,6 +24,7 @@ from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.server.uploads import Upload, Uploads, received
 from clipsearch.server.workers import EngineThread, SearchThread
+from clipsearch.store.albums import FAVOURITES
 from clipsearch.store.catalog_file import catalog_identity, has_catalog
 from clipsearch.types import Condition, Fingerprint, ImageRecord
 
@@ -71,6 +72,7 @@ class Service:
         self.downloads = Downloads()
         self.saved = SavedSearches(index_folder)  # only the thread of `lookups` uses it
         self.jobs = IndexJobs(make_engine, offered)
+        self._favourites: tuple[object, frozenset[int]] | None = None  # only the thread of `lookups` uses it
 
     def load(self) -> tuple[Fingerprint | None, int]:
         """Load the model and the vectors. The model, or None for an empty index, and the number of photos.
@@ -179,6 +181,16 @@ class Service:
     async def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """Photos of the index by id. Those that it does not have are left out."""
         return await self.lookups.run(lambda engine: engine.records(ids))
+
+    async def favourites(self) -> frozenset[int]:
+        """The ids of the favourites that are in the index now. The same object until they, or the index, change."""
+        return await self.lookups.run(self._read_favourites)
+
+    def _read_favourites(self, engine: SearchEngine) -> frozenset[int]:
+        state = (catalog_identity(engine.index_folder), engine.version, engine.albums.state())
+        if self._favourites is None or self._favourites[0] != state:
+            self._favourites = state, frozenset(engine.album(FAVOURITES).ids)
+        return self._favourites[1]
 
     async def version(self) -> tuple[object, int]:
         """A value that changes when the index gets a commit, or is replaced by another."""

@@ -44,20 +44,26 @@ class Albums:
         """The names of the albums: favourites first, the others sorted."""
         return sorted(self._read(), key=lambda name: (name != FAVOURITES, name.casefold(), name))
 
+    def state(self) -> object:
+        """A value that changes when the file does; None while there is no file."""
+        try:
+            status = self._file.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_size, status.st_mtime_ns
+
     def members(self, name: str) -> list[Member]:
         """The photos of an album, in the order in which they were added. QueryError if there is none of this name."""
         albums = self._read()
         if name == FAVOURITES:
             albums.setdefault(name, {})
         if name not in albums:
-            known = ", ".join(sorted(albums)[:10]) or "none yet"
-            raise QueryError(f"there is no album {name!r}; there are: {known}")
+            raise _no_album(name, albums)
         return [(os.path.normpath(os.path.join(self._above, path)), digest) for path, digest in albums[name].items()]
 
     def add(self, name: str, photos: Iterable[ImageRecord]) -> int:
         """Add photos to an album, which is made if there is none; returns how many it has. ClipsearchError if it is full."""
-        if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
-            raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
+        _check_name(name)
         with locked_briefly(self._file):
             albums = self._read()
             if name not in albums and len(albums) >= MOST_ALBUMS:
@@ -82,6 +88,21 @@ class Albums:
             }
             self._write(albums)
             return len(albums[name])
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give an album another name. QueryError if there is no such album, or if the new name is not possible or is taken."""
+        _check_name(new_name)
+        if FAVOURITES in (name, new_name):
+            raise QueryError(f"{FAVOURITES} is the album that the hearts fill, so it keeps its name")
+        with locked_briefly(self._file):
+            albums = self._read()
+            if name not in albums:
+                raise _no_album(name, albums)
+            if new_name == name:
+                return
+            if new_name in albums:
+                raise QueryError(f"there is an album {new_name!r} already; choose another name")
+            self._write({new_name if known == name else known: album for known, album in albums.items()})
 
     def remove(self, name: str) -> bool:
         """Remove an album, but none of its photos; False if there is none of this name."""
@@ -115,6 +136,16 @@ class Albums:
     def _write(self, albums: dict[str, dict[str, str]]) -> None:
         with replacing([self._file], force=True) as (unfinished,):
             unfinished.write_text(json.dumps({"albums": albums}, indent=1), "ascii")
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+        raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
+
+
+def _no_album(name: str, albums: Iterable[str]) -> QueryError:
+    known = ", ".join(sorted(albums)[:10]) or "none yet"
+    return QueryError(f"there is no album {name!r}; there are: {known}")
 
 
 def playlist(paths: Iterable[str]) -> bytes:

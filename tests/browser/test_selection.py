@@ -151,6 +151,35 @@ def test_a_search_is_shared_by_its_address_and_as_a_gallery(page):
     assert "<title>a guitar</title>" in download.value.path().read_text("utf-8")
 
 
+def test_hearts_are_on_the_cards(page, album):
+    name, other = shown(page)[:2]
+    card = page.locator(".photo").first
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    card.locator(".open").focus()
+    page.keyboard.press("h")
+    page.wait_for_function("() => document.querySelector('.photo .open').ariaLabel.includes('favourite')")
+    assert card.locator(".heart").get_attribute("aria-pressed") == "true"
+    second = page.locator(".photo").nth(1)
+    second.hover()
+    second.get_by_label(f"{other} is a favourite").click()
+    page.wait_for_function("() => document.querySelectorAll('.photo .favourite').length === 2")
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    page.locator("#query").hover()
+    assert page.locator(".photo .favourite:visible").count() == 2 and page.locator(".photo .heart:visible").count() == 0
+    asked.clear()
+    search(page, "a giraffe")
+    page.wait_for_function("() => document.querySelectorAll('.photo .favourite').length === 2")
+    assert not [url for url in asked if "albums" in url]  # the answer says it
+    for favourite in (name, other):
+        page.locator(f'.photo .open[aria-label^="{favourite}, "]').focus()
+        page.keyboard.press("h")
+        page.wait_for_function("() => document.querySelector('#note').textContent.startsWith('Removed')")
+        page.wait_for_selector(f'.open[aria-label^="{favourite}, "][aria-label*=", favourite"]', state="detached")
+    assert page.locator(".photo .favourite").count() == 0
+
+
 def test_favourites_and_albums_are_filled_opened_and_removed(page):
     _, second, third = shown(page)[:3]
     page.locator(".photo .open").first.click()
@@ -181,6 +210,23 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
         page.get_by_role("button", name="Take it out").click()
     assert len(shown(page)) == 1
     page.click("#open-saved")
-    for name in ("Favourites", "Two <b>"):
+    page.get_by_label("Rename the album Two <b>").click()
+    assert page.get_by_label("Rename the album Favourites").count() == 0  # the hearts fill it
+    field = page.get_by_label("New name of the album Two <b>")
+    page.expected += ["status of 400"]
+    field.fill("Favourites")
+    field.press("Enter")
+    page.wait_for_function("() => document.querySelector('#note').textContent.includes('hearts')")
+    field.fill("One <i>")
+    with answered(page):
+        field.press("Enter")
+    assert "album=One+" in page.url and len(shown(page)) == 1  # the open album stays open
+    for name in ("Favourites", "One <i>"):
         page.get_by_label(f"Remove the album {name}").click()
+        panel = page.locator("#panel")
+        assert f"Remove {name}? Its photo stays." in panel.inner_text()
+        page.keyboard.press("Escape")
+        assert page.get_by_label(f"Remove the album {name}").is_visible()  # the panel is open still
+        page.get_by_label(f"Remove the album {name}").click()
+        panel.get_by_role("button", name="Remove", exact=True).click()
         page.locator("#panel").get_by_role("button", name=name).first.wait_for(state="detached")

@@ -31,9 +31,20 @@ def test_albums_are_listed_written_and_rated(engine, photos):
     assert {record.file.name for record in engine.browse()[0] if record.info.rating == 5} == {"red.jpg"}
 
 
+def test_an_album_is_renamed(engine, photos):
+    red = engine.browse(sort="name")[0][0]
+    engine.albums.add("Two colours", [red])
+    status, output, errors = run_here("albums", "Two colours", "--rename", "One", cwd=photos)
+    assert (status, output) == (0, b"") and "the album Two colours is now called One" in errors
+    assert engine.albums.names() == ["One"]
+    status, _, errors = run_here("albums", "Two colours", "--rename", "x", cwd=photos)
+    assert status == 1 and "there is no album 'Two colours'; there are: One" in errors
+
+
 def test_an_album_that_is_not_there_and_one_that_is_not_named(engine):
     cwd = engine.index_folder.parent
     status, _, errors = run_here("albums", "Italy", cwd=cwd)
     assert status != 0 and "there is no album 'Italy'" in errors
     assert run_here("albums", "--m3u", "x.m3u8", cwd=cwd)[0] == 1
+    assert run_here("albums", "--rename", "x", cwd=cwd)[0] == 1
     assert run_here("albums", "Favourites", cwd=cwd)[:2] == (0, b"")

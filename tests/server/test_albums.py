@@ -28,6 +28,44 @@ def test_an_album_is_filled_searched_listed_and_removed(client, photos):
     assert client.delete("/api/albums/a b").status_code == 404
 
 
+def test_answers_say_which_photos_are_favourites(client):
+    number = ids(client)
+    red, blue = number["red.jpg"], number["blue.jpg"]
+
+    def favourites():
+        answers = [
+            client.get(f"/api/{path}").json().get("favourites")
+            for path in (
+                "images?favourites=true",
+                "search?q=blue&favourites=true",
+                "outline",
+                "images?name=red*&favourites=1",
+            )
+        ]
+        assert (
+            "favourites" not in client.get("/api/images").json()
+            and "favourites" not in client.get("/api/search?q=a").json()
+        )
+        return [sorted(answer) for answer in answers]
+
+    assert favourites() == [[], [], [], []]
+    client.post("/api/albums/Favourites", json={"add": [red, blue]})
+    assert favourites() == [sorted([red, blue])] * 3 + [[red]]
+    client.post("/api/albums/Favourites", json={"remove": [red]})
+    assert favourites() == [[blue]] * 3 + [[]]
+
+
+def test_an_album_is_renamed(client):
+    number = ids(client)["red.jpg"]
+    client.post("/api/albums/a", json={"add": [number]})
+    answer = client.post("/api/albums/a", json={"name": "b/c"})
+    assert answer.json() == {"name": "b/c", "ids": [number]}
+    assert client.get("/api/albums").json()["albums"] == [answer.json()]
+    for name, new_name, message in (("a", "x", "no album"), ("b/c", " ", "letters"), ("b/c", "Favourites", "hearts")):
+        answer = client.post(f"/api/albums/{name}", json={"name": new_name})
+        assert answer.status_code == 400 and message in answer.json()["error"]["message"]
+
+
 def test_a_name_may_have_slashes(client):
     number = ids(client)["red.jpg"]
     answer = client.post("/api/albums/Italy%2F2016%20%C3%BC%3F%23", json={"add": [number]})

@@ -43,6 +43,29 @@ def test_photos_are_added_searched_and_taken_out(engine):
         engine.album("Warm")
 
 
+def test_an_album_is_renamed(engine):
+    albums = engine.albums
+    assert albums.state() is None
+    albums.add("Warm", records(engine, "red.jpg", "yellow.jpg"))
+    albums.add("Cold", records(engine, "blue.jpg"))
+    before = albums.state()
+    albums.rename("Warm", "Hot")
+    albums.rename("Cold", "Cold")
+    assert albums.state() != before and albums.names() == ["Cold", "Hot"]
+    assert in_album(engine, "Hot") == {"red.jpg", "yellow.jpg"}
+    for name, new_name, message in [
+        ("Warm", "x", "no album 'Warm'; there are: Cold, Hot"),
+        ("Hot", "Cold", "an album 'Cold' already"),
+        ("Hot", " ", "1 to 200 letters"),
+        ("Hot", "a\nb", "in one line"),
+        ("Hot", FAVOURITES, "the hearts fill"),
+        (FAVOURITES, "x", "the hearts fill"),
+    ]:
+        with pytest.raises(QueryError, match=message):
+            albums.rename(name, new_name)
+    assert albums.names() == ["Cold", "Hot"]
+
+
 def test_albums_survive_indexing_renaming_and_moving(engine, indexed_photos, tmp_path, encoder):
     folder = engine.index_folder.parent
     engine.albums.add("Warm", records(engine, "red.jpg", "grey.png"))

@@ -25,10 +25,11 @@ _Ids = Annotated[list[Id], Field(max_length=MOST_PHOTOS)]
 
 
 class AlbumChange(Strict):
-    """Photos to add to an album, or to take out of it."""
+    """Photos to add to an album or to take out of it, or a new name for it."""
 
     add: _Ids = Field([], description="Ids of photos.", examples=[[12, 7]])
     remove: _Ids = Field([], description="Ids of photos, which stay in the index.")
+    name: str | None = Field(None, max_length=LONGEST_NAME, description="A new name.", examples=["Italy 2016"])
 
 
 def album_routes(service: Service) -> APIRouter:
@@ -70,7 +71,7 @@ def album_routes(service: Service) -> APIRouter:
         response_model=schemas.AlbumAnswer,
         responses=error_responses(
             {
-                400: "The body is not JSON, or the name is not possible.",
+                400: "The body is not JSON, a name is not possible or is taken, or there is no album to rename.",
                 404: "A name cannot have a line break in it.",
             }
         ),
@@ -82,17 +83,20 @@ def album_routes(service: Service) -> APIRouter:
         parameters: NoParameters,
         body: Annotated[AlbumChange, Body()],
     ) -> Response:
-        """Add photos to an album, which is made if there is none, or take some out. No photo is changed."""
+        """Add photos to an album, take some out, or rename it. Adding makes an album that is new. No photo is changed."""
+        now = name if body.name is None else body.name
 
         def write(engine: SearchEngine) -> list[int]:
+            if body.name is not None:
+                engine.albums.rename(name, body.name)
             records = engine.records([*body.add, *body.remove])
             if body.remove:
-                engine.albums.take_out(name, [records[number] for number in body.remove if number in records])
+                engine.albums.take_out(now, [records[number] for number in body.remove if number in records])
             if body.add:
-                engine.albums.add(name, [records[number] for number in body.add if number in records])
-            return list(engine.album(name).ids)
+                engine.albums.add(now, [records[number] for number in body.add if number in records])
+            return list(engine.album(now).ids)
 
-        return json_response({"name": name, "ids": await service.lookups.run(write)})
+        return json_response({"name": now, "ids": await service.lookups.run(write)})
 
     @router.delete("/albums/{name:path}", status_code=204, responses=_NO_ALBUM)
     async def remove(name: _Name, client: schemas.ClientHeader, parameters: NoParameters) -> Response:

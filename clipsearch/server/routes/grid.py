@@ -44,6 +44,7 @@ def grid_routes(service: Service) -> APIRouter:
         """What a page needs to lay out the whole list of `/api/images`: a few bytes for each photo."""
         query = request.scope["query_string"]
         condition = all_of(await service.filters(request, parameters))
+        favourites = await service.favourites()
 
         def read(engine: SearchEngine) -> bytes:
             whole = engine.outline(condition, sort=parameters.sort, one_per_shot=parameters.one_per_shot)
@@ -55,10 +56,12 @@ def grid_routes(service: Service) -> APIRouter:
                 "colours": "".join(mean_colour(small.get(image_id)) for image_id in whole.ids),
                 "others": whole.others,
                 "considered": whole.considered,
+                "favourites": [image_id for image_id in whole.ids if image_id in favourites],
             }
             return gzip.compress(json_line(answer).encode(), 3, mtime=0)
 
-        key = (await service.version(), query, condition)  # an album changes without the index
+        # an album changes without the index
+        key = (await service.version(), query, condition, favourites)
         data = kept.get(key)
         if data is None:
             data = kept[key] = await service.read(request, read)

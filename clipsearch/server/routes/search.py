@@ -17,6 +17,7 @@ from clipsearch.render.json_output import found_in_to_json, hits_to_json, photo_
 from clipsearch.server import schemas
 from clipsearch.server.counted_photos import hits_of
 from clipsearch.server.errors import RequestError
+from clipsearch.server.favourites import favourites_of
 from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import (
     BrowseParameters,
@@ -69,6 +70,8 @@ def search_routes(service: Service) -> APIRouter:
         )
         if search.placeholders:
             answer["hits"] = await with_placeholders(service, answer["hits"])
+        if search.favourites:
+            answer["favourites"] = await favourites_of(service, answer["hits"])
         seconds = time.perf_counter() - start
         timing = {"Server-Timing": f"search;dur={1000 * seconds:.2f}"}
         return json_response({**answer, "considered": origin.considered, "seconds": round(seconds, 6)}, headers=timing)
@@ -116,7 +119,10 @@ def search_routes(service: Service) -> APIRouter:
             listed = [{**photo_to_json(record), **_found_in(record, wanted)} for record in records]
         if parameters.placeholders:
             listed = await with_placeholders(service, listed)
-        return json_response({"images": listed, "considered": considered})
+        answer: dict[str, Any] = {"images": listed, "considered": considered}
+        if parameters.favourites:
+            answer["favourites"] = await favourites_of(service, listed)
+        return json_response(answer)
 
     @router.get("/duplicates", response_model=schemas.DuplicatesAnswer, responses=_BAD_QUERY)
     async def duplicates(request: Request, parameters: Annotated[DuplicatesParameters, Query()]) -> Response:

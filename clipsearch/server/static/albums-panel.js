@@ -2,10 +2,10 @@
 
 import { addToAlbum, albums, FAVOURITES } from "./albums.js";
 import { element, icon, iconButton } from "./dom.js";
-import { count, counted, visible } from "./format.js";
+import { counted, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
-import { changes, currentSearch, newSearch } from "./state.js";
+import { changes, changeSearch, currentSearch, newSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -46,14 +46,64 @@ async function act(change) {
 
 /** The albums, each with what can be done with it; for a panel. @param {() => void} again shows them anew @returns {Promise<Node[]>} */
 export async function albumList(again) {
-  await albums.load();
+  await albums.reload();
   const { list } = albums;
-  if (!list.length) return [element("h3", {}, "Albums"), element("p", { class: "soft" }, "None yet. The heart beside a photo makes it a favourite; select photos to add them to an album.")];
-  return [element("h3", {}, "Albums"), element("ul", { class: "rows" }, ...list.map(([name, size]) => element("li", {},
+  if (!list.length) return [element("h3", {}, "Albums"), element("p", { class: "soft" }, "None yet. The heart on a photo makes it a favourite; select photos to add them to an album.")];
+  return [element("h3", {}, "Albums"), element("ul", { class: "rows" }, ...list.map(([name, size]) => albumRow(name, size, again)))];
+}
+
+/** @param {string} name @param {number} size @param {() => void} again */
+function albumRow(name, size, again) {
+  const row = element("li", {});
+  const show = () => row.replaceChildren(
     element("button", { type: "button", class: "row", onclick: () => (closePanel(), newSearch({ album: name })) }, element("bdi", {}, visible(name)), element("span", { class: "soft" }, counted(size))),
     element("a", { class: "icon-button button", href: `/api/albums/${encodeURIComponent(name)}/playlist`, download: `${name}.m3u8`, "aria-label": `List of paths of ${visible(name)}`, title: "Download a list of paths (M3U)" }, icon("list")),
-    iconButton("trash", `Remove the album ${visible(name)}; its ${count(size)} photos stay`, async () => {
-      await albums.remove(name).catch((error) => announce(error.message));
+    ...(name === FAVOURITES ? [] : [iconButton("pencil", `Rename the album ${visible(name)}`, () => edit())]),
+    iconButton("trash", `Remove the album ${visible(name)}`, () => askFirst()),
+  );
+  const back = () => {
+    show();
+    row.querySelector("button")?.focus();
+  };
+  const change = async (/** @type {() => Promise<void>} */ act) => {
+    try {
+      await act();
       again();
-    }))))];
+    } catch (error) {
+      announce(/** @type {Error} */ (error).message);
+    }
+  };
+  const edit = () => {
+    const field = element("input", { name: "name", required: true, maxlength: "200", value: name, "aria-label": `New name of the album ${visible(name)}`, autocomplete: "off" });
+    showQuestion(element("form", { class: "inline-form", onsubmit: (/** @type {SubmitEvent} */ event) => {
+      event.preventDefault();
+      const newName = field.value.trim();
+      if (newName) change(() => renameAlbum(name, newName));
+    } }, field, element("button", { type: "submit", class: "primary" }, "Rename"), element("button", { type: "button", onclick: back }, "Cancel")));
+    field.select();
+  };
+  const askFirst = () => {
+    const remove = element("button", { type: "button", class: "primary", onclick: () => change(() => albums.remove(name)) }, "Remove");
+    showQuestion(element("div", { class: "inline-form question" },
+      element("span", {}, "Remove ", element("bdi", {}, visible(name)), `? ${size === 1 ? "Its photo stays" : `Its ${counted(size)} stay`}.`),
+      remove, element("button", { type: "button", onclick: back }, "Keep")));
+    remove.focus();
+  };
+  const showQuestion = (/** @type {HTMLElement} */ question) => {
+    question.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      event.preventDefault(); // the panel stays open
+      back();
+    });
+    row.replaceChildren(question);
+  };
+  show();
+  return row;
+}
+
+/** @param {string} name @param {string} newName */
+async function renameAlbum(name, newName) {
+  await albums.rename(name, newName);
+  const search = currentSearch();
+  if (search.album === name) changeSearch({ album: newName }); // what is shown stays
 }

@@ -32,7 +32,19 @@ export const albums = new (class extends EventTarget {
 
   /** Their names and numbers of photos, favourites first. @returns {[string, number][]} */
   get list() {
-    return [...this.#ids].map(([name, ids]) => [name, ids.size]);
+    const first = (/** @type {[string, Set<number>]} */ [name]) => (name === FAVOURITES ? 0 : 1);
+    return [...this.#ids].sort((a, b) => first(a) - first(b)).map(([name, ids]) => [name, ids.size]);
+  }
+
+  /**
+   * Take over which photos of an answer are favourites, so that no other request is needed.
+   * @param {number[]} ids of all its photos @param {number[]} favourites
+   */
+  learn(ids, favourites = []) {
+    const known = this.#ids.get(FAVOURITES) ?? new Set();
+    for (const id of ids) known.delete(id);
+    for (const id of favourites) known.add(id);
+    if (known.size || this.#ids.has(FAVOURITES)) this.#ids.set(FAVOURITES, known);
   }
 
   /** @param {string} name @param {Photo} photo */
@@ -48,6 +60,12 @@ export const albums = new (class extends EventTarget {
   /** @param {string} name @param {Photo[]} photos */
   async takeOut(name, photos) {
     await this.#change(name, { remove: photos.map((photo) => photo.id) });
+  }
+
+  /** @param {string} name @param {string} newName */
+  async rename(name, newName) {
+    await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "POST", body: { name: newName } });
+    await this.reload();
   }
 
   /** Remove an album; its photos stay. @param {string} name */
@@ -71,7 +89,7 @@ export async function toggleFavourite(photo) {
     await albums.load();
     const is = albums.has(FAVOURITES, photo);
     await (is ? albums.takeOut(FAVOURITES, [photo]) : albums.add(FAVOURITES, [photo]));
-    announce(is ? "No favourite any more." : "Added to the favourites.");
+    announce(is ? "Removed from the favourites." : "Added to the favourites.");
   } catch (error) {
     announce(/** @type {Error} */ (error).message);
   }

@@ -1,5 +1,6 @@
 /** The keyboard in the rows of photos, and what a click or a shifted one selects. */
 
+import { toggleFavourite } from "./albums.js";
 import { neighbourRow } from "./row-layout.js";
 import { selectAll } from "./select-all.js";
 import { selection } from "./selection.js";
@@ -28,6 +29,8 @@ export function setUpGridKeys(room, grid, similar, mark) {
     } else if (event.key === "x" && grid.photos[grid.current]) {
       selection.toggle(grid.photos[grid.current]);
       grid.anchor = grid.current;
+    } else if (event.key === "h" && grid.photos[grid.current]) {
+      toggleFavourite(grid.photos[grid.current]);
     } else if (event.key === "m" && grid.photos[grid.current]) {
       similar(grid.photos[grid.current]);
     } else if ((event.key === "r" || event.key === "w") && grid.photos[grid.current]) {

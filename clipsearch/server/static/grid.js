@@ -1,5 +1,6 @@
 /** The rows of photos. Only those near the screen are in the document, so a long list costs as little as a short one. */
 
+import { albums, FAVOURITES } from "./albums.js";
 import { drawCard, makeCard, placeCard, showThumbnail } from "./photo-card.js";
 import { element } from "./dom.js";
 import { isMarked } from "./marks.js";
@@ -39,7 +40,7 @@ export class Grid {
   /**
    * @param {HTMLElement} room
    * @param {{open: (index: number) => void, pick: (index: number, event: MouseEvent) => void, similar: (photo: Photo) => void,
-   *   mark: (photo: Photo, mark: "right" | "wrong") => void, nearEnd: () => void, near: (photos: Photo[]) => void,
+   *   favourite: (photo: Photo) => void, mark: (photo: Photo, mark: "right" | "wrong") => void, nearEnd: () => void, near: (photos: Photo[]) => void,
    *   laidOut: () => void}} acts `near` gets the photos near the screen, the nearest first
    */
   constructor(room, acts) {
@@ -48,7 +49,7 @@ export class Grid {
     new ResizeObserver(() => this.#resized()).observe(room);
     addEventListener("scroll", () => this.#soon(), { passive: true });
     addEventListener("resize", () => this.#soon(), { passive: true });
-    selection.addEventListener("change", () => this.#redraw());
+    for (const changing of [selection, albums]) changing.addEventListener("change", () => this.#redraw());
     const header = /** @type {HTMLElement} */ (document.querySelector("header"));
     new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`)).observe(header);
   }
@@ -217,6 +218,7 @@ export class Grid {
         open: () => this.#acts.open(this.#indexOf(photo)),
         pick: (event) => this.#acts.pick(this.#indexOf(photo), event),
         similar: () => this.#acts.similar(photo),
+        favourite: () => this.#acts.favourite(photo),
         mark: (mark) => this.#acts.mark(this.photos[this.#indexOf(photo)] ?? photo, mark),
       });
       entry = { card, index, place: "" };
@@ -237,7 +239,8 @@ export class Grid {
   #draw(card, index) {
     const photo = this.photos[index];
     drawCard(card, {
-      photo, index, total: this.#total, isPicked: selection.has(photo), isMarked: isMarked(photo, "right"), isCurrent: index === this.current,
+      photo, index, total: this.#total, isPicked: selection.has(photo), isMarked: isMarked(photo, "right"),
+      isFavourite: albums.has(FAVOURITES, photo), isCurrent: index === this.current,
     });
   }
 

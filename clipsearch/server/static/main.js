@@ -1,5 +1,6 @@
 /** The page: it reacts when the search changes, and loads each panel when it is first opened. */
 
+import { toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
@@ -44,6 +45,7 @@ const grid = new Grid(byId("photos"), {
     grid.moveTo(index, { focus: false });
   },
   similar,
+  favourite: toggleFavourite,
   mark,
   nearEnd: () => photos.more(),
   near: (near) => photos.details.want(near),

@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
-/** @typedef {{ids: number[], shapes: number[], days: [string | null, number][], colours: string, others: Record<string, number[]>, considered: number}} Outline */
+/** @typedef {{ids: number[], shapes: number[], days: [string | null, number][], colours: string, others: Record<string, number[]>, considered: number, favourites: number[]}} Outline */
 
 const AT_ONCE = 100; // photos of a request; the server takes 200, with their shots' other files
 const MOST_IDS = 200;

@@ -13,6 +13,7 @@ import { placeholderImage } from "./thumbnails.js";
  * @property {number} total
  * @property {boolean} isPicked
  * @property {boolean} isMarked as right
+ * @property {boolean} isFavourite
  * @property {boolean} isCurrent whether the Tab key reaches it
  */
 /**
@@ -30,7 +31,7 @@ import { placeholderImage } from "./thumbnails.js";
 /**
  * A card that `drawCard` has to draw.
  * @param {Photo} photo
- * @param {{open: (event: MouseEvent) => void, pick: (event: MouseEvent) => void, similar: () => void, mark: (mark: "right" | "wrong") => void}} acts
+ * @param {{open: (event: MouseEvent) => void, pick: (event: MouseEvent) => void, similar: () => void, favourite: () => void, mark: (mark: "right" | "wrong") => void}} acts
  * @returns {Card}
  */
 export function makeCard(photo, acts) {
@@ -46,6 +47,7 @@ export function makeCard(photo, acts) {
       iconButton("similar", "", acts.similar, { class: "similar", tabindex: "-1" }),
       iconButton("right-mark", "", () => acts.mark("right"), { class: "mark right", tabindex: "-1" }),
       iconButton("wrong-mark", "", () => acts.mark("wrong"), { class: "mark wrong", tabindex: "-1" }),
+      iconButton("heart", "", acts.favourite, { class: "heart", tabindex: "-1" }),
     ];
     node.append(...card.tools);
     if (card.shown) draw(card, card.shown);
@@ -70,7 +72,7 @@ export function drawCard(card, wanted) {
 
 /** @param {Card} card @param {Shown} wanted */
 function draw(card, wanted) {
-  const { photo, isPicked, isMarked, isCurrent } = wanted;
+  const { photo, isPicked, isMarked, isFavourite, isCurrent } = wanted;
   if (card.shown?.photo !== photo) drawPlaceholder(card.image, photo);
   card.shown = wanted;
   const { element: node, button, pick, image, tools } = card;
@@ -82,16 +84,17 @@ function draw(card, wanted) {
   button.tabIndex = isCurrent ? 0 : -1;
   pick.setAttribute("aria-label", `Select ${name}`);
   pick.setAttribute("aria-pressed", String(isPicked));
-  const labels = [`More like ${name}`, `${name} is right: more like it`, `${name} is wrong: fewer like it`];
+  const labels = [`More like ${name}`, `${name} is right: more like it`, `${name} is wrong: fewer like it`, `${name} is a favourite`];
   tools.forEach((tool, i) => {
     tool.title = labels[i];
     tool.setAttribute("aria-label", labels[i]);
   });
+  tools[3]?.setAttribute("aria-pressed", String(isFavourite));
   for (const old of [...button.children, ...node.children]) { // the picture and the buttons stay, as they may be loading or in focus
     if (old instanceof HTMLSpanElement) old.remove();
   }
   if (tools.length) button.append(...details(photo));
-  node.append(...badges(photo));
+  node.append(...badges(photo, isFavourite));
 }
 
 /** What is seen until the thumbnail is there. @param {HTMLImageElement} image @param {Photo} photo */
@@ -108,9 +111,9 @@ function details(photo) {
   return [element("span", { class: "words" }, element("bdi", {}, ...parts)), caption];
 }
 
-/** How many more files its shot has, and which moment it is. @param {Photo} photo */
-function badges(photo) {
-  const found = [];
+/** What is on a card without a pointer: a favourite's heart, how many more files its shot has, and which moment it is. @param {Photo} photo @param {boolean} isFavourite */
+function badges(photo, isFavourite) {
+  const found = isFavourite ? [element("span", { class: "favourite", "aria-hidden": "true" }, icon("heart"))] : [];
   if (photo.others?.length) found.push(element("span", { class: "others", "aria-hidden": "true" }, `+${photo.others.length}`));
   if (isFilm(photo) || photo.moment) {
     found.push(element("span", { class: "moment", "aria-hidden": "true" }, isFilm(photo) && icon("play"), momentText(photo)));
@@ -119,11 +122,11 @@ function badges(photo) {
 }
 
 /** A card's label for screen readers. @param {Shown} shown */
-function cardLabel({ photo, index, total, isMarked }) {
+function cardLabel({ photo, index, total, isMarked, isFavourite }) {
   const match = photo.match == null ? "" : `, match ${percent(photo.match)}`;
   const taken = photo.taken_at ? `, taken ${day(photo.taken_at)}` : "";
   const others = photo.others ? `, ${photo.others.length} more of this shot` : "";
-  const marked = isMarked ? ", marked right" : "";
+  const marked = (isFavourite ? ", favourite" : "") + (isMarked ? ", marked right" : "");
   const moment = photo.moment ? `, ${momentText(photo)}` : isFilm(photo) ? ", film" : "";
   const words = photo.found_by?.includes("text") ? ", its texts have the words" : "";
   return `${fileName(photo.path)}, ${index + 1} of ${total}${moment}${match}${taken}${others}${marked}${words}`;

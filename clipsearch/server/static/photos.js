@@ -1,5 +1,6 @@
 /** The photos of the current search, page by page. A newer search always wins over an older answer. */
 
+import { albums } from "./albums.js";
 import { ask, isAbort } from "./api.js";
 import { Details, sketches, whole } from "./outline.js";
 import { filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
@@ -123,6 +124,7 @@ export const photos = new (class extends EventTarget {
   /** @param {import("./outline.js").Outline} outline */
   #takeOutline(outline) {
     this.list = sketches(outline, this.list);
+    albums.learn(outline.ids, outline.favourites);
     this.#places = new Map(this.list.map(({ id }, place) => [id, place]));
     this.considered = outline.considered;
     this.reached = Math.min(outline.considered, MOST_OUTLINED);
@@ -171,12 +173,14 @@ export const photos = new (class extends EventTarget {
     this.dispatchEvent(new Event("busy"));
     try {
       const { path, pairs } = requestFor(search, offset, size);
-      pairs.push(["placeholders", "true"]);
+      pairs.push(["placeholders", "true"], ["favourites", "true"]);
       if (isQuery(search) && offset === 0) pairs.push(["explain", "true"]);
       const answer = await ask(path, { pairs, signal: running.signal });
       if (running !== this.#running) return null;
+      const found = answer.hits ?? answer.images;
+      albums.learn(found.map((/** @type {Photo} */ { id }) => id), answer.favourites);
       return {
-        found: answer.hits ?? answer.images, considered: answer.considered, seconds: answer.seconds ?? 0,
+        found, considered: answer.considered, seconds: answer.seconds ?? 0,
         understood: answer.understood ?? null, notes: answer.explanation?.notes ?? [], ownPhotos: answer.explanation?.own_photos ?? [],
         likely: answer.explanation?.likely ?? null, moreLikely: answer.explanation?.more_likely ?? false,
       };
