@@ -4,7 +4,7 @@
 
 Marks are simulated from the captions of Flickr8k, three in a round.
 
-*Words*: a photo is right for a word or two if two of its captions name the thing, wrong if none does, and not judged otherwise.
+*Words*: a photo is right for a word or two if two of its captions name the thing, wrong if no caption does, else not judged.
 The searcher marks the best unmarked of the first ten hits: up to two right ones and a wrong one, or what there is. recall@10 is
 the share of the right photos, at most ten, that are among the first ten hits, without the wrong marked ones. *Unmarked* is the
 same if all marked photos are taken out, before and after: what the moved vector alone gains.

@@ -177,7 +177,7 @@ class Client:
         return {album["name"]: album["ids"] for album in self._json("GET", "/api/albums")["albums"]}
 
     def change_album(self, name: str, *, add: Sequence[int] = (), remove: Sequence[int] = ()) -> list[int]:
-        """Add photos to an album, which is made if there is none, or take some out; returns the ids of its photos."""
+        """Add photos to an album, or take some out. A new name makes a new album. Returns the ids of its photos."""
         body = {"add": list(add), "remove": list(remove)}
         return list(self._json("POST", f"/api/albums/{quote(name, safe='')}", body=body)["ids"])
 

@@ -458,7 +458,7 @@ class Term:
     literal: bool = False
 
     def __post_init__(self) -> None:
-        """QueryError if it is none of these."""
+        """QueryError if the content is something else."""
         content: object = self.content
         if not (isinstance(content, (str, os.PathLike)) or any(hasattr(content, name) for name in _ARRAYS)):
             memory = "; PIL.Image.open(io.BytesIO(data)) makes a picture of bytes" if isinstance(content, bytes) else ""

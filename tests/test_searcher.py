@@ -138,7 +138,7 @@ def test_wrong_values_are_refused_in_words_of_python(engine, ask, message):
 
 
 def test_texts_of_an_encoder_are_strings(encoder):
-    with pytest.raises(TypeError, match="texts are a list of strings, and 3 is none"):
+    with pytest.raises(TypeError, match="texts must be a list of strings; 3 is not a string"):
         encoder.encode_texts(["a", 3])
 
 

@@ -40,7 +40,7 @@ class TextPicture:
 
 @lru_cache(maxsize=1)
 def vocabulary() -> dict[str, dict[str, Any]]:
-    """Of each language: its script, and the texts of which pictures are made."""
+    """The script of each language, and the texts for its pictures."""
     words: dict[str, dict[str, Any]] = json.loads(_WORDS.read_text("utf-8"))
     return words
 

@@ -27,7 +27,7 @@ _MOST_ENTRIES = 1000  # of a folder, that are looked at to tell whether it holds
 
 
 def existing_index(given: str | None) -> Path:
-    """The index that a command reads or changes. A note says so if it is the one used last, somewhere else.
+    """The index that a command reads or changes. A note says so if it is the last used one, somewhere else.
 
     Raises CollectionNotFound if there is no index.
     """
@@ -36,7 +36,7 @@ def existing_index(given: str | None) -> Path:
     use(index)
     logger.debug("the index is %s", index)
     if not given and nearest_index(Path.cwd()) is None:
-        remark(f"note: using the index used last, {index}, because there is no index at or above the current folder")
+        remark(f"note: no index at or above the current folder; using {index}, as last time")
     return index
 
 
@@ -70,7 +70,7 @@ def open_engine(*given: str | None, **options: Any) -> SearchEngine:
 def index_to_write(folders: tuple[str, ...], given: str | None, *, dry_run: bool = False) -> Path:
     """The index that `index` or `import` makes or updates. It need not exist yet. In a dry run, nothing is written to find it.
 
-    Without folders, it must be named or nearest: it is never the one used last.
+    Without folders, it must be named or nearest: the last used index never counts.
     """
     _require_no_file(given)
     index = index_for(folders, given, try_it=not dry_run)
@@ -101,7 +101,7 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
         raise click.exceptions.Exit(1)
     choices = f"to index this folder: `{command('index', '.')}`"
     if last := last_used_index():
-        choices += f"; to update the index used last: `{command('index', index=last)}`"
+        choices += f"; to update the last used index: `{command('index', index=last)}`"
     raise CollectionNotFound(f"there is no index at or above {here}; {choices}")
 
 

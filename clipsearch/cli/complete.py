@@ -35,7 +35,7 @@ def complete_file(context: click.Context, parameter: click.Parameter, word: str)
 
 
 def complete_index(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-    """Folders; before a letter is typed, also the index used last, which may be far from the current folder."""
+    """Folders; before a letter is typed, also the last used index, which may be far from the current folder."""
     from clipsearch.cli.find_index import last_used_index
 
     last = None if word else last_used_index()
@@ -78,7 +78,7 @@ def complete_value(field: Listed, more: Sequence[str] = ()) -> Complete:
 
 
 def _values(context: click.Context, field: Listed) -> list[str]:
-    """Nothing if there is no index, or it cannot be read: a message would spoil the line that is being typed."""
+    """Gives nothing if the index is missing or cannot be read. A message would spoil the line that the user types."""
     from clipsearch.cli.find_index import find_index
     from clipsearch.errors import ClipsearchError
     from clipsearch.store.collection import Collection

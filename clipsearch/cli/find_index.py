@@ -1,4 +1,4 @@
-"""Where an index is: named, in a folder or above it, in the user's data folder, or used last."""
+"""Where an index is: named, in a folder or above it, in the user's data folder, or the last used one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _APP = "clipsearch"
 
 
 def find_index(given: str | None = None, start: Path | None = None) -> Path:
-    """The index folder to search: `given` (--index or CLIPSEARCH_INDEX), else the nearest one, else the one used last.
+    """The index folder to search: `given` (--index or CLIPSEARCH_INDEX), else the nearest one, else the last used one.
 
     The nearest one is in `start` (by default the current folder) or closest above it: its `.clipsearch`, or the one in the
     user's data folder for a folder that cannot be written to. Raises CollectionNotFound if there is no index.
@@ -35,20 +35,20 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
     if last := last_used_index():
         return last
     remembered = _remembered_index()
-    before = f"and the one used last, {remembered}, is not there now" if remembered else "and none was used before"
+    before = f"and the last used one, {remembered}, is not there now" if remembered else "and none was used before"
     raise CollectionNotFound(
         f"there is no index at or above {start}, {before}. Make one with: clipsearch index FOLDER, or name one with --index"
     )
 
 
 def last_used_index() -> Path | None:
-    """The index used last, if it still exists."""
+    """The last used index, if it still exists."""
     remembered = _remembered_index()
     return remembered if remembered and _is_index(remembered) else None
 
 
 def _remembered_index() -> Path | None:
-    """Where the index used last was."""
+    """Where the last used index was."""
     try:
         remembered = Path(os.fsdecode(read_plain(_last_used_file(), 100_000).rstrip(b"\n")))
     except (OSError, ValueError):
@@ -120,7 +120,7 @@ def takes_index(folder: Path) -> bool:
 
 
 def remember_index(index: Path) -> None:
-    """Make this the index used last. An error here changes nothing for the command."""
+    """Make this the last used index. An error here changes nothing for the command."""
     try:
         file = _last_used_file()
         if not file.is_file() or file.read_bytes() != os.fsencode(index):
@@ -128,7 +128,7 @@ def remember_index(index: Path) -> None:
             with replacing([file], force=True) as (unfinished,):
                 unfinished.write_bytes(os.fsencode(index))
     except (ClipsearchError, OSError) as error:
-        logger.info("the index used last was not remembered: %s", error)
+        logger.info("the last used index was not remembered: %s", error)
 
 
 def _is_index(path: Path) -> bool:

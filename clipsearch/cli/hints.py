@@ -31,7 +31,7 @@ def completed(text: str) -> str:
 def _to_name() -> Path | None:
     """The index in use, or None if a command without --index would take the same.
 
-    The index used last does not count: it may be another one by then, and `clipsearch index` does not take it.
+    The last used index does not count: it may be another one by then, and `clipsearch index` does not take it.
     """
     if _index is None:
         return None

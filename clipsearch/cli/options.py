@@ -62,7 +62,7 @@ def model_option(text: str = "The index's model, if it has moved.") -> Any:
 text_model_option = option(
     "--text-model",
     "MODEL",
-    "Another model for texts, kept until it is none.",
+    'Another model for texts; "none" ends it.',
     WHERE,
     shell_complete=complete_text_model,
 )
@@ -73,9 +73,9 @@ def folder_option(text: str, heading: str = OTHER) -> Any:
     return option("--in folder", "FOLDER", text, heading, shell_complete=complete_folder)
 
 
-index_option = _index_option(f"{_INDEX} this folder, or that used last.")
+index_option = _index_option(f"{_INDEX} this folder, or the last used one.")
 indexes_option = _index_option(
-    "An index or photo folder; repeatable. Default: nearest at or above here, or that used last.",
+    "An index or photo folder; repeatable. Default: nearest at or above here, or the last used one.",
     "--index index_folders",
     multiple=True,
     type=_OneFolder(),

@@ -110,7 +110,7 @@ def serve(
 def _existing_folder(name: str) -> Path:
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        raise ClipsearchError(f"--allow-below: there is no folder {name}")
+        raise ClipsearchError(f"--allow-below: the folder {name} does not exist")
     return Path(os.path.realpath(folder))
 
 

@@ -130,9 +130,9 @@ class Encoder(ABC):
 def stripped_texts(texts: Sequence[str]) -> list[str]:
     """Texts without white space around them. Raises QueryError for a text that is empty or not valid Unicode."""
     if isinstance(texts, str):
-        raise TypeError("texts are a list of strings, not one string")
+        raise TypeError("texts must be a list of strings, not one string")
     if wrong := [text for text in texts if not isinstance(text, str)]:
-        raise TypeError(f"texts are a list of strings, and {short(wrong[0])} is none")
+        raise TypeError(f"texts must be a list of strings; {short(wrong[0])} is not a string")
     stripped = [text.strip() for text in texts]
     if not all(stripped):
         raise QueryError("the text is empty; describe the photo you are looking for")

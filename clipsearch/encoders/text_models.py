@@ -102,7 +102,7 @@ def find_text_checkpoint(name: str) -> TextCheckpoint:
 
 
 def require_known(checkpoint: TextCheckpoint, name: str) -> TextModelEntry:
-    """The entry of a text model. Raises ModelMismatch if it has none."""
+    """The entry of a text model. Raises ModelMismatch if clipsearch does not know the model."""
     sha256 = file_sha256(checkpoint.dense_weights)
     entry = next((entry for entry in TEXT_MODELS if entry.dense_sha256 == sha256), None)
     if entry is None:

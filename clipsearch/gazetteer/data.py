@@ -88,7 +88,7 @@ class Gazetteer:
         return int(rows[0]) if len(rows) else None
 
     def whole(self, row: int) -> int:
-        """The row of the city of which a row is a section; the row itself, if it is a city."""
+        """The row of the city that a section belongs to. A city's row is its own."""
         sections = self.array("section")
         place = int(np.searchsorted(sections, np.uint32(row)))
         return int(self.array("section_of")[place]) if place < len(sections) and sections[place] == row else row

@@ -157,7 +157,7 @@ def _rows_of(places: Gazetteer, key: str) -> Iterator[tuple[int, int, bool]]:
 
 
 def _first(length: int, is_before: Callable[[int], bool]) -> int:
-    """The first position of a sorted sequence that is not before what is looked for."""
+    """The first position of a sorted sequence that does not come before a value."""
     low, high = 0, length
     while low < high:
         middle = (low + high) // 2

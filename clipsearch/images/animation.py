@@ -95,7 +95,7 @@ def _palette_bytes(flags: int) -> int:
 
 
 def _after_blocks(data: bytes, at: int) -> int:
-    """The offset after blocks of up to 255 bytes, the last of which is empty."""
+    """The offset after blocks of up to 255 bytes; an empty block is the last."""
     for _ in range(_MOST_BLOCKS):
         if at >= len(data) or not data[at]:
             break

@@ -56,7 +56,7 @@ class Facts:
 
 
 def complete(info: ImageInfo, *sources: Facts) -> ImageInfo:
-    """A photo's facts with those of further sources, of which earlier ones count more. The module says which fact wins."""
+    """A photo's facts with those of further sources. Earlier sources count more. The module says which fact wins."""
     dates = [(info.taken_at, info.taken_from or "exif"), *((facts.taken_at, facts.source) for facts in sources)]
     known = [(taken_at, source) for taken_at, source in dates if taken_at]
     taken_at, taken_from = min(known, key=lambda date: _DATES.index(date[1]), default=(None, None))

@@ -39,7 +39,7 @@ def facts_in_name(name: str) -> Facts:
 
 
 def date_in_name(name: str) -> datetime | None:
-    """The date in a file's name, by the device's clock; None if there is none, or if no calendar has it.
+    """The date in a file's name, by the device's clock; None if the name has no date, or one that no calendar has.
 
     A date without a time is the beginning of the day. Pixel phones name photos by UTC, so these dates have that zone.
     """

@@ -59,7 +59,7 @@ class Source:
 
 
 def source_at(sources: list[Source], at: float) -> Source:
-    """The picture at a page or a second. Raises ImageError if there is none."""
+    """The picture at a page or a second. Raises ImageError if the file has no such picture."""
     for source in reversed(sources):
         if source.is_at(at):
             return source

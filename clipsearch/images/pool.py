@@ -96,7 +96,7 @@ class RemoteFile(ImageFile):
 
 @dataclass(frozen=True, slots=True)
 class FileMoment(ImageFile):
-    """A file of which a single picture is wanted: the one at this page or second."""
+    """A request for a single picture of a file: the one at this page or second."""
 
     at: float
 
@@ -118,7 +118,7 @@ class DecoderPool:
     """Worker processes that decode for one model, or make thumbnails if `spec` is a Box. Use as a context manager.
 
     If `spec` is a TextSpec, they read the text in pictures: `info.text` has it, and there are no pixels.
-    Of a file with several pictures, they decode the first, unless `all_pictures`. Only those are told with their moments.
+    They decode the first picture of a file, or all of them with `all_pictures`. Only then do pictures have moments.
     `workers` processes run at once (default: one a core) and end with the pool. A process is replaced when a file makes it hang
     or crash. `limits.seconds` limits decoding only: reading may take any time, as long as bytes arrive.
     """
@@ -395,7 +395,7 @@ class _Worker:
         return FileFacts(_as_read(file, header, data), _info(header["info"]))
 
     def _answer(self, request: bytes, file: ImageFile) -> tuple[dict[str, Any], bytes] | Failure | None:
-        """(header, pixels), or why there are none; None if the process died while it was starting."""
+        """(header, pixels), or the failure; None if the process died while it was starting."""
         header, pixels = self._ask(request)
         while header and "wants" in header:
             with self._budget.taking(header["wants"]):  # waiting here does not count as decoding
@@ -423,7 +423,7 @@ class _Worker:
         return self._process.poll() is None
 
     def spend(self, seconds: float) -> bool:
-        """Subtract from the time left, and stop the process if none is; returns whether it was busy."""
+        """Subtract from the time left, and stop the process if no time is left; returns whether it was busy."""
         with self._clock:
             if self._seconds_left is None:
                 return False

@@ -133,7 +133,7 @@ def decode_pictures(
 
 
 def read_facts(data: bytes) -> ImageInfo:
-    """The facts about a file's first picture, of which no pixel is decoded. Raises ImageError, as `decode_image`.
+    """The facts about a file's first picture. No pixel is decoded. Raises ImageError, as `decode_image`.
 
     The content hash is left empty, there are no moments, and whether the end of the picture is missing is not looked at. Of a
     JPEG, all bytes before its first scan are enough.

@@ -27,7 +27,7 @@ _DETECTOR, _RECOGNISER = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
 _LOOK_SIZE = 768  # pixels of the longer side of the small copy
 _LOOK_SHORT_SIDE = 320  # pixels of its shorter side, if the picture is long: a screenshot of a whole page
 _LOOK_SCORE = 0.3  # of a line in the small copy
-_TRIALS = 6  # lines of the small copy; if none of them can be read, the picture is not read
+_TRIALS = 6  # lines of the small copy; if no line can be read, the picture is left out
 _LINE_SCORE = 0.5  # of a line in the picture itself; RapidOCR's default
 _TEXT_SCORE = 0.6  # mean probability of a line's characters
 _UPRIGHT_SCORE = 0.85  # mean probability of a line's characters, below which the line is also read upside down
@@ -36,7 +36,7 @@ _DETECT_SIZE = (
 )
 _CLEAR_HEIGHT = 12  # pixels of a line in the small copy, from which it is not looked for again
 _BAND = 2048  # pixels; longer pictures are read in parts of about this height
-_QUIET_SHARE = 0.5  # of a band, in which the row is looked for that cuts no line of text
+_QUIET_SHARE = 0.5  # of a band; a row in this part should cut no line of text
 _SAME_LINE = 0.5  # of the height of the lower box, by which two boxes of one line overlap
 # OpenVINO keeps several megabytes for each new size of its input, and prepares 40 ms for it. So pictures and lines are padded
 # to few sizes, in pixels.
@@ -112,7 +112,7 @@ class TextReader:
         return _in_reading_order([*clear, *fine, *rest])
 
     def _boxes(self, picture: Image.Image, scale: float, least_score: float) -> list[Box]:
-        """Where lines of text are in a picture, the surest first. A copy of it, `scale` times as large, is looked at."""
+        """Where lines of text are in a picture, the surest first. It looks at a copy that is `scale` times as large."""
         size = max(1, round(picture.width * scale)), max(1, round(picture.height * scale))
         small = picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         found = self._engine(

@@ -239,7 +239,7 @@ def _description(about: str, keywords: Sequence[str]) -> bytes:
 
 
 def _change(photo: str, changed: Callable[[bytes], bytes]) -> bool:
-    """Write what a function makes of a photo's sidecar, if that is something else; whether it was written. SidecarError."""
+    """Change a photo's sidecar by a function; returns whether that changed anything. SidecarError."""
     photo = opened_as(photo)
     path = sidecar_path(photo)
     try:

@@ -45,7 +45,7 @@ COMMIT_IMAGES = 2048
 COMMIT_SECONDS = 5.0
 """A run commits after this many new images or this long, whichever is first: the most that a crash can lose."""
 
-_SMALLEST = Box(1, 1)  # of pictures, of which none is decoded if facts alone are read
+_SMALLEST = Box(1, 1)  # of pictures, which are not decoded if only facts are read
 _COPIES_LOOKED_AT = 8  # images of one content that are checked for a move; with more, a new file counts as a copy
 _MOST_REPLACED = 4096  # replaced images whose embeddings are kept; content beyond them is encoded again
 

@@ -58,7 +58,7 @@ class SyncOptions:
     date_from_files: bool | None = None  # whether photos without a date get that of their file; None: as the index says
 
     def __post_init__(self) -> None:
-        """ClipsearchError for rules that are none."""
+        """ClipsearchError if the rules are not WalkRules."""
         if not isinstance(self.rules, (WalkRules, type(None))):
             raise ClipsearchError(f"rules must be WalkRules, not {self.rules!r}")
 

@@ -158,7 +158,7 @@ def require_sources(sources: Sequence[str | os.PathLike[str]], *, remote: bool) 
 
 
 def _did_you_mean(path: Path) -> str:
-    """A suggestion for a mistyped folder: the one beside it with the most similar name; "" if there is none."""
+    """A suggestion for a mistyped folder: the one beside it with the most similar name; "" if no name is similar."""
     above = path.parent
     while not above.is_dir() and above != above.parent:
         path, above = above, above.parent

@@ -108,7 +108,7 @@ def _model_and_images(collection: Collection | None) -> tuple[str | None, int]:
 
 
 def _bytes_below(folder: Path) -> int:
-    """The bytes of all files below a folder, some of which may come and go meanwhile."""
+    """The bytes of all files below a folder. Files may come and go meanwhile."""
     total = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):

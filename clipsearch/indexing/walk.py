@@ -72,7 +72,7 @@ class WalkRules:
 
 
 ARCHIVES_ONLY = WalkRules(exclude=("*",))
-"""For a folder of which only archives are indexed: a walk finds no photos in it and leaves those of the archives alone."""
+"""For a folder with indexed archives only: a walk finds no photos in it, and leaves those of the archives alone."""
 
 
 @dataclass(frozen=True, slots=True)

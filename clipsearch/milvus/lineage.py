@@ -1,4 +1,4 @@
-"""Recognises which copy of which index has published to a store.
+"""Recognises which index has published to a store, and which copy of it.
 
 All copies of an index have the same lineage. A folder does not show whether it was copied or moved, but its publications do:
 each has a unique name, which the index remembers before any store has it. If the name in a store is not among the index's own,

@@ -145,7 +145,7 @@ def taken_within(text: str) -> Within:
 
 
 def rectangle(south: float, west: float, north: float, east: float) -> Within:
-    """A rectangle of a map, in degrees. QueryError if there is none with these edges."""
+    """A rectangle of a map, in degrees. QueryError if these edges make no rectangle."""
     if not (-90 <= south <= north <= 90 and abs(west) <= 180 and abs(east) <= 180):
         raise QueryError(
             f"{south:g},{west:g},{north:g},{east:g} is not a rectangle: latitudes go from -90 to 90, the southern one first, "

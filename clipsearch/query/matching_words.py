@@ -30,7 +30,7 @@ def _phrases(condition: Condition) -> Iterator[Phrase]:
 
 
 def found_in(info: ImageInfo, wanted: Sequence[Phrase]) -> FoundIn | None:
-    """The field that has most of some phrases, with an excerpt around the first; None if none of the fields has any."""
+    """The field that has most of some phrases, with an excerpt around the first; None if no field has any."""
     best: FoundIn | None = None
     most = 0
     for field in _FIELDS:

@@ -146,7 +146,7 @@ def without_negations(terms: Sequence[Term], languages: Collection[Language] = L
 
 
 def negations_of(term: Term, languages: Collection[Language]) -> list[Negation]:
-    """What a term denies. Only texts that are wanted are read, and none in double quotes."""
+    """What a term denies. It reads only wanted texts, and nothing in double quotes."""
     if not isinstance(term.content, str) or term.weight <= 0 or term.literal:
         return []
     return negations(term.content, languages)
@@ -179,7 +179,7 @@ def languages_read(model: str) -> tuple[Language, ...]:
 
 @cache
 def _cues(languages: tuple[Language, ...]) -> re.Pattern[str]:
-    """One pattern for all cues; a group says of which language a cue is."""
+    """One pattern for all cues; a group names the language of its cue."""
     parts = [f"(?P<Nobody{name}>{_NOBODY[name][0]})" for name in languages if name in _NOBODY]
     # Other languages come first: Spanish "no hay" is longer than "no".
     parts += [f"(?P<{language}>{'|'.join(_CUES[language])})" for language in reversed(languages)]

@@ -216,7 +216,7 @@ def _unread(text: str, encoder: Encoder) -> QueryNote | None:
     if unread := unread_words(text, encoder.text_pieces, is_english=is_english):
         is_all = len(unread) == len(text.split())
         message = f'the model {model} cannot read "{" ".join(unread)}"'
-        message += ", so these photos are as good as random" if is_all else "; it reads only the other words"
+        message += ", so these photos are no better than random ones" if is_all else "; it reads only the other words"
     elif is_english and (foreign := words_of_other_languages(text)):
         message = f'the model {model} was trained on English, and "{" ".join(foreign)}" is another language'
     else:

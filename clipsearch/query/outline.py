@@ -59,7 +59,7 @@ def outline(files: Sequence[ListedFile], considered: int, *, one_per_shot: bool 
 
 
 def mean_colour(placeholder: bytes | None) -> str:
-    """A placeholder's mean colour as three hexadecimal digits: red, green, blue. Grey if there is none."""
+    """A placeholder's mean colour as three hexadecimal digits: red, green, blue. Grey if the photo has no placeholder."""
     if not placeholder:
         return "888"
     blue, green, red = (3 * sum(placeholder[channel::3]) // len(placeholder) for channel in range(3))

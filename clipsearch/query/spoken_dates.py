@@ -348,7 +348,7 @@ class _Reader:
         return _month_of(int(match["year"]), int(match["month"]))
 
     def _numeric(self, match: re.Match[str]) -> When | None:
-        """3.5.2020 is the third of May; 3/5/2020 may be either, so it is none."""
+        """3.5.2020 is the third of May. 3/5/2020 may be March or May, so it is not read as a date."""
         first, second = int(match["first"]), int(match["second"])
         if match["sign"] == "/" and first <= 12 and second <= 12 and first != second:
             return None

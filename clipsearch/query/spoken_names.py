@@ -71,7 +71,7 @@ class _Word:
 
     @property
     def is_capital(self) -> bool:
-        """Whether it begins with a capital letter, or one of a script that has none."""
+        """Whether it begins with a capital letter, or with a letter of a script without capitals."""
         first = self.text[:1]
         return first.isupper() or (first.isalpha() and first.lower() == first.upper())
 

@@ -26,7 +26,7 @@ _CLASS = re.compile(r"\[(.)\]")  # "[*]", a wildcard that is meant literally
 
 
 def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[str, QueryNote]:
-    """A note for each fact, or folder, of which the conditions name a value that no photo has. It names the nearest values."""
+    """A note for each fact or folder in the conditions that no photo has. It names the nearest values."""
     notes: dict[str, QueryNote] = {}
     wanted: dict[Listed, list[str]] = {}
     for leaf in leaves:

@@ -53,7 +53,7 @@ class Folders:
         try:
             real = os.path.realpath(path, strict=True)
         except OSError:
-            real = os.path.realpath(path)  # whether it exists is told to those only who may add it
+            real = os.path.realpath(path)  # only those who may add it learn whether it exists
         if not anywhere and not any(_is_below(real, os.path.realpath(base)) for base in self.bases(indexed)):
             raise self._refused(folder, indexed)
         if not os.path.isdir(real):

@@ -47,7 +47,7 @@ class SavedSearches:
             return True
 
     def remove(self, name: str) -> bool:
-        """Remove a search; False if there is none of this name."""
+        """Remove a search; False if no search has this name."""
         with self._locked():
             searches = self.all()
             if searches.pop(name, None) is None:

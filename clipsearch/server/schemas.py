@@ -47,7 +47,9 @@ class ErrorText(BaseModel):
     message: str = Field(
         description="A sentence for people.", examples=["'never' is not a date; give as much as you know: 2024"]
     )
-    parameter: str | None = Field(None, description="Of the filter that is wrong, if it is one.", examples=["taken"])
+    parameter: str | None = Field(
+        None, description="The filter that is wrong, if a filter is the reason.", examples=["taken"]
+    )
 
 
 class ErrorAnswer(BaseModel):
@@ -230,7 +232,7 @@ class UploadAnswer(BaseModel):
     width: int = Field(examples=[640])
     height: int = Field(examples=[480])
     known: list[KnownPhoto] = Field(
-        description="Photos of the index that are this picture, or of which it is a copy: smaller, cropped or saved again."
+        description="Photos of the index that show this very picture, also if it is smaller, cropped or saved again."
     )
 
 

@@ -172,7 +172,7 @@ class Service:
         )
 
     async def record(self, image_id: int) -> ImageRecord:
-        """A photo of the index. RequestError if there is none with this id."""
+        """A photo of the index. RequestError if no photo has this id."""
         records = await self.lookups.run(lambda engine: engine.records([image_id]))
         if image_id not in records:
             raise RequestError(404, "no-such-photo", f"there is no photo {image_id} in the index")

@@ -53,7 +53,7 @@ class Albums:
         return status.st_ino, status.st_size, status.st_mtime_ns
 
     def members(self, name: str) -> list[Member]:
-        """The photos of an album, in the order in which they were added. QueryError if there is none of this name."""
+        """The photos of an album, in the order in which they were added. QueryError if no album has this name."""
         albums = self._read()
         if name == FAVOURITES:
             albums.setdefault(name, {})
@@ -62,7 +62,7 @@ class Albums:
         return [(os.path.normpath(os.path.join(self._above, path)), digest) for path, digest in albums[name].items()]
 
     def add(self, name: str, photos: Iterable[ImageRecord]) -> int:
-        """Add photos to an album, which is made if there is none; returns how many it has. ClipsearchError if it is full."""
+        """Add photos to an album; returns how many it has. A new name makes a new album. ClipsearchError if it is full."""
         _check_name(name)
         with locked_briefly(self._file):
             albums = self._read()
@@ -105,7 +105,7 @@ class Albums:
             self._write({new_name if known == name else known: album for known, album in albums.items()})
 
     def remove(self, name: str) -> bool:
-        """Remove an album, but none of its photos; False if there is none of this name."""
+        """Remove an album, but no photo; False if no album has this name."""
         with locked_briefly(self._file):
             albums = self._read()
             if albums.pop(name, None) is None:

@@ -31,7 +31,7 @@ def has_catalog(folder: Path) -> bool:
 
 
 def catalog_identity(folder: Path) -> tuple[int, int] | None:
-    """The catalog's file as the system numbers it; None if there is none. A replaced catalog has another number."""
+    """The catalog's file as the system numbers it; None without a file. A replaced catalog has another number."""
     return identity(folder / CATALOG)
 
 

@@ -200,7 +200,7 @@ class Collection:
         self._catalog.set_meta(key, value)
 
     def remember(self, key: str, value: str | None) -> None:
-        """Stage a value of the index under a key, or that there is none, unless it is so already."""
+        """Stage a value of the index under a key, or None to remove it. Nothing is staged if it is so already."""
         if self._catalog.meta(key) != value:
             self._catalog.begin()
             if value is None:
@@ -633,7 +633,7 @@ class Collection:
     # -- another model
 
     def successor(self) -> Collection | None:
-        """The index that is being built to take this one's place, open for reading; None if there is none."""
+        """The index that is being built to take this one's place, open for reading, or None."""
         return self._inside(NEXT)
 
     @property
@@ -646,7 +646,7 @@ class Collection:
             return successor.fingerprint.model if successor.fingerprint else None
 
     def previous(self) -> Collection | None:
-        """The index that was kept when this one took its place, open for reading; None if there is none."""
+        """The index that was kept when this one took its place, open for reading, or None."""
         return self._inside(PREVIOUS)
 
     def _inside(self, name: str) -> Collection | None:

@@ -299,7 +299,7 @@ class FactTable:
         return int(self._db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
 
     def _add_texts(self, image_id: int, columns: Sequence[str]) -> int:
-        """Add texts of an image to the full-text table; their version there, or 0 if there is none."""
+        """Add texts of an image to the full-text table; their version there, or 0 if it has no texts."""
         if not any(columns):
             return 0
         first = image_id << _VERSION_BITS

@@ -165,7 +165,7 @@ def _located(code: str) -> Sql:
 
 
 def _tag(condition: Test | Known) -> Sql:
-    """A condition on keywords or people, of which a photo may have several; "!=" holds if it has others only."""
+    """A condition on keywords or people. A photo may have several; "!=" holds if it has others only."""
     field = _TAGS[condition.field]
     known = f"image_id IN (SELECT image_id FROM image_tags CROSS JOIN tags USING (tag_id) WHERE field = '{field}')"
     if isinstance(condition, Known):

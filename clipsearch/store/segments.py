@@ -154,7 +154,7 @@ class Segment:
 
     @cached_property
     def _compact(self) -> _Compact | None:
-        """The compact copy; None if there is none or it does not fit. A search works without it."""
+        """The compact copy; None if it is missing or does not fit. A search works without it."""
         info = self.info.compact
         if info is None:
             return None

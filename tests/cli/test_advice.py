@@ -231,7 +231,7 @@ def test_index_asks_on_a_terminal_before_it_indexes_the_current_folder(lost, ans
 )  # fmt: skip
 def test_a_command_says_which_index_answers_where_it_is_not_the_nearest(lost, arguments, tmp_path):
     words = [word.replace("FAR", str(lost)) for word in arguments]
-    note = f"note: using the index used last, {lost / '.clipsearch'}"
+    note = f"note: no index at or above the current folder; using {lost / '.clipsearch'}, as last time"
     assert note in run_here(*words, cwd=tmp_path / "empty")[2]
     words = [word.replace("red.jpg", "green.jpg") if word.startswith(str(lost)) else word for word in words]
     assert note not in run_here(*(word.replace("x.npy", "y.npy") for word in words), cwd=lost)[2]
@@ -328,13 +328,13 @@ def test_a_command_that_is_none_is_told_with_what_was_probably_meant(photos, arg
 
 def test_an_index_without_photos_does_not_become_the_one_used_last(lost, tmp_path):
     assert run_here("index", tmp_path / "empty", cwd=tmp_path)[0] == 0
-    assert f"used last, {lost / '.clipsearch'}" in run_here("status", cwd=tmp_path)[2]
+    assert f"using {lost / '.clipsearch'}" in run_here("status", cwd=tmp_path)[2]
 
 
 def test_an_index_used_last_that_is_not_there_now_is_named(lost, tmp_path):
     os.rename(lost, tmp_path / "elsewhere")
     status, _, errors = run_here("status", cwd=tmp_path)
-    assert status == 1 and f"and the one used last, {lost / '.clipsearch'}, is not there now. Make one with" in errors
+    assert status == 1 and f"and the last used one, {lost / '.clipsearch'}, is not there now. Make one with" in errors
 
 
 def test_help_and_version_are_commands_too(tmp_path):

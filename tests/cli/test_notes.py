@@ -133,7 +133,7 @@ def test_a_minus_without_a_space_gets_the_command_that_was_meant(album):
 def test_an_unread_language_gets_a_model_that_reads_it(album, encoder):
     encoder.text_pieces = lambda word: [type("Piece", (), {"start": 0, "end": len(word), "is_unknown": True})]
     _, _, errors = run_here("query", "собака", "-k", "1", cwd=album)
-    assert 'the model colours cannot read "собака", so these photos are as good as random.' in errors
+    assert 'the model colours cannot read "собака", so these photos are no better than random ones.' in errors
     assert "`clipsearch index --model google/siglip2" in errors and errors.count("\n") == 1
 
 

@@ -140,7 +140,7 @@ def test_words_of_other_languages_are_read(photos, texts):
     with SearchEngine.open(photos, text_model=texts) as engine:
         assert engine.search("собака").explanation.notes == ()
         (note,) = engine.search("犬").explanation.notes
-    assert note.message == f'the model {texts} cannot read "犬", so these photos are as good as random'
+    assert note.message == f'the model {texts} cannot read "犬", so these photos are no better than random ones'
 
 
 def test_an_unread_word_names_the_text_model_for_the_index(photos, made, monkeypatch):

@@ -51,13 +51,13 @@ class CompactTokenizer(Protocol):
 
     @property
     def padding(self) -> int | None:
-        """The id of the token for padding, or None if the library has to tell."""
+        """The id of the token for padding, or None if only the library knows."""
 
     def encode(self, text: str) -> list[int] | None:
-        """The ids of a text's tokens, or None if the library has to tell."""
+        """The ids of a text's tokens, or None if only the library knows."""
 
     def pieces(self, text: str) -> list[TextPiece] | None:
-        """The pieces of a text, or None if the library has to tell."""
+        """The pieces of a text, or None if only the library knows."""
 
 
 _FAMILIES: dict[str, Callable[[TableFile], CompactTokenizer]] = {
@@ -72,7 +72,7 @@ _LIBRARY = "library"  # in place of a family: the tables of this tokenizer are n
 def open_compact(
     folder: Path, shape: Vocabulary, library: LibraryTokenizer, table: Path | None = None
 ) -> CompactTokenizer | None:
-    """The compact form of a checkpoint's tokenizer, made if it is not in `table` nor in the cache; None if it has none.
+    """The compact form of a checkpoint's tokenizer, or None. It is made if neither `table` nor the cache has it.
 
     Raises ModelError if the tokenizer is incomplete, or of another model than one of this shape.
     """
@@ -113,7 +113,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _open(path: Path, source: str) -> tuple[dict[str, Any], CompactTokenizer | None] | None:
-    """A cached table's header and tokenizer; None if there is none that is made from this source."""
+    """A cached table's header and tokenizer; None if the cache has no table of this source."""
     try:
         file = TableFile(path)
         if {name: file.header[name] for name in _header(source)} != _header(source):

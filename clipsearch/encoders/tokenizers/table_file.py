@@ -1,7 +1,7 @@
 """A file that holds a table from numbers to numbers. It is mapped into memory, and a look-up reads one or two of its blocks.
 
 Layout: 32 bytes (magic, length and CRC-32 of the header), the header (JSON), a CRC-32 for each block of 4,096 bytes, and the
-blocks. Every block is checked when it is first read. So a damaged file is noticed, and none is read as a whole.
+blocks. Every block is checked when it is first read. So a damaged file is noticed, and no file is read as a whole.
 """
 
 from __future__ import annotations

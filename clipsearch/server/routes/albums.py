@@ -83,7 +83,7 @@ def album_routes(service: Service) -> APIRouter:
         parameters: NoParameters,
         body: Annotated[AlbumChange, Body()],
     ) -> Response:
-        """Add photos to an album, take some out, or rename it. Adding makes an album that is new. No photo is changed."""
+        """Add photos to an album, take some out, or rename it. Adding to a new name makes an album. No photo is changed."""
         now = name if body.name is None else body.name
 
         def write(engine: SearchEngine) -> list[int]:

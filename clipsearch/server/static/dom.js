@@ -6,7 +6,7 @@ const SVG = "http://www.w3.org/2000/svg";
  * An element with attributes, listeners ("onclick") and children; children that are null or false are left out.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
- * @param {Record<string, any>} [attributes] true is an attribute without a value; false, null and undefined are none
+ * @param {Record<string, any>} [attributes] true is an attribute without a value; false, null and undefined leave it out
  * @param {...(Node | string | null | undefined | false)} children
  * @returns {HTMLElementTagNameMap[Tag]}
  */

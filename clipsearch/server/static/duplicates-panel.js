@@ -30,7 +30,7 @@ export async function openDuplicatesPanel() {
 function show(report) {
   const { groups, failures } = report;
   if (!groups.length) {
-    openPanel(TITLE, element("p", {}, `${counted(report.images)}, and none is a copy of another.`));
+    openPanel(TITLE, element("p", {}, `${counted(report.images)}. No photo is a copy of another.`));
     return;
   }
   const list = element("ul", { class: "copy-groups" }, ...groups.slice(0, AT_ONCE).map(groupItem));

@@ -22,7 +22,7 @@ export class Filmstrip {
     this.element = element("div", { class: "filmstrip", role: "group", "aria-label": "Photos around this one", onscroll: () => this.#extend() });
   }
 
-  /** @param {Photo[]} photos in the order of the rows @param {Photo} photo the one that is shown; the strip is hidden if it is none of them */
+  /** @param {Photo[]} photos in the order of the rows @param {Photo} photo the one that is shown; without it among them, the strip is hidden */
   show(photos, photo) {
     const index = photos.findIndex((other) => other?.id === photo.id);
     this.element.hidden = index < 0 || photos.length < 2;

@@ -28,7 +28,7 @@ let shown = null;
 let whatCounts = ""; // of a query
 let requests = 0;
 let waiting = 0;
-/** @type {Set<string>} facets of which all values are shown */
+/** @type {Set<string>} facets whose values are all shown */
 const unfolded = new Set();
 
 panel.append(
@@ -195,7 +195,7 @@ function choices(name, counts) {
   return valueList(name, counts, isChosen, (value) => changeSearch({ [name]: isChosen(value) ? "" : name === "camera" ? value : value.toLowerCase() }));
 }
 
-/** Facts of which several can be chosen. @param {keyof typeof LISTS} name @param {Count[]} counts */
+/** Facts with several choices. @param {keyof typeof LISTS} name @param {Count[]} counts */
 function severalChoices(name, counts) {
   const list = LISTS[name];
   const chosen = currentSearch()[list];

@@ -70,7 +70,7 @@ export class Grid {
     else this.#layOut();
   }
 
-  /** Draw photos of which more is known now. @param {Photo[]} photos as many as before, in the same places */
+  /** Draw photos again, since more is known of them now. @param {Photo[]} photos as many as before, in the same places */
   redraw(photos) {
     this.photos = photos;
     this.#redraw();

@@ -101,7 +101,7 @@ export const photos = new (class extends EventTarget {
     this.dispatchEvent(new Event("more"));
   }
 
-  /** The photos in some places of `list`, of which more than a sketch is known then. @param {number} first @param {number} end */
+  /** Load all facts of the photos in some places of `list`. @param {number} first @param {number} end */
   async whole(first, end) {
     this.#complete((await whole(this.list.slice(Math.max(0, first), end))).filter(({ sketch }) => !sketch));
   }
@@ -144,7 +144,7 @@ export const photos = new (class extends EventTarget {
     if (changed) this.dispatchEvent(new Event("details"));
   }
 
-  /** Load the next page, unless there is none or it is being loaded. */
+  /** Load the next page, unless this is the last or it is being loaded. */
   async more() {
     if (this.complete || this.#loading || !this.search) return;
     const answer = await this.#ask(this.search, isQuery(this.search) ? this.list.length : this.reached, PAGE, this.#running);

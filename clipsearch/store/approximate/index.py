@@ -197,7 +197,7 @@ class ApproximateLoader:
 
 
 def open_approximate(folder: Path, catalog: Catalog, fingerprint: Fingerprint) -> ApproximateIndex | None:
-    """Open the approximate index in a folder; None if there is none. ValueError if it is damaged or of other images."""
+    """Open the approximate index in a folder; None if it has none. ValueError if it is damaged or of other images."""
     for _ in range(_ATTEMPTS):
         try:
             info = read_info(folder)
@@ -295,7 +295,7 @@ def damages(collection: Path) -> Iterator[tuple[str, str]]:
 def read_status(
     collection: Path, snapshot: Snapshot, catalog: Catalog, fingerprint: Fingerprint
 ) -> ApproximateStatus | None:
-    """The state of a collection's approximate index; None if there is none."""
+    """The state of a collection's approximate index, or None."""
     try:
         index = open_approximate(collection / FOLDER, catalog, fingerprint)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
