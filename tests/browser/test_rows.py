@@ -1,5 +1,6 @@
 """The rows of photos: how they fill the screen, their headings, and what a card says."""
 
+import itertools
 import re
 from collections import Counter
 from datetime import datetime, timedelta
@@ -69,6 +70,36 @@ def test_a_year_with_few_photos_is_one_heading_and_full_months_have_their_own(ne
     assert page.evaluate(HEADINGS) == ["June 2024", "April \u2013 May 2024", "2022", "2019 \u2013 2020", "No date"]
     page.evaluate("import('/static/state.js').then(({ changeSearch }) => changeSearch({ sort: 'name' }))")
     page.wait_for_function("() => !document.querySelector('.group')")
+
+
+def groups(page, dates, is_open=False):
+    """The headings of photos with these dates, each with how many photos it has."""
+    found = page.evaluate(
+        """async ([dates, isOpen]) => {
+            const { headingsOf } = await import("/static/photo-headings.js");
+            const { EMPTY } = await import("/static/state.js");
+            return headingsOf(dates.map((taken_at) => ({ taken_at })), EMPTY, { isOpen });
+        }""",
+        [[day and day.isoformat() for day in dates], is_open],
+    )
+    return [(heading, len(list(same))) for heading, same in itertools.groupby(found)]
+
+
+def test_days_with_many_photos_and_a_list_of_a_few_weeks_have_headings_by_day(page):
+    def day(month, number, count, year=2019):
+        return [datetime(year, month, number, 20) - timedelta(minutes=photo) for photo in range(count)]
+
+    week = [*day(7, 13, 20), *day(7, 12, 3), *day(7, 11, 30), *day(7, 9, 2)]
+    by_day = [("Sat, July 13, 2019", 20), ("July 9 \u2013 12, 2019", 35)]
+    assert groups(page, week) == by_day
+    assert groups(page, [*week, None]) == [*by_day, ("No date", 1)]
+    assert groups(page, week[::-1]) == [("July 9 \u2013 11, 2019", 32), ("July 12 \u2013 13, 2019", 23)]  # oldest first
+    assert groups(page, day(7, 13, 5) + day(7, 3, 5)) == [("July 3 \u2013 13, 2019", 10)]  # few photos of few weeks
+    other = day(3, 1, 20) + day(2, 20, 5, year=2018) + day(2, 10, 9, year=2018)
+    assert groups(page, week + other) == [*by_day, ("Fri, March 1, 2019", 20), ("February 2018", 14)]
+    thin = [photo for number in range(1, 29) for photo in day(6, number, 4)][::-1]
+    assert groups(page, week + thin)[-1] == ("June 2019", 112)
+    assert groups(page, thin[:60], is_open=True) == [("June 2019", 60)]  # more will come
 
 
 def test_photos_without_a_date_only_need_no_heading(new_page, address):

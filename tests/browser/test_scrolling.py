@@ -152,6 +152,22 @@ def test_the_strip_of_months_goes_anywhere_by_keyboard(long_page):
     assert long_page.evaluate("scrollY") == 0
 
 
+def test_the_strip_goes_by_day_if_the_photos_are_of_a_few_weeks(page):
+    marks = page.evaluate(
+        """async () => {
+            const { Scrubber } = await import("/static/scrubber.js");
+            const dayOf = (i) => `2019-07-${String(20 - Math.floor(i / 20)).padStart(2, "0")}`;
+            const photos = Array.from({ length: 300 }, (_, i) => ({ taken_at: dayOf(i) }));
+            const boxes = photos.map((_, i) => ({ top: 200 * i }));
+            document.querySelector("#photos").style.height = "60000px";
+            new Scrubber(() => 0).show(photos, { boxes, height: 60000 }, true);
+            const strip = [...document.querySelectorAll("#scrubber")].find((one) => !one.hidden);
+            return [strip.ariaValueText, ...[...strip.querySelectorAll(".names span")].map((one) => one.textContent)];
+        }"""
+    )
+    assert marks[0] == "Sat, July 20, 2019" and marks[1:3] == ["Jul 20", "Jul 19"]
+
+
 @pytest.mark.parametrize("touch", [False, True])
 def test_the_strip_of_months_goes_anywhere_by_pointer(new_page, many, touch):
     options = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True} if touch else {}

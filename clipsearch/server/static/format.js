@@ -2,6 +2,9 @@
 
 const NUMBER = new Intl.NumberFormat("en");
 const DAY = new Intl.DateTimeFormat("en", { weekday: "short", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const DAYS = new Intl.DateTimeFormat("en", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const SHORT_DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short", timeZone: "UTC" });
+const SHORT_MONTH = new Intl.DateTimeFormat("en", { month: "short", timeZone: "UTC" });
 const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
 
 /** @param {number} value */
@@ -47,6 +50,18 @@ export function monthRange(first, last, isWhole) {
   if (isWhole && from !== to) return from.slice(0, 4) === to.slice(0, 4) ? from.slice(0, 4) : `${from.slice(0, 4)} – ${to.slice(0, 4)}`;
   return MONTH.formatRange(clock(from), clock(to));
 }
+
+/** "Sat, July 13, 2019", "July 13 – 15, 2019". The earlier one comes first. @param {string} first "2019-07-13" @param {string} [last] */
+export function dayRange(first, last = first) {
+  const [from, to] = [first, last].sort();
+  return from === to ? DAY.format(clock(from)) : DAYS.formatRange(clock(from), clock(to));
+}
+
+/** "Jul 13". @param {string} takenAt */
+export const dayOfYear = (takenAt) => SHORT_DAY.format(clock(takenAt.slice(0, 10)));
+
+/** "Jul". @param {string} takenAt "2019-07" or longer */
+export const shortMonth = (takenAt) => SHORT_MONTH.format(clock(takenAt.slice(0, 7)));
 
 /** @param {string} takenAt */
 function clock(takenAt) {

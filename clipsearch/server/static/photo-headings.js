@@ -1,18 +1,19 @@
 /** The headings above photos: the time they were taken, or how likely they match. */
 
-import { count, monthRange } from "./format.js";
+import { dateUnits, DAY_LENGTH } from "./date-units.js";
+import { count, dayRange, monthRange } from "./format.js";
 import { canJudge, isQuery, LIKELY } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
 /**
- * @typedef {object} Period photos of one month, or of several months that have few
- * @property {string} first its first month in the order of the photos: "2019-07"; "" if they have no date
- * @property {string} last its last month
+ * @typedef {object} Period photos of one month or day, or of several that have few
+ * @property {string} first its first month or day in the order of the photos: "2019-07", "2019-07-13"; "" if they have no date
+ * @property {string} last its last one
  * @property {number} size the number of photos
  */
 
-const ENOUGH = 12; // photos of a period; several months with fewer are one period, so that they share rows
+const ENOUGH = 12; // photos of a period; several months or days with fewer are one period, so that they share rows
 const FEWEST_LIKELY = 6; // with fewer of them above a heading of their own, their row would not be full
 const UNLIKELY_COST = 3; // likely photos that outweigh one that comes before them and is not
 
@@ -40,44 +41,54 @@ function dateHeadings(photos, isOpen) {
     const those = [...sizes].filter(([year]) => from <= year && year <= to);
     return those.reduce((sum, [, size]) => sum + size, 0) === period.size && !(isOpen && period === all.at(-1));
   };
-  return all.flatMap((period) => Array(period.size).fill(period.first ? monthRange(period.first, period.last, isWhole(period)) : "No date"));
+  return all.flatMap((period) => Array(period.size).fill(headingOf(period, isWhole)));
 }
 
+/** @param {Period} period @param {(period: Period) => boolean} isWhole whether it has all photos of its years */
+function headingOf(period, isWhole) {
+  if (!period.first) return "No date";
+  return isByDay(period) ? dayRange(period.first, period.last) : monthRange(period.first, period.last, isWhole(period));
+}
+
+/** @param {Period} period */
+const isByDay = ({ first }) => first.length === DAY_LENGTH;
+
 /**
- * Photos by months, where each month with few photos is put together with those beside it, in the same year if possible.
- * Further photos at the end change the last two periods at most.
+ * Photos by months, or by days if the months have many. Each with few photos is put together with those beside it: a month in the
+ * same year if possible, a day in the same month. Further photos at the end change the last two periods at most.
  * @param {Photo[]} photos @param {boolean} isOpen
  * @returns {Period[]}
  */
 function periods(photos, isOpen) {
+  const unitOf = dateUnits(photos, isOpen);
   /** @type {Period[]} */
   const found = [];
   const joinLast = () => {
     const [before, last] = found.splice(-2);
     found.push({ first: before.first, last: last.last, size: before.size + last.size });
   };
-  /** Put the last period to the one before if it is too small to stand alone. @param {boolean} anyYear */
+  /** Put the last period to the one before if it is too small to stand alone. @param {boolean} anyYear whether a month may go to another year */
   const settle = (anyYear) => {
     const [before, last] = found.slice(-2);
-    if (!last || last.size >= ENOUGH || !before.first || !last.first) return;
-    if (anyYear || yearOf(before.last) === yearOf(last.first)) joinLast();
+    if (!last || last.size >= ENOUGH || !before.first || !last.first || isByDay(before) !== isByDay(last)) return;
+    if (isByDay(last) ? monthOf(before.last) === monthOf(last.first) : anyYear || yearOf(before.last) === yearOf(last.first)) joinLast();
   };
   for (const { taken_at: takenAt } of photos) {
-    const month = takenAt?.slice(0, 7) ?? "";
+    const unit = unitOf(takenAt);
     const open = found.at(-1);
-    if (!open || open.last === month) {
+    if (!open || open.last === unit) {
       if (open) open.size++;
-      else found.push({ first: month, last: month, size: 1 });
+      else found.push({ first: unit, last: unit, size: 1 });
       continue;
     }
-    if (!month) settle(true);
-    else if (yearOf(open.last) !== yearOf(month)) settle(false);
+    if (!unit) settle(true);
+    else if (isByDay(open) ? monthOf(open.last) !== monthOf(unit) : yearOf(open.last) !== yearOf(unit)) settle(false);
     const current = /** @type {Period} */ (found.at(-1));
-    if (month && current.first && current.size < ENOUGH) {
-      current.last = month;
+    if (unit && current.first.length === unit.length && current.size < ENOUGH) {
+      current.last = unit;
       current.size++;
     } else {
-      found.push({ first: month, last: month, size: 1 });
+      found.push({ first: unit, last: unit, size: 1 });
     }
   }
   if (!isOpen && found.at(-1)?.first) settle(true);
@@ -86,6 +97,9 @@ function periods(photos, isOpen) {
 
 /** @param {string} takenAt */
 const yearOf = (takenAt) => takenAt.slice(0, 4);
+
+/** @param {string} takenAt */
+const monthOf = (takenAt) => takenAt.slice(0, 7);
 
 /**
  * "Likely matches" above the rest, if they come first. With several terms, or if words were found in texts, they may not: then one

@@ -1,27 +1,28 @@
-/** The strip at the right edge that goes to any month of a list in the order of dates: by pointer, touch and keyboard. */
+/** The strip at the right edge that goes to any month or day of a list in the order of dates: by pointer, touch and keyboard. */
 
+import { dateUnits, DAY_LENGTH } from "./date-units.js";
 import { byId, element } from "./dom.js";
-import { month } from "./format.js";
+import { dayOfYear, dayRange, month, shortMonth } from "./format.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./row-layout.js").Layout} Layout */
-/** @typedef {{text: string, year: string, top: number}} Mark where a month begins, in pixels from the first row */
+/** @typedef {{text: string, name: string, top: number}} Mark where a month or a day begins, in pixels from the first row; `name` is written on the strip */
 
 const SCREENS = 3; // a shorter list needs no strip
-const APART = 36; // pixels between the names of two years
+const APART = 36; // pixels between two names
 const LINGER = 1500; // milliseconds that the strip stays after the last scrolling, on a screen without a pointer
 
 export class Scrubber {
   /** @type {Mark[]} */
   #marks = [];
   #top;
-  #years = element("div", { class: "years", "aria-hidden": "true" });
+  #names = element("div", { class: "names", "aria-hidden": "true" });
   #thumb = element("div", { class: "thumb", "aria-hidden": "true" });
   #bubble = element("div", { class: "bubble", "aria-hidden": "true" });
   #strip = element(
     "div",
     { id: "scrubber", class: "scrubber", role: "slider", tabindex: "0", "aria-label": "Date", "aria-orientation": "vertical", "aria-valuemin": "0", hidden: true },
-    this.#years, this.#thumb, this.#bubble,
+    this.#names, this.#thumb, this.#bubble,
   );
   #fading = 0;
   #waiting = 0;
@@ -39,11 +40,11 @@ export class Scrubber {
         this.#follow();
       });
     }, { passive: true });
-    addEventListener("resize", () => this.#drawYears(), { passive: true });
+    addEventListener("resize", () => this.#drawNames(), { passive: true });
   }
 
   /**
-   * Show the months of these photos, or nothing if they are not in the order of dates.
+   * Show the months or days of these photos, or nothing if they are not in the order of dates.
    * @param {Photo[]} photos @param {Layout} layout @param {boolean} byDate
    */
   show(photos, { boxes, height }, byDate) {
@@ -51,7 +52,7 @@ export class Scrubber {
     this.#strip.hidden = this.#marks.length < 2;
     if (this.#strip.hidden) return;
     this.#strip.setAttribute("aria-valuemax", String(this.#marks.length - 1));
-    this.#drawYears();
+    this.#drawNames();
     this.#follow();
   }
 
@@ -60,12 +61,12 @@ export class Scrubber {
     return Math.max(1, document.documentElement.scrollHeight - innerHeight);
   }
 
-  /** The scroll position that shows a month's first row below the header. @param {Mark} mark */
+  /** The scroll position that shows a mark's first row below the header. @param {Mark} mark */
   #scrollOf({ top }) {
     return Math.min(this.#range, Math.max(0, this.#top() + top - this.#strip.getBoundingClientRect().top));
   }
 
-  /** The month at the top of the screen. */
+  /** The mark at the top of the screen. */
   get #current() {
     if (scrollY >= this.#range - 1) return this.#marks.length - 1;
     const y = scrollY - this.#top() + this.#strip.getBoundingClientRect().top + 1;
@@ -94,22 +95,22 @@ export class Scrubber {
     this.#fading = setTimeout(() => this.#strip.classList.remove("moving"), LINGER);
   }
 
-  #drawYears() {
+  #drawNames() {
     if (this.#strip.hidden) return;
     const room = this.#strip.clientHeight - APART / 2;
     let last = -APART;
-    let year = "";
+    let written = "";
     const names = [];
     for (const mark of this.#marks) {
       const y = (this.#scrollOf(mark) / this.#range) * room;
-      if (!mark.year || mark.year === year || y - last < APART) continue;
-      ({ year } = mark);
+      if (!mark.name || mark.name === written || y - last < APART) continue;
+      written = mark.name;
       last = y;
-      const name = element("span", {}, year);
+      const name = element("span", {}, written);
       name.style.top = `${y}px`;
       names.push(name);
     }
-    this.#years.replaceChildren(...names);
+    this.#names.replaceChildren(...names);
   }
 
   /** @param {PointerEvent} down */
@@ -145,19 +146,19 @@ export class Scrubber {
     scrollTo({ top: target === 0 ? 0 : this.#scrollOf(this.#marks[target]), behavior: "instant" });
   }
 
-  /** The month that a key leads to. @param {string} key @returns {number | null} */
+  /** The mark that a key leads to. @param {string} key @returns {number | null} */
   #destination(key) {
     const current = this.#current;
     const last = this.#marks.length - 1;
-    const { year } = this.#marks[current];
-    const isOther = (/** @type {Mark} */ mark) => mark.year !== year;
+    const { name } = this.#marks[current];
+    const isOther = (/** @type {Mark} */ mark) => mark.name !== name;
     switch (key) {
       case "ArrowDown": case "ArrowRight": return Math.min(last, current + 1);
       case "ArrowUp": case "ArrowLeft": return Math.max(0, current - 1);
       case "PageDown": return [...this.#marks.keys()].find((i) => i > current && isOther(this.#marks[i])) ?? last;
       case "PageUp": {
-        const before = this.#marks.slice(0, current).findLast(isOther)?.year;
-        return before === undefined ? 0 : this.#marks.findIndex((mark) => mark.year === before);
+        const before = this.#marks.slice(0, current).findLast(isOther)?.name;
+        return before === undefined ? 0 : this.#marks.findIndex((mark) => mark.name === before);
       }
       case "Home": return 0;
       case "End": return last;
@@ -168,14 +169,22 @@ export class Scrubber {
 
 /** @param {Photo[]} photos @param {import("./row-layout.js").Box[]} boxes @returns {Mark[]} */
 function marksOf(photos, boxes) {
-  /** @type {Mark[]} */
-  const marks = [];
-  let last = null;
-  for (let i = 0; i < photos.length; i++) {
-    const key = photos[i].taken_at?.slice(0, 7) ?? "";
-    if (key === last) continue;
-    last = key;
-    marks.push({ text: key ? month(key) : "No date", year: key.slice(0, 4), top: boxes[i].top });
-  }
-  return marks;
+  const unitOf = dateUnits(photos, false);
+  /** @type {{unit: string, top: number}[]} */
+  const found = [];
+  photos.forEach(({ taken_at: takenAt }, i) => {
+    const unit = unitOf(takenAt);
+    if (unit !== found.at(-1)?.unit) found.push({ unit, top: boxes[i].top });
+  });
+  const nameOf = naming(found.map(({ unit }) => unit).filter(Boolean));
+  return found.map(({ unit, top }) => ({
+    text: !unit ? "No date" : unit.length === DAY_LENGTH ? dayRange(unit) : month(unit), name: unit && nameOf(unit), top,
+  }));
+}
+
+/** What is written on the strip for a unit: its year; in a list of one year its month, and in one of one month its day. @param {string[]} units */
+function naming(units) {
+  const parts = (/** @type {number} */ length) => new Set(units.map((unit) => unit.slice(0, length))).size;
+  if (parts(4) > 1) return (/** @type {string} */ unit) => unit.slice(0, 4);
+  return parts(7) > 1 ? shortMonth : dayOfYear;
 }
