@@ -336,6 +336,7 @@ class MapAnswer(BaseModel):
         description="The address of the user's own map tiles, if the server was started with `--map-tiles`.",
         examples=["http://localhost:8080/{z}/{x}/{y}.png"],
     )
+    nearest: PlaceName | None = Field(None, description="If there are no names: the place of the middle of the part.")
 
 
 _STATUS_TYPES = {**get_type_hints(Status), "stale": int | None}

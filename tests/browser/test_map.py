@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import re
 import threading
 import zlib
 from urllib.parse import parse_qs, urlsplit
@@ -157,7 +158,9 @@ def test_the_map_counts_the_hits_of_a_query(page):
     images = answer.value.json()["images"]
     assert images < 4
     expected = (
-        f"{images} of the likely matches with a location" if images else "None of the likely matches has a location"
+        f"{images} likely match{'es' * (images > 1)} with a location"
+        if images
+        else "None of the likely matches has a location"
     )
     page.wait_for_function("(text) => document.querySelector('.map-note').textContent === text", arg=expected)
 
@@ -167,6 +170,18 @@ def test_names_of_places_are_asked_for_what_is_seen(map_of, page):
         map_of([(48.1, 11.5), (47.8, 12.2)])
     assert {"Munich", "Rosenheim"} <= {place["name"] for place in answer.value.json()["names"]}
     assert answer.value.json()["tiles"] is None
+
+
+def test_a_single_photo_is_shown_with_what_is_around_it(map_of, page):
+    the_map = map_of([(47.862, 11.63)])
+    the_map.locator(".map-scale", has_text="km").wait_for()
+    page.wait_for_function("() => document.querySelector('.map-note').textContent === '1 photo with a location'")
+    with page.expect_response(lambda response: "/api/map?" in response.url and '"nearest"' in response.text()):
+        for _ in range(5):  # no names and no outlines are seen from here
+            the_map.get_by_label("Nearer").click()
+    page.locator(".map-note .soft", has_text=re.compile("^Near .*, Germany. To see streets, ")).wait_for()
+    the_map.get_by_label("All locations").click()
+    the_map.locator(".map-note .soft").wait_for(state="hidden")
 
 
 def test_the_users_own_tiles_are_shown_if_the_server_names_them(new_page, album):

@@ -374,11 +374,11 @@ def test_dates_in_the_words_are_chips_that_become_words_again(page):
     with answered(page, "/api/search"):
         page.fill("#query", "a temple in July 2019")
     with answered(page, "/api/search"):
-        page.get_by_label("Dates and names").click()
+        page.get_by_label("Filters from words").click()
     assert "smart=false" in page.url and understood.is_hidden()
     page.reload()
     page.wait_for_selector(".photo.loaded")
-    assert not page.get_by_label("Dates and names").is_checked() and understood.is_hidden()
+    assert not page.get_by_label("Filters from words").is_checked() and understood.is_hidden()
 
 
 def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
@@ -390,7 +390,7 @@ def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
         understood.get_by_role("button", name="without people").click()
     assert page.input_value("#query") == '"a beach without people"'
     with answered(page, "/api/search"):
-        page.get_by_label("Dates and names").click()
+        page.get_by_label("Filters from words").click()
     with answered(page, "/api/search"):
         page.fill("#query", "a beach without people")
     assert 'photos of "people" are among the best' in page.locator("#answer-notes p").inner_text()

@@ -53,14 +53,14 @@ def test_answers_have_the_keys_that_are_described(client, engine, photos, descri
     give_captions(engine.index_folder, {"red.jpg": "a red wall"})  # photos without a caption lack this key
     numbers = ids(client)
     for path, *addresses in (
-        ("/api/search", "/api/search?q=red&explain=true&smart=true&group_by=day"),
-        ("/api/images", "/api/images"),
+        ("/api/search", "/api/search?q=red&explain=true&smart=true&group_by=day&favourites=true"),
+        ("/api/images", "/api/images?favourites=true"),
         ("/api/images/{id}", f"/api/images/{numbers['red.jpg']}", f"/api/images/{numbers['pages.tif']}"),
         ("/api/duplicates", "/api/duplicates?only_exact=true"),
         ("/api/desktop", "/api/desktop"),
         ("/api/facets", "/api/facets"),
         ("/api/places", "/api/places"),
-        ("/api/map", "/api/map?within=47,10,49,13"),
+        ("/api/map", "/api/map?within=47,10,49,13", "/api/map?within=47.86,11.62,47.87,11.63"),
         ("/api/status", "/api/status"),
         ("/api/failures", "/api/failures"),
         ("/api/saved-searches", "/api/saved-searches"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from clipsearch.query.filters import taken_within
+from clipsearch.render.json_output import place_to_json
 from clipsearch.server import schemas
 from clipsearch.server.counted_photos import counted_photos
 from clipsearch.server.parameters import Facet, FacetParameters, MapParameters, PlaceParameters
@@ -59,10 +60,16 @@ def count_routes(service: Service) -> APIRouter:
     @router.get("/map", response_model=schemas.MapAnswer, responses=_BAD_QUERY)
     async def map_of(parameters: Annotated[MapParameters, Query()]) -> Response:
         """The largest places in a part of the world, to write on a map, spread over it; and whose tiles the map is to show."""
-        from clipsearch.gazetteer import largest_within  # most sessions need no map
+        from clipsearch.gazetteer import largest_within, nearest  # most sessions need no map
 
         box = taken_within(parameters.within)
         cities = await asyncio.to_thread(largest_within, box.south, box.west, box.north, box.east, _MOST_NAMES)
-        return json_response({"names": [asdict(city) for city in cities], "tiles": service.map_tiles})
+        answer: dict[str, Any] = {"names": [asdict(city) for city in cities], "tiles": service.map_tiles}
+        if not cities:
+            turns = box.west > box.east  # it crosses the date line
+            east = (box.west + box.east + 360 * turns) / 2
+            code = await asyncio.to_thread(nearest, (box.south + box.north) / 2, east - 360 * (east > 180))
+            answer["nearest"] = place_to_json(code) if code else None
+        return json_response(answer)
 
     return router

@@ -10,13 +10,19 @@ import { toX, toY, visibleBox } from "./map-projection.js";
 const REST = 150; // milliseconds that the map must rest before names are asked for
 const GAP = 6; // pixels between names
 
-/** @type {{names: MapName[], tiles: string | null}} */
+/** @type {{names: MapName[], tiles: string | null, nearest?: import("./api.js").PlaceName | null}} */
 let known = { names: [], tiles: null };
 let asked = "";
 let waiting = 0;
 
 /** The address of the user's own tiles, with {z}, {x} and {y}; null for none. */
 export const tilesAddress = () => known.tiles;
+
+/** The nearest city, if the part of the map that was last asked for has no names: "Munich, Germany". */
+export function nearestPlace() {
+  const { nearest } = known;
+  return nearest ? [nearest.section ?? nearest.city, nearest.country].filter(Boolean).join(", ") : "";
+}
 
 /**
  * Ask for the names of what is seen, once the map rests. Those of before stay until the answer.

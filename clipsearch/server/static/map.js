@@ -2,10 +2,10 @@
 
 import { ask, thumbnailUrl } from "./api.js";
 import { byId, element, iconButton } from "./dom.js";
-import { count, counted } from "./format.js";
+import { count, counted, visible } from "./format.js";
 import { onGestures } from "./gestures.js";
 import { outlinesOf } from "./map-land.js";
-import { tilesAddress, wantNames, writeNames } from "./map-names.js";
+import { nearestPlace, tilesAddress, wantNames, writeNames } from "./map-names.js";
 import { boxAround, clustersOf, metresAPixel, spanOf, toX, toY, visibleBox } from "./map-projection.js";
 import { drawTiles } from "./map-tiles.js";
 import { photoStrip } from "./photo-strip.js";
@@ -17,7 +17,8 @@ import { canJudge, changes, changeSearch, countPairs, currentSearch, filterPairs
 
 const APART = 60; // pixels between clusters
 const FARTHEST_IN = 2 ** 28; // pixels that the world may be wide: 15 centimetres each
-const NEAREST_FIT = 8000; // widths of the panel that the world may be by itself: five kilometres are seen
+const NEAREST_FIT = 2000; // widths of the panel that the world may be by itself: twenty kilometres are seen, with names and coasts
+const NEAR = 2500; // metres; if less is seen, outlines and names of towns do not say where it is
 const SPREAD_FROM = 2 ** 25; // pixels; from here on, photos of one spot are spread around it
 const MOST_SPREAD = 24;
 const MARGIN = 0.2; // around all places, of their extent
@@ -27,6 +28,9 @@ const panel = byId("map");
 const canvas = element("canvas", {});
 const marks = element("div", { class: "map-marks" });
 const note = element("p", { class: "map-note", role: "status" });
+const total = element("span", {});
+const whereabouts = element("span", { class: "soft", hidden: true });
+note.append(total, whereabouts);
 const bar = element("p", { class: "map-scale", "aria-hidden": "true" });
 const strip = element("div", { class: "map-strip", role: "group", "aria-label": "Photos taken here", hidden: true });
 panel.append(canvas, marks, note, bar, element("div", { class: "map-tools" },
@@ -87,12 +91,12 @@ async function refresh({ keepView }) {
     if (mine !== requests) return;
     const hadNone = places.length === 0;
     places = answer.places;
-    note.textContent = summary(answer.images);
+    total.textContent = summary(answer.images);
     closeStrip();
     if (!keepView || hadNone) fit(places);
     else draw();
   } catch (error) {
-    note.textContent = /** @type {Error} */ (error).message;
+    total.textContent = /** @type {Error} */ (error).message;
   }
 }
 
@@ -101,8 +105,8 @@ function summary(images) {
   const search = currentSearch();
   const things = canJudge(search) ? "likely matches" : isQuery(search) ? "nearest photos" : "photos";
   if (!images) return `None of the ${things} has a location`;
-  const newest = places.length < images ? `, the newest ${count(places.length)} are shown` : "";
-  return `${isQuery(search) ? `${count(images)} of the ${things}` : counted(images)} with a location${newest}`;
+  const newest = places.length < images ? `; the newest ${count(places.length)} are shown` : "";
+  return `${images === 1 ? `1 ${things.replace(/e?s$/, "")}` : `${count(images)} ${things}`} with a location${newest}`;
 }
 
 /**
@@ -146,6 +150,7 @@ function draw() {
     const legs = placeMarks();
     drawLand(legs);
     drawScale();
+    showWhereabouts();
     wantNames(view, panel.clientWidth, panel.clientHeight, draw);
   });
 }
@@ -204,6 +209,13 @@ function drawScale() {
   const round = [5, 2, 1].map((times) => times * power).find((length) => length <= metres) ?? power;
   bar.textContent = round >= 1000 ? `${count(round / 1000)} km` : `${round >= 1 ? round : round.toFixed(1)} m`;
   bar.style.width = `${(round / metres) * BAR}px`;
+}
+
+/** Near by, without streets: the nearest place, and how to have streets. */
+function showWhereabouts() {
+  whereabouts.hidden = tilesAddress() !== null || metresAPixel(view) * panel.clientWidth > NEAR;
+  const place = nearestPlace();
+  if (!whereabouts.hidden) whereabouts.textContent = `${place ? `Near ${visible(place)}. ` : ""}To see streets, start the server with --map-tiles.`;
 }
 
 /** What names may not be written on: the marks and the buttons. */
