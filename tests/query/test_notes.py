@@ -10,9 +10,11 @@ import pytest
 
 from clipsearch import SearchEngine
 from clipsearch.encoders.other_languages import words_of_other_languages
+from clipsearch.encoders.prompts import everyday_texts, query_bank
 from clipsearch.encoders.recommended import find_entry
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import QueryError
+from clipsearch.gazetteer.data import gazetteer
 from clipsearch.query.filters import chosen, named, parse_where
 from clipsearch.types import Query, Term, Test
 from tests.conftest import give_facts, names, save_photo, shared
@@ -123,6 +125,12 @@ def test_a_model_that_reads_many_languages_is_not_told_of_another(engine, encode
     [
         ("Hund auf dem Sofa", "Hund auf"),
         ("Strand, Geburtstag!", "Geburtstag"),
+        ("Strand ohne Menschen", "ohne Menschen"),
+        ("plage sans voitures", "plage voitures"),
+        ("playa con gente", "gente"),
+        ("pessoas na praia", "pessoas"),
+        ("spiaggia senza persone", "spiaggia senza persone"),
+        ("strand zonder mensen", "zonder mensen"),
         ("perro en la playa", "perro"),
         ("ragazza in bicicletta", "ragazza bicicletta"),
         ("un chien avec un ballon", "chien avec"),
@@ -164,6 +172,15 @@ def test_a_model_of_many_or_unknown_languages_says_nothing_of_other_languages(en
 )
 def test_names_and_loan_words_are_english(text):
     assert words_of_other_languages(text) == []
+
+
+def test_no_large_city_is_taken_for_another_language():
+    """Nor is an everyday text of the package."""
+    places = gazetteer()
+    large = (places.array("population") >= 100_000).nonzero()[0].tolist()
+    cities = [places.texts("city_name")[row] for row in large]
+    assert len(cities) > 3000
+    assert [text for text in (*cities, *everyday_texts(), *query_bank()) if words_of_other_languages(text)] == []
 
 
 def test_no_english_caption_is_taken_for_another_language():
