@@ -143,8 +143,8 @@ class SearchEngine(Searcher):
 
     @in_turn
     def album(self, name: str) -> Among:
-        """An album as a condition: its photos that are in the index now. QueryError if no album has this name."""
-        return Among(tuple(self._collection().ids_of_files(self.albums.members(name))), name)
+        """An album's photos that are in the index now, as a condition. QueryError if no album has this name."""
+        return Among(tuple(self._collection().album(name)))
 
     # -- the index
 

@@ -391,10 +391,16 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Among:
-    """One of some photos, by their ids in this index. `album` is what they are from, for people to read."""
+    """One of some photos, by their ids in this index."""
 
     ids: tuple[int, ...]
-    album: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InAlbum:
+    """In the album of this name beside the index. `Favourites` is the album of the hearts."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +424,7 @@ class Not:
     condition: Condition
 
 
-Condition: TypeAlias = Test | Known | Below | Contains | Near | Within | Located | Among | All | Either | Not
+Condition: TypeAlias = Test | Known | Below | Contains | Near | Within | Located | Among | InAlbum | All | Either | Not
 """Which photos count: a test of a fact, or a tree of conditions. `parse_where` makes one of a text."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any
 
@@ -33,6 +33,11 @@ def require_flag(name: str, value: object) -> None:
     """Raise QueryError unless a parameter is True or False."""
     if not isinstance(value, bool):
         raise QueryError(f"{name} must be True or False, not {short(value)}")
+
+
+def listed(value: Any) -> Sequence[Any]:
+    """One value, or several, as a sequence."""
+    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)  # type: ignore[return-value]
 
 
 def short(value: object) -> str:

@@ -77,18 +77,40 @@ def complete_value(field: Listed, more: Sequence[str] = ()) -> Complete:
     return complete
 
 
+def complete_album(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
+    """The albums of the index, favourites first."""
+
+    def names(index: Path) -> list[str]:
+        from clipsearch.store.albums import Albums
+
+        return Albums(index).names()
+
+    return _items(_of_index(context, names), word)
+
+
 def _values(context: click.Context, field: Listed) -> list[str]:
-    """Gives nothing if the index is missing or cannot be read. A message would spoil the line that the user types."""
+    def values(index: Path) -> list[str]:
+        from clipsearch.store.collection import Collection
+
+        with Collection(index) as collection:
+            return collection.values_of(field)
+
+    found = _of_index(context, values)
+    return [value.lower() for value in found] if field == "format" else found
+
+
+def _of_index(context: click.Context, read: Callable[[Path], list[str]]) -> list[str]:
+    """What `read` finds in the index that the command would take.
+
+    Gives nothing if the index is missing or cannot be read. A message would spoil the line that the user types.
+    """
     from clipsearch.cli.find_index import find_index
     from clipsearch.errors import ClipsearchError
-    from clipsearch.store.collection import Collection
 
     with contextlib.suppress(ClipsearchError, OSError):
         several = context.params.get("index_folders") or (None,)
         given = several[0] or context.params.get("index_folder") or os.environ.get("CLIPSEARCH_INDEX")
-        with Collection(Path(find_index(given))) as collection:
-            values = collection.values_of(field)
-        return [value.lower() for value in values] if field == "format" else values
+        return read(Path(find_index(given)))
     return []
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from clipsearch.cli.command import WHICH_PHOTOS, grouped, option
-from clipsearch.cli.complete import complete_folder, complete_orientation, complete_value
+from clipsearch.cli.complete import complete_album, complete_folder, complete_orientation, complete_value
 from clipsearch.cli.options import POSITIVE
 from clipsearch.types import Condition
 
@@ -39,6 +39,7 @@ _OPTIONS = {
     "min_height": _pixels("--min-height", help="Only at least this high."),
     "orientation": _orientation("--orientation", "KIND", "Only landscape, portrait or square."),
     "format": _format("--format", "NAME", "Only this file format: jpeg, heic, raw, video, ..."),
+    "album": _which("--album", "NAME", "Only in this album, such as Favourites.", shell_complete=complete_album),
     "where": _which("--where", "EXPR", "Only if this is true, such as 'size > 5MB'."),
 }
 

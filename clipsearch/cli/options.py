@@ -75,7 +75,7 @@ def folder_option(text: str, heading: str = OTHER) -> Any:
 
 index_option = _index_option(f"{_INDEX} this folder, or the last used one.")
 indexes_option = _index_option(
-    "An index or photo folder; repeatable. Default: nearest at or above here, or the last used one.",
+    "Index or its folder; repeatable. Default: nearest.",
     "--index index_folders",
     multiple=True,
     type=_OneFolder(),

@@ -264,6 +264,9 @@ class Assistant:
         near: Annotated[
             str | None, Field(description="Only photos taken near LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM.")
         ] = None,
+        album: Annotated[
+            str | None, Field(description="Only photos in this album; 'Favourites' is the album of the hearts.")
+        ] = None,
         orientation: Annotated[Literal["landscape", "portrait", "square"] | None, Field()] = None,
         where: Annotated[str | None, Field(description=_WHERE)] = None,
         hybrid: Annotated[bool, Field(description=_HYBRID)] = False,
@@ -293,6 +296,7 @@ class Assistant:
                 people=person,
                 rating=rating,
                 text=text,
+                album=album,
                 near=near,
                 orientation=orientation,
                 where=where,

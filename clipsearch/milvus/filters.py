@@ -27,6 +27,7 @@ from clipsearch.types import (
     Contains,
     Either,
     Field,
+    InAlbum,
     Known,
     Located,
     Near,
@@ -57,6 +58,9 @@ _NOT_IN_STORES = (
 )
 _NOT_BY_NUMBER = (
     "a vector database has its own numbers for photos; leave --store out, and search the index itself for these photos"
+)
+_NO_ALBUMS = (
+    "a vector database has no albums; leave --store out, and search the index itself for the photos of an album"
 )
 _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `shape`
 _OTHER_LETTERS = re.compile("[^\\x00-\\x7f]+")
@@ -101,7 +105,9 @@ class FilterTranslator:
             return leaf
         return FilterExpression(f"not ({leaf.text})") if leaf.exact else FilterExpression(EVERYTHING, False)
 
-    def _leaf(self, condition: Test | Known | Below | Contains | Near | Within | Located | Among) -> FilterExpression:
+    def _leaf(
+        self, condition: Test | Known | Below | Contains | Near | Within | Located | Among | InAlbum
+    ) -> FilterExpression:
         condition = _require_in_stores(condition)
         if isinstance(condition, Located) or condition == Known("place"):
             return FilterExpression(_known("latitude"), False)
@@ -178,11 +184,13 @@ def asks_for_places(condition: Condition) -> bool:
 
 
 def _require_in_stores(
-    condition: Test | Known | Below | Contains | Near | Within | Located | Among,
+    condition: Test | Known | Below | Contains | Near | Within | Located | Among | InAlbum,
 ) -> Test | Known | Below | Near | Within | Located:
     """The condition itself. QueryError if it is about what only an index has of a photo."""
     if isinstance(condition, Among):
         raise QueryError(_NOT_BY_NUMBER)
+    if isinstance(condition, InAlbum):
+        raise QueryError(_NO_ALBUMS)
     is_fact = isinstance(condition, (Test, Known)) and condition.field in _ONLY_IN_AN_INDEX
     if isinstance(condition, Contains) or is_fact:
         raise QueryError(_NOT_IN_STORES)

@@ -7,7 +7,8 @@
     OPERATOR   := = | != | < | <= | > | >= | ~
     VALUE      := a word, or anything between quotes, 'so' or "so"
 
-Case does not matter for fields and words of the language. FIELD is a `Field` of `clipsearch.types`. "~" compares with a glob.
+Case does not matter for fields and words of the language. FIELD is a `Field` of `clipsearch.types`, or album.
+"~" compares with a glob.
 A size may end in kB, MB or GB. A date may be a year, a month, a day or a minute (2024, 2024-07, 2024-07-15, 2024-07-15T12:30)
 and stands for all of that time: taken = 2024-07 is any moment of July, taken < 2024-07 any before, taken > 2024-07 any after.
 """
@@ -34,6 +35,7 @@ from clipsearch.types import (
     Contains,
     Either,
     Field,
+    InAlbum,
     Known,
     Located,
     Near,
@@ -46,6 +48,7 @@ from clipsearch.types import (
 
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
 _FIELDS = frozenset(get_args(Field))
+_ALBUM = "album"  # compared as a field, but what an album has is not a fact of photos
 _UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
 _ORIENTATIONS = ("landscape", "portrait", "square")
 _DEEPEST = 50  # brackets and "not" within each other
@@ -70,7 +73,8 @@ def chosen(
     """The usual filters as conditions that must all hold.
 
     In any of the folders, with any of the names, in any of the places, with all of the keywords and people, and so on. `texts`
-    are taken, after, before, camera, near, within, rating, text, orientation, format and where, each None if it is not wanted.
+    are taken, after, before, camera, near, within, rating, text, orientation, format, album and where, each None
+    if it is not wanted.
     """
     alternatives = tuple(map(in_folder, folders)), tuple(map(named, names)), tuple(map(taken_at, places))
     conditions: list[Condition] = [Either(either) for either in alternatives if either]
@@ -204,6 +208,13 @@ def containing(text: str) -> Condition:
     return Contains(text)
 
 
+def in_album(name: str) -> Condition:
+    """In an album of the index, by its name. Whether there is such an album shows when the index is searched."""
+    if not name.strip():
+        raise QueryError("the album is empty; give the name of an album, such as Favourites")
+    return InAlbum(name)
+
+
 def oriented(orientation: str) -> Condition:
     """Landscape, portrait or square."""
     if orientation.lower() not in _ORIENTATIONS:
@@ -235,6 +246,7 @@ _READERS: dict[str, Callable[[str], Condition]] = {
     "text": containing,
     "orientation": oriented,
     "format": of_format,
+    "album": in_album,
     "where": parse_where,
 }
 
@@ -272,6 +284,8 @@ def _test(field: Any, operator: Any, value: str) -> Condition:
         return _taken_test(operator, value)
     if field == "place":
         return place_test(operator, value)
+    if field == _ALBUM:
+        return album_test(operator, value)
     if field in NUMBERS:
         return replace(Test(field, operator, 0.0), value=_number(field, value))
     test = Test(field, operator, value)
@@ -281,6 +295,13 @@ def _test(field: Any, operator: Any, value: str) -> Condition:
         of = of_format(value)
         return of if operator == "=" else Not(of)
     return test
+
+
+def album_test(operator: Operator, name: str) -> Condition:
+    """A comparison of the albums that a photo is in with a name. QueryError if the operator is neither = nor !=."""
+    if operator not in ("=", "!="):
+        raise QueryError(f"album is a name, so {operator} does not go with it; use = or !=")
+    return in_album(name) if operator == "=" else Not(in_album(name))
 
 
 def place_test(operator: Operator, name: str) -> Condition:
@@ -359,9 +380,10 @@ class _Parser:
             return self._of_word(reader)
         kind, field, position = self._take("a field")
         field = field.lower()
-        if kind != "word" or field not in _FIELDS:
-            self._fail(f"there is no field {field!r}; there are {', '.join(sorted(_FIELDS))}", position)
-        if self._skip("is"):
+        if kind != "word" or field not in (*_FIELDS, _ALBUM):
+            known_fields = ", ".join(sorted((*_FIELDS, _ALBUM)))
+            self._fail(f"there is no field {field!r}; there are {known_fields}", position)
+        if field != _ALBUM and self._skip("is"):
             is_not = self._skip("not")
             if not self._skip("known"):
                 self._fail('"is" goes with "known" or "not known"')

@@ -20,6 +20,7 @@ from clipsearch.types import (
     Below,
     Condition,
     Contains,
+    InAlbum,
     Known,
     Located,
     Near,
@@ -70,6 +71,8 @@ def _condition_to_json(condition: Condition) -> dict[str, Any]:
         return {"within": asdict(condition)}
     if isinstance(condition, Among):
         return {"among": list(condition.ids)}
+    if isinstance(condition, InAlbum):
+        return {"album": condition.name}
     if isinstance(condition, Not):
         return {"not": _condition_to_json(condition.condition)}
     key = "all" if isinstance(condition, All) else "any"

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import date, datetime
-from typing import Any, Literal, TypeAlias, TypedDict, get_args
+from datetime import date
+from typing import Any, Literal, TypeAlias, TypedDict
 
-from clipsearch._internal.arguments import require_flag, require_number, short
+from clipsearch._internal.arguments import listed, require_flag, short
 from clipsearch.errors import ClipsearchWarning, QueryError
-from clipsearch.query import filters
 from clipsearch.query.language import parse_query
-from clipsearch.types import Condition, Content, Either, Field, Hit, ImageRecord, Query, Sort, Test
+from clipsearch.types import Condition, Content, Hit, ImageRecord, Query, Sort
 
 Photo: TypeAlias = "int | Hit | ImageRecord"
 """An indexed photo: its id, a hit, or its record."""
@@ -54,6 +53,7 @@ class SearchKeywords(TypedDict, total=False):
     text: str | None  # words and "phrases" in the photo's texts
     min_width: int | None  # pixels
     min_height: int | None  # pixels
+    album: str | None  # the name of an album; "Favourites" is the album of the hearts
     orientation: Literal["landscape", "portrait", "square"] | None
     format: str | None  # "jpeg", "heic", "raw", "video", ...
     where: str | Condition | None  # an expression, such as "size > 5MB", or a Condition
@@ -84,7 +84,7 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords, stackl
         return query
     terms = query.terms
     for name, sign in (("like", 1), ("unlike", -1)):
-        for part in _listed(wanted.pop(name, ())):
+        for part in listed(wanted.pop(name, ())):
             more = _parsed(part, stacklevel + 1).terms
             terms += tuple(replace(term, weight=sign * term.weight) for term in more)
     prompts = query.prompts + _texts("prompt", wanted.pop("prompt", ()))
@@ -97,9 +97,13 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords, stackl
 
         wanted["min_match"] = RELEVANT
     marks = {
-        name: getattr(query, name) + tuple(map(_photo_id, _listed(wanted.pop(name, ())))) for name in ("right", "wrong")
+        name: getattr(query, name) + tuple(map(_photo_id, listed(wanted.pop(name, ())))) for name in ("right", "wrong")
     }
-    conditions = query.filters + _conditions(wanted)
+    conditions = query.filters
+    if wanted.keys() - Query.__dataclass_fields__.keys():
+        from clipsearch.query.keyword_filters import take_conditions  # not for a plain query
+
+        conditions += take_conditions(wanted)
     return replace(query, terms=terms, filters=conditions, prompts=prompts, **marks, **wanted)
 
 
@@ -121,127 +125,8 @@ def _parsed(content: Any, stacklevel: int) -> Query:
     return parse_query(content)
 
 
-def _conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
-    """Take the filters out of the keywords, as conditions that must all hold."""
-    conditions: list[Condition] = []
-    for name, (read, is_any) in _OF_SEVERAL.items():
-        several = [_read(name, read, value) for value in _listed(wanted.pop(name, ()))]
-        conditions += [Either(tuple(several))] if is_any and several else several
-    for name, read in _OF_ONE.items():
-        if name in wanted:
-            conditions.append(_read(name, read, wanted.pop(name)))
-    return tuple(conditions)
-
-
-def _read(name: str, read: Callable[[Any], Condition], value: Any) -> Condition:
-    """A filter's condition. QueryErrors name the keyword."""
-    try:
-        return read(value)
-    except QueryError as error:
-        raise QueryError(f"{name}: {error}") from None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise QueryError(f"it must be a text (str), not {short(value)}")
-    return value
-
-
-def _of_text(read: Callable[[str], Condition]) -> Callable[[Any], Condition]:
-    return lambda value: read(_text(value))
-
-
-def _folder(value: Any) -> Condition:
-    if not isinstance(value, (str, os.PathLike)):
-        raise QueryError(f"it must be a folder (str or Path), not {short(value)}")
-    return filters.in_folder(value)
-
-
-def _time(value: Any) -> str:
-    """A time as filters read it. Zones are left out: times are those of the camera's clock."""
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="seconds")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:04}"
-    return _text(value)
-
-
-def _range(read: Callable[[Any], str], value: Any) -> str:
-    if isinstance(value, (tuple, list)):
-        if len(value) != 2:
-            raise QueryError(f"it must be one value, or the first and the last, not {short(value)}")
-        return f"{read(value[0])}..{read(value[1])}"
-    return read(value)
-
-
-def _stars(value: Any) -> str:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
-
-
-def _near(value: Any) -> Condition:
-    return filters.taken_near(_degrees("latitude, longitude and km", value))
-
-
-def _within(value: Any) -> Condition:
-    return filters.taken_within(_degrees("south, west, north and east", value))
-
-
-def _degrees(names: str, value: Any) -> str:
-    """Several numbers as the flags have them, or the text itself."""
-    if isinstance(value, (tuple, list)):
-        for number in value:
-            require_number(f"each of {names}", number)
-        return ",".join(str(float(number)) for number in value)
-    return _text(value)
-
-
-def _at_least(field: Field) -> Callable[[Any], Condition]:
-    def read(value: Any) -> Condition:
-        require_number("it", value)
-        return Test(field, ">=", float(value))
-
-    return read
-
-
-def _where(value: Any) -> Condition:
-    return value if isinstance(value, get_args(Condition)) else filters.parse_where(_text(value))
-
-
-_OF_SEVERAL: dict[str, tuple[Callable[[Any], Condition], bool]] = {
-    "in_": (_folder, True),
-    "name": (_of_text(filters.named), True),
-    "place": (_of_text(filters.taken_at), True),
-    "keyword": (_of_text(filters.keyworded), False),
-    "person": (_of_text(filters.showing), False),
-}
-"""Filters that take one value or a list: what reads a value, and whether any or all of several must hold."""
-
-_OF_ONE: dict[str, Callable[[Any], Condition]] = {
-    "taken": lambda value: filters.taken_in(_range(_time, value)),
-    "after": lambda value: filters.taken_from(_time(value)),
-    "before": lambda value: filters.taken_before(_time(value)),
-    "camera": _of_text(filters.taken_by),
-    "near": _near,
-    "within": _within,
-    "rating": lambda value: filters.rated(_range(_stars, value)),
-    "text": _of_text(filters.containing),
-    "min_width": _at_least("width"),
-    "min_height": _at_least("height"),
-    "orientation": _of_text(filters.oriented),
-    "format": _of_text(filters.of_format),
-    "where": _where,
-}
-
-
-def _listed(value: Any) -> Sequence[Any]:
-    """One value, or several, as a sequence."""
-    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)  # type: ignore[return-value]
-
-
 def _texts(name: str, value: Any) -> tuple[str, ...]:
-    texts = tuple(_listed(value))
+    texts = tuple(listed(value))
     for text in texts:
         if not isinstance(text, str):
             raise QueryError(f"{name} must be a text (str) or a list of texts, not {short(text)}")

@@ -16,6 +16,7 @@ from clipsearch.types import (
     Condition,
     Contains,
     Either,
+    InAlbum,
     Known,
     Located,
     Near,
@@ -109,8 +110,8 @@ def condition_text(condition: Condition) -> str:
         return f"within {condition.km:g} km of {condition.latitude:g},{condition.longitude:g}"
     if isinstance(condition, Within):
         return f"within {condition.south:g},{condition.west:g},{condition.north:g},{condition.east:g}"
-    if isinstance(condition, Among) and condition.album:
-        return f"in the album {_quoted(condition.album)}"
+    if isinstance(condition, InAlbum):
+        return f"album = {_quoted(condition.name)}"
     if isinstance(condition, Among):
         return f"among {len(condition.ids):,} chosen photos"
     if isinstance(condition, Not):

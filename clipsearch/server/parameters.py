@@ -135,7 +135,6 @@ class FilterParameters(StrictParameters):
             "place",
             "keyword",
             "person",
-            "album",
             "filters",
         }
         given = {name: getattr(self, name) for name in same_names}

@@ -25,7 +25,8 @@ from clipsearch import types
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import QueryError
-from clipsearch.query.filters import containing, place_test, rectangle
+from clipsearch.query.filters import containing, in_album, place_test, rectangle
+from clipsearch.store.albums import LONGEST_NAME
 
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
@@ -115,6 +116,9 @@ class ConditionObject(Strict):
     among: Annotated[list[Id], Field(max_length=MOST_CHOSEN)] | None = Field(
         None, description="One of these photos, by their ids.", examples=[[12, 17]]
     )
+    album: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)] | None = Field(
+        None, description="In this album; `Favourites` is that of the hearts."
+    )
     all: Conditions | None = Field(None, description="All of these hold.")
     any: Conditions | None = Field(None, description="At least one of these holds.")
     not_: ConditionObject | None = Field(None, alias="not", description="This does not hold.")
@@ -155,6 +159,8 @@ class ConditionObject(Strict):
                 return rectangle(box.south, box.west, box.north, box.east)
             case {"among": ids} if len(given) == 1:
                 return types.Among(tuple(ids))
+            case {"album": str(name)} if len(given) == 1:
+                return in_album(name)
             case {"all": parts} if len(given) == 1:
                 return types.All(tuple(part.condition for part in parts))
             case {"any": parts} if len(given) == 1:
@@ -163,7 +169,7 @@ class ConditionObject(Strict):
                 return types.Not(part.condition)
         raise QueryError(
             "a filter has either field, operator and value, or one of known, below, contains, near, within, located, "
-            "among, all, any and not"
+            "among, album, all, any and not"
         )
 
 

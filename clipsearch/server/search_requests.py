@@ -48,7 +48,6 @@ class SearchRequest:
     explain: bool = False
     exact: bool = False  # every digit of scores
     group_by: GroupBy | None = None
-    album: str | None = None
     placeholders: bool = False
     favourites: bool = False
 
@@ -59,8 +58,7 @@ class SearchRequest:
             resolved, same = _picture(engine, term, uploads) if isinstance(term, PictureTerm) else (term, ())
             terms.append(resolved)
             own += same
-        filters = self.query.filters if self.album is None else (*self.query.filters, engine.album(self.album))
-        return replace(self.query, terms=tuple(terms), own=tuple(own), filters=filters)
+        return replace(self.query, terms=tuple(terms), own=tuple(own))
 
 
 def search_from_parameters(search: SearchParameters, query_string: bytes) -> SearchRequest:
@@ -88,7 +86,7 @@ def counted_search(counted: CountParameters, query_string: bytes) -> SearchReque
         smart=counted.smart,
         min_match=counted.min_match,
     )
-    return SearchRequest(query, tuple(terms), counted.nearest, " ".join(words), album=counted.album)
+    return SearchRequest(query, tuple(terms), counted.nearest, " ".join(words))
 
 
 def _terms(search: SearchParameters | CountParameters) -> tuple[list[RequestTerm], list[str]]:
@@ -139,7 +137,6 @@ def _request(
         choice.explain,
         choice.exact,
         choice.group_by,
-        choice.album,
         choice.placeholders,
         choice.favourites,
     )

@@ -165,11 +165,8 @@ class Service:
             return await self.embed_file(request, path)
 
     async def filters(self, request: Request, parameters: FilterParameters) -> tuple[Condition, ...]:
-        """The conditions of a request that must all hold, its album among them. QueryError if there is no such album."""
-        conditions, album = parameters.conditions(request.scope["query_string"]), parameters.album
-        return (
-            conditions if album is None else (*conditions, await self.lookups.run(lambda engine: engine.album(album)))
-        )
+        """The conditions of a request that must all hold."""
+        return parameters.conditions(request.scope["query_string"])
 
     async def record(self, image_id: int) -> ImageRecord:
         """A photo of the index. RequestError if no photo has this id."""
@@ -187,10 +184,14 @@ class Service:
         return await self.lookups.run(self._read_favourites)
 
     def _read_favourites(self, engine: SearchEngine) -> frozenset[int]:
-        state = (catalog_identity(engine.index_folder), engine.version, engine.albums.state())
+        state = _state(engine)
         if self._favourites is None or self._favourites[0] != state:
             self._favourites = state, frozenset(engine.album(FAVOURITES).ids)
         return self._favourites[1]
+
+    async def state(self) -> tuple[object, ...]:
+        """A value that changes when the index gets a commit, is replaced by another, or its albums change."""
+        return await self.lookups.run(_state)
 
     async def version(self) -> tuple[object, int]:
         """A value that changes when the index gets a commit, or is replaced by another."""
@@ -209,3 +210,7 @@ class Service:
 async def _disconnected(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
+
+
+def _state(engine: SearchEngine) -> tuple[object, ...]:
+    return catalog_identity(engine.index_folder), engine.version, engine.albums.state()

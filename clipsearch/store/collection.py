@@ -25,6 +25,7 @@ from clipsearch.store.catalog_file import NEXT, PREVIOUS, has_catalog
 from clipsearch.store.database import CHECKED
 from clipsearch.store.fact_table import FOLDED, how_texts_are_made
 from clipsearch.store.file_tables import Countable, Listed, TextColumn, Totals
+from clipsearch.store.filters import FolderLookup, with_albums
 from clipsearch.store.lock import OnBusy, WriterLock, telling_unwritable
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
@@ -285,6 +286,16 @@ class Collection:
                     found += self.same_content(digest, 1)
             return list(dict.fromkeys(found))
 
+    def album(self, name: str) -> list[int]:
+        """The photos of an album that are in the index now. QueryError if no album has this name."""
+        return self.ids_of_files(self.album_files(name))
+
+    def album_files(self, name: str) -> list[tuple[str, str]]:
+        """The files of an album: absolute path and sha256, also of those that the index has not. QueryError as `album`."""
+        from clipsearch.store.albums import Albums  # not for other queries
+
+        return Albums(self.home).members(name)
+
     def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
         """Name → what is known of the failures in a folder. Folders below it do not count."""
         return self._catalog.failures.in_folder(root_id, folder)
@@ -332,7 +343,7 @@ class Collection:
 
         Only images that meet the condition count, and that have the value.
         """
-        counts = self._catalog.images.count_by(value, condition, self.places)
+        counts = self._catalog.images.count_by(value, *self._where(condition))
         if value == "folder" and not {root_id for root_id, *_ in counts} <= self._catalog.roots().keys():
             raise self._damaged("it has photos in a folder that it does not know")
         return counts
@@ -349,7 +360,7 @@ class Collection:
 
     def count_of(self, condition: Condition | None = None) -> int:
         """How many images meet a condition, or are there."""
-        return self._catalog.images.count_of(condition, self.places)
+        return self._catalog.images.count_of(*self._where(condition))
 
     def files_of(self, ids: Sequence[int]) -> list[int]:
         """The files of some pictures, each once, by the ids that stand for them."""
@@ -358,11 +369,11 @@ class Collection:
 
     def positions(self, condition: Condition | None = None, most: int = -1) -> list[tuple[int, float, float]]:
         """(id, latitude, longitude) of the images that meet a condition and have a position, newest first: `most`, or all."""
-        return self._catalog.images.positions(condition, self.places, most)
+        return self._catalog.images.positions(*self._where(condition), most)
 
     def totals(self, condition: Condition | None = None) -> Totals:
         """Totals over the images that meet a condition, or over all."""
-        return self._catalog.images.totals(condition, self.places)
+        return self._catalog.images.totals(*self._where(condition))
 
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """image_id → record, for those that exist."""
@@ -380,9 +391,13 @@ class Collection:
         """The images that meet a condition, or all, int64 (n,), ascending."""
         with self.reading():
             candidates = self._index.candidates(condition) if condition else None
-            return self._catalog.images.ids(condition, self.places, candidates)
+            return self._catalog.images.ids(*self._where(condition), candidates)
 
     select = ids
+
+    def _where(self, condition: Condition | None) -> tuple[Condition | None, FolderLookup]:
+        """A condition as the catalog's tables take it, with the photos of albums; and where folders are."""
+        return with_albums(condition, self.album) if condition else None, self.places
 
     def full_text_ranking(
         self, text: str, condition: Condition | None = None, limit: int = 1000, least_words: int = 1
@@ -391,7 +406,7 @@ class Collection:
 
         Only images that meet the condition are ranked. The texts are those of `types.Contains`.
         """
-        return self._catalog.images.ranking_by_text(text, condition, self.places, limit, least_words)
+        return self._catalog.images.ranking_by_text(text, *self._where(condition), limit, least_words)
 
     def text_search(
         self,
@@ -439,10 +454,10 @@ class Collection:
         """`count` of the images that meet a condition, or of all, after the first `offset`; and how many there are in all."""
 
         def read() -> tuple[list[ImageRecord], int]:
-            ids = self._catalog.images.page(condition, self.places, order, offset, count)
+            ids = self._catalog.images.page(*self._where(condition), order, offset, count)
             records = self.records(ids)
             files = [replace(records[image_id], moment=None) for image_id in ids]
-            return files, self._catalog.images.count_of(condition, self.places)
+            return files, self._catalog.images.count_of(*self._where(condition))
 
         return self.at_one_state(read)
 
@@ -450,8 +465,8 @@ class Collection:
         """What the layout of a list needs of its first `count` files, and how many files it has."""
 
         def read() -> tuple[list[ListedFile], int]:
-            files = self._catalog.images.listed(condition, self.places, order, count)
-            return files, self._catalog.images.count_of(condition, self.places)
+            files = self._catalog.images.listed(*self._where(condition), order, count)
+            return files, self._catalog.images.count_of(*self._where(condition))
 
         return self.at_one_state(read)
 

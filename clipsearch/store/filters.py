@@ -20,6 +20,7 @@ from clipsearch.types import (
     Condition,
     Contains,
     Either,
+    InAlbum,
     Known,
     Located,
     Near,
@@ -81,6 +82,8 @@ def to_sql(condition: Condition, folders: FolderLookup) -> Sql:
         return "image_id IN (SELECT value FROM json_each(?))", [f"[{','.join(map(str, condition.ids))}]"]
     if isinstance(condition, Within):
         return _within(condition)
+    if isinstance(condition, InAlbum):
+        raise QueryError("only an index has albums")
     return _near(condition)
 
 
@@ -105,15 +108,30 @@ def _depth(condition: Condition) -> int:
 
 def without_later(condition: Condition, version: int) -> Condition:
     """The condition for an index of an older format, which knows nothing of captions (before 5) or facts (before 8)."""
+
+    def known(leaf: Condition) -> Condition:
+        if isinstance(leaf, (Test, Known)):
+            since = 8 if leaf.field in _TAGS or leaf.field in _FACTS else 5 if leaf.field == "caption" else 0
+        else:
+            since = 8 if isinstance(leaf, (Contains, Located)) else 0
+        return Either(()) if version < since else leaf
+
+    return with_leaves(condition, known)
+
+
+def with_albums(condition: Condition, album: Callable[[str], Iterable[int]]) -> Condition:
+    """The condition with the ids of photos in place of albums' names. QueryError if it is nested too deeply."""
+    require_shallow(condition)
+    return with_leaves(condition, lambda leaf: Among(tuple(album(leaf.name))) if isinstance(leaf, InAlbum) else leaf)
+
+
+def with_leaves(condition: Condition, change: Callable[[Condition], Condition]) -> Condition:
+    """The condition with each part changed that is not made of others."""
     if isinstance(condition, (All, Either)):
-        return type(condition)(tuple(without_later(part, version) for part in condition.conditions))
+        return type(condition)(tuple(with_leaves(part, change) for part in condition.conditions))
     if isinstance(condition, Not):
-        return Not(without_later(condition.condition, version))
-    if isinstance(condition, (Test, Known)):
-        since = 8 if condition.field in _TAGS or condition.field in _FACTS else 5 if condition.field == "caption" else 0
-    else:
-        since = 8 if isinstance(condition, (Contains, Located)) else 0
-    return Either(()) if version < since else condition
+        return Not(with_leaves(condition.condition, change))
+    return change(condition)
 
 
 def km_between(latitude: float, longitude: float, other_latitude: float, other_longitude: float) -> float:

@@ -13,10 +13,11 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from clipsearch._internal.commands import command
-from clipsearch.errors import ModelMismatch
+from clipsearch.errors import ModelMismatch, QueryError
 from clipsearch.store.approximate.info import ApproximateInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.file_tables import Countable, Listed
+from clipsearch.store.filters import with_albums
 from clipsearch.types import Condition, Embeddings, Fingerprint, Ids, ImageRecord, Order, Scores
 
 ID_STEP = 1 << 40
@@ -140,9 +141,28 @@ class SeveralCollections:
         """The images that meet a condition."""
         parts = []
         for member, copies in zip(self._members, self._copies(), strict=True):
-            ids = member.select(condition)
+            ids = member.select(self._with_albums(condition, member))
             parts.append(np.setdiff1d(ids, copies, assume_unique=True) if len(copies) else ids)
         return SeveralSelections(tuple(parts))
+
+    def _with_albums(self, condition: Condition, member: Collection) -> Condition:
+        """The condition for one of the indexes. Its photos are in an album if any of the indexes has them in one of that name.
+
+        QueryError if none of the indexes has an album of a name.
+        """
+
+        def album(name: str) -> list[int]:
+            files, problems = list[tuple[str, str]](), list[QueryError]()
+            for other in self._members:
+                try:
+                    files += other.album_files(name)
+                except QueryError as error:
+                    problems.append(error)
+            if len(problems) == len(self._members):
+                raise problems[0]
+            return member.ids_of_files(files)
+
+        return with_albums(condition, album)
 
     def same_content(self, content_hash: str) -> list[int]:
         """The images whose file has this sha256 (hexadecimal), in the first index that has it, oldest first."""
@@ -160,16 +180,17 @@ class SeveralCollections:
             records: list[ImageRecord] = []
             total = 0
             for number, (member, copies) in enumerate(zip(self._members, self._copies(), strict=True)):
+                own_condition = self._with_albums(condition, member) if condition else None
                 known = set(copies.tolist())
                 wanted = taken = offset + count
                 while True:
-                    listed, images = member.browse(condition, order, 0, taken)
+                    listed, images = member.browse(own_condition, order, 0, taken)
                     own = [record for record in listed if record.image_id not in known]
                     if len(own) >= wanted or len(listed) < taken:
                         break
                     taken *= 2
-                if known and condition:
-                    images = len(np.setdiff1d(member.select(condition), copies, assume_unique=True))
+                if known and own_condition:
+                    images = len(np.setdiff1d(member.select(own_condition), copies, assume_unique=True))
                 elif known:
                     images -= len(known)
                 total += images
@@ -319,7 +340,9 @@ class SeveralCollections:
         """
         rankings = []
         for number, _, left_out in self._shares(None, without):
-            found = self._members[number].text_search(query, text, condition, limit, left_out, least_words)
+            member = self._members[number]
+            own_condition = self._with_albums(condition, member) if condition else None
+            found = member.text_search(query, text, own_condition, limit, left_out, least_words)
             rankings.append([(score, self._renumbered(number, record)) for score, record in found])
         merged: _Ranking = []
         for rank in itertools.zip_longest(*rankings):

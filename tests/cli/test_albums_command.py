@@ -31,6 +31,23 @@ def test_albums_are_listed_written_and_rated(engine, photos):
     assert {record.file.name for record in engine.browse()[0] if record.info.rating == 5} == {"red.jpg"}
 
 
+def test_photos_of_an_album_are_searched_and_counted(engine, photos):
+    records = {record.file.name: record for record in engine.browse()[0]}
+    engine.albums.add("Two colours", [records["red.jpg"], records["blue.jpg"]])
+    query = ("query", "red", "--paths", "--sort", "name")
+    for chosen in (("--album", "Two colours"), ("--where", "album = 'two' or album = \"Two colours\"")):
+        if "two" in str(chosen):
+            engine.albums.add("two", [records["green.jpg"]])
+        output = run_here(*query, *chosen, cwd=photos)[1].decode().splitlines()
+        assert [path.rpartition("/")[2] for path in output] == sorted(
+            {"red.jpg", "blue.jpg", *(["green.jpg"] if "two" in str(chosen) else [])}
+        )
+    assert "2 photos" in run_here("stats", "--album", "Two colours", cwd=photos)[1].decode()
+    assert "album = 'Two colours'" in run_here("query", "red", "--explain", "--album", "Two colours", cwd=photos)[2]
+    status, output, errors = run_here("query", "red", "--album", "Two colors", cwd=photos)
+    assert (status, output) == (1, b"") and "there is no album 'Two colors'; there are: Two colours, two" in errors
+
+
 def test_an_album_is_renamed(engine, photos):
     red = engine.browse(sort="name")[0][0]
     engine.albums.add("Two colours", [red])

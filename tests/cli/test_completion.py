@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from clipsearch import SearchEngine
 from tests.architecture.test_import_rule import HEAVY
 from tests.cli.running import run_here
 from tests.conftest import give_facts, index_with_colours
@@ -80,5 +81,8 @@ def test_models_files_and_values_of_the_index_are_completed(five_photos, tmp_pat
     index = f"--index {folder}"
     assert completed("bash", f"clipsearch query {index} --camera ca", "5")[0] == ["plain,Canon\\ EOS\\ 70D"]
     assert completed("fish", f"clipsearch query {index} --camera ", "")[0] == ["plain,Canon EOS 70D", "plain,NIKON D90"]
+    with SearchEngine.open(folder) as engine:
+        engine.albums.add("Italy 2016", engine.browse(top_k=1)[0])
+    assert completed("bash", f"clipsearch query {index} --album it", "5")[0] == ["plain,Italy\\ 2016"]
     assert "plain,jpeg" in completed("bash", f"clipsearch stats {index} --format ", "5")[0]
     assert completed("bash", "clipsearch help exit", "2")[0] == ["plain,exit-statuses"]

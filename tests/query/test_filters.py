@@ -17,7 +17,7 @@ from clipsearch.query.filters import (
     taken_near,
     taken_within,
 )
-from clipsearch.types import All, Below, Either, Known, Near, Not, Test, Within
+from clipsearch.types import All, Below, Either, InAlbum, Known, Near, Not, Test, Within
 
 JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024-08-01T00:00:00")))
 
@@ -49,6 +49,8 @@ JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024
             "width > 1 and (height > 2 or not size > 3)",
             All((Test("width", ">", 1), Either((Test("height", ">", 2), Not(Test("size", ">", 3)))))),
         ),
+        ("album = 'Italy 2016'", InAlbum("Italy 2016")),
+        ("album != Favourites", Not(InAlbum("Favourites"))),
         ("not not width = 1", Not(Not(Test("width", "=", 1)))),
     ],
 )

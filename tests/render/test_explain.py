@@ -9,7 +9,7 @@ from PIL import Image
 
 from clipsearch.query.filters import parse_where
 from clipsearch.render.explain import condition_text, explain_text
-from clipsearch.types import All, Among, Below, Either, Known, Near, Not, Query, Term, Test, Within
+from clipsearch.types import All, Among, Below, Either, InAlbum, Known, Near, Not, Query, Term, Test, Within
 from tests.render.support import answer
 
 
@@ -57,6 +57,7 @@ def test_hostile_texts_take_one_line():
         Test("size", ">", 5e6),
         Within(-20, 170.5, 1e-7, -170),
         All((Known("taken"), Not(Either((Test("format", "=", "PNG"), Test("width", "<", 100.0)))))),
+        InAlbum("Italy's best"),
         Either((All((Test("name", "~", "a's*"), Test("height", "=", 30.0))), Not(Known("camera")))),
     ],
 )

@@ -17,8 +17,9 @@ def test_an_album_is_filled_searched_listed_and_removed(client, photos):
     assert set(client.get("/api/outline?album=a b").json()["ids"]) == {number["red.jpg"], number["blue.jpg"]}
     assert client.get("/api/facets?album=a b").json()["images"] == 2
     assert client.get("/api/images?album=a b&name=red*").json()["considered"] == 1
-    body = {"terms": [{"text": "blue"}], "filters": [{"among": [number["red.jpg"]]}]}
-    assert found_names(client.post("/api/search", json=body)) == ["red.jpg"]
+    for condition in ({"among": [number["red.jpg"]]}, {"all": [{"album": "a b"}, {"not": {"album": "Favourites"}}]}):
+        body = {"terms": [{"text": "red"}], "filters": [condition], "top_k": 1}
+        assert found_names(client.post("/api/search", json=body)) == ["red.jpg"]
     listed = client.get("/api/albums/a b/playlist")
     assert listed.text.splitlines() == ["#EXTM3U", str(photos / "red.jpg"), str(photos / "blue.jpg")]
     assert listed.headers["content-disposition"].startswith('attachment; filename="a b.m3u8"')

@@ -9,10 +9,10 @@ import pytest
 
 from clipsearch import ClipsearchError, ModelMismatch, Query, SearchEngine
 from clipsearch.encoders.base import normalise
-from clipsearch.errors import CollectionNotFound
+from clipsearch.errors import CollectionNotFound, QueryError
 from clipsearch.store.collection import Collection
 from clipsearch.store.several import ID_STEP
-from clipsearch.types import Below, ImageFile, ImageInfo, Test
+from clipsearch.types import Below, ImageFile, ImageInfo, InAlbum, Test
 from tests.conftest import ColourEncoder, give_facts, load_colours, names, save_photo
 
 
@@ -116,6 +116,18 @@ def test_lists_are_merged(many, folders):
     assert [record.file.name for record in records] == ["blue.jpg", "rose.jpg"] and total == 2
     listed = many.search(sort="name", name="*r*.jpg")
     assert names(listed) == ["green.jpg", "red.jpg", "rose.jpg"] and all(math.isnan(hit.score) for hit in listed)
+
+
+def test_an_album_of_any_of_them_counts_for_all(many, folders):
+    """The index of b has the album. Its copy of red.jpg is found in the index of a, which has the photo first."""
+    with SearchEngine.open(folders[1]) as engine:
+        photos = engine.browse(sort="name")[0]
+        engine.albums.add("Warm", [record for record in photos if record.file.name in ("copy.jpg", "rose.jpg")])
+    assert names(many.search("red", album="Warm")) == ["red.jpg", "rose.jpg"]
+    assert [record.file.name for record in many.browse(InAlbum("Warm"), sort="name")[0]] == ["red.jpg", "rose.jpg"]
+    assert names(many.search("red", where="not album = Warm")) == ["wine.jpg", "green.jpg", "blue.jpg"]
+    with pytest.raises(QueryError, match="there is no album 'Cold'"):
+        many.search("red", album="Cold")
 
 
 def test_words_are_looked_for_in_all_of_them(many, folders):

@@ -37,7 +37,7 @@ def grid_routes(service: Service) -> APIRouter:
     """/api/outline, /api/photos, /api/thumbnails."""
     router = APIRouter(prefix="/api", tags=["photos"])
     ahead = ThumbnailsAhead(service)
-    kept: OrderedDict[tuple[object, ...], bytes] = OrderedDict()  # compressed, by the index's version and the query
+    kept: OrderedDict[tuple[object, ...], bytes] = OrderedDict()  # compressed, by the state of the index and the query
 
     @router.get("/outline", response_model=schemas.OutlineAnswer, responses=_BAD_QUERY)
     async def outlined(request: Request, parameters: Annotated[OutlineParameters, Query()]) -> Response:
@@ -60,8 +60,7 @@ def grid_routes(service: Service) -> APIRouter:
             }
             return gzip.compress(json_line(answer).encode(), 3, mtime=0)
 
-        # an album changes without the index
-        key = (await service.version(), query, condition, favourites)
+        key = (await service.state(), query)
         data = kept.get(key)
         if data is None:
             data = kept[key] = await service.read(request, read)

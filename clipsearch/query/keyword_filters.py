@@ -1,0 +1,131 @@
+"""The filters of a search in Python: values of keywords to conditions.
+
+`keywords` imports this module when a search has a filter.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any, get_args
+
+from clipsearch._internal.arguments import listed, require_number, short
+from clipsearch.errors import QueryError
+from clipsearch.query import filters
+from clipsearch.types import Condition, Either, Field, Test
+
+
+def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
+    """Take the filters out of the keywords, as conditions that must all hold."""
+    conditions: list[Condition] = []
+    for name, (read, is_any) in _OF_SEVERAL.items():
+        several = [_read(name, read, value) for value in listed(wanted.pop(name, ()))]
+        conditions += [Either(tuple(several))] if is_any and several else several
+    for name, read in _OF_ONE.items():
+        if name in wanted:
+            conditions.append(_read(name, read, wanted.pop(name)))
+    return tuple(conditions)
+
+
+def _read(name: str, read: Callable[[Any], Condition], value: Any) -> Condition:
+    """A filter's condition. QueryErrors name the keyword."""
+    try:
+        return read(value)
+    except QueryError as error:
+        raise QueryError(f"{name}: {error}") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise QueryError(f"it must be a text (str), not {short(value)}")
+    return value
+
+
+def _of_text(read: Callable[[str], Condition]) -> Callable[[Any], Condition]:
+    return lambda value: read(_text(value))
+
+
+def _folder(value: Any) -> Condition:
+    if not isinstance(value, (str, os.PathLike)):
+        raise QueryError(f"it must be a folder (str or Path), not {short(value)}")
+    return filters.in_folder(value)
+
+
+def _time(value: Any) -> str:
+    """A time as filters read it. Zones are left out: times are those of the camera's clock."""
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None).isoformat(timespec="seconds")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:04}"
+    return _text(value)
+
+
+def _range(read: Callable[[Any], str], value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        if len(value) != 2:
+            raise QueryError(f"it must be one value, or the first and the last, not {short(value)}")
+        return f"{read(value[0])}..{read(value[1])}"
+    return read(value)
+
+
+def _stars(value: Any) -> str:
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+
+
+def _near(value: Any) -> Condition:
+    return filters.taken_near(_degrees("latitude, longitude and km", value))
+
+
+def _within(value: Any) -> Condition:
+    return filters.taken_within(_degrees("south, west, north and east", value))
+
+
+def _degrees(names: str, value: Any) -> str:
+    """Several numbers as the flags have them, or the text itself."""
+    if isinstance(value, (tuple, list)):
+        for number in value:
+            require_number(f"each of {names}", number)
+        return ",".join(str(float(number)) for number in value)
+    return _text(value)
+
+
+def _at_least(field: Field) -> Callable[[Any], Condition]:
+    def read(value: Any) -> Condition:
+        require_number("it", value)
+        return Test(field, ">=", float(value))
+
+    return read
+
+
+def _where(value: Any) -> Condition:
+    return value if isinstance(value, get_args(Condition)) else filters.parse_where(_text(value))
+
+
+_OF_SEVERAL: dict[str, tuple[Callable[[Any], Condition], bool]] = {
+    "in_": (_folder, True),
+    "name": (_of_text(filters.named), True),
+    "place": (_of_text(filters.taken_at), True),
+    "keyword": (_of_text(filters.keyworded), False),
+    "person": (_of_text(filters.showing), False),
+}
+"""Filters that take one value or a list: what reads a value, and whether any or all of several must hold."""
+
+_OF_ONE: dict[str, Callable[[Any], Condition]] = {
+    "taken": lambda value: filters.taken_in(_range(_time, value)),
+    "after": lambda value: filters.taken_from(_time(value)),
+    "before": lambda value: filters.taken_before(_time(value)),
+    "camera": _of_text(filters.taken_by),
+    "near": _near,
+    "within": _within,
+    "rating": lambda value: filters.rated(_range(_stars, value)),
+    "text": _of_text(filters.containing),
+    "min_width": _at_least("width"),
+    "min_height": _at_least("height"),
+    "orientation": _of_text(filters.oriented),
+    "format": _of_text(filters.of_format),
+    "album": _of_text(filters.in_album),
+    "where": _where,
+}
