@@ -67,19 +67,33 @@ def searched_words(query: Query) -> str:
     return " ".join([word for word in every if word not in _FUNCTION_WORDS] or every)
 
 
-def fused(
-    store: VectorStore[SelectionT], query: Query, vector: Embeddings, without: Sequence[int], by_meaning: Ranking
-) -> Fusion:
-    """The ranking by meaning, best first, at least DEPTH deep, fused with that by words. `vector` (1, dim) is the query's.
+@dataclass(frozen=True, slots=True)
+class FoundByWords:
+    """The photos that words have found, as pairs (cosine, record)."""
 
-    Cosines are exact, also of photos that only words have found. QueryError if the store does not look for words.
+    ranking: Ranking
+    complete: Ranking  # those whose texts have all of the words
+
+
+def found_by_words(
+    store: VectorStore[SelectionT], query: Query, vector: Embeddings, without: Sequence[int]
+) -> FoundByWords:
+    """The photos whose texts have the query's words, at most DEPTH. `vector` (1, dim) is the query's.
+
+    Cosines are exact. QueryError if the store does not look for words.
     """
     text = searched_words(query)
     least = math.ceil(_LEAST_SHARE * len(text.split()))
-    by_text = store.text_search(vector, text, all_of(query.filters), DEPTH, without, least) if text else []
-    complete = by_text
-    if by_text and least < len(text.split()):
+    ranking = store.text_search(vector, text, all_of(query.filters), DEPTH, without, least) if text else []
+    complete = ranking
+    if ranking and least < len(text.split()):
         complete = store.text_search(vector, text, all_of((*query.filters, Contains(text))), DEPTH, without)
+    return FoundByWords(ranking, complete)
+
+
+def fused(query: Query, by_meaning: Ranking, found: FoundByWords) -> Fusion:
+    """The ranking by meaning, best first, fused with that by words. It is at least DEPTH deep if words have found photos."""
+    by_text, complete = found.ranking, found.complete
 
     def key(record: ImageRecord) -> object:
         """One hit has one: a file, or a picture of it."""

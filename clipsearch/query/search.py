@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from clipsearch.query.shots import Shot, first_shots, gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
 from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Order, Query, Scores, all_of
+
+if TYPE_CHECKING:  # not for other queries
+    from clipsearch.query.hybrid import FoundByWords
 
 CANDIDATES = 1000
 """Hits with a `min_match`, or without near-copies, are chosen from at least this many of the best by score."""
@@ -68,6 +71,8 @@ class _EmbeddedSearch:
     embedded: EmbeddedQuery
     top_k: int
     files_of_a_shot: int = 1
+    by_words: FoundByWords | None = None  # of a hybrid query
+    least_depth: int = 1
 
     @property
     def end(self) -> int:
@@ -98,14 +103,21 @@ class _EmbeddedSearch:
     @property
     def depth(self) -> int:
         """How many of the best photos the hits are chosen from."""
-        least = 1
-        if self.query.hybrid:
-            from clipsearch.query.hybrid import DEPTH  # not for other queries
-
-            least = DEPTH
         if self.is_chosen:
-            return max(least, CANDIDATES, 4 * self.end)
-        return max(least, self.end * self.files_of_a_shot)
+            return max(self.least_depth, CANDIDATES, 4 * self.end)
+        return max(self.least_depth, self.end * self.files_of_a_shot)
+
+    @property
+    def counts_likely(self) -> bool:
+        """Whether the likely photos are counted in a ranking of any depth, not only of CANDIDATES.
+
+        A hybrid query tells their number. A photo with a higher score is likelier, so that few photos often show it.
+        """
+        return self.query.hybrid and self.is_single
+
+    def is_counted_in_part(self, likely: _Likely | None) -> bool:
+        """Whether likely photos may come after a ranking that is not as deep as it can be."""
+        return self.counts_likely and likely is not None and likely.is_least and self.depth < CANDIDATES
 
     def is_short(self, hits: Sequence[Hit], ranking: _Ranking) -> bool:
         """Whether hits are missing only because the files of a few shots fill the ranking."""
@@ -231,6 +243,7 @@ def _answers(
             filters: store.select(condition) if condition else None for filters, condition in conditions.items()
         }
     with _timed("search", seconds):
+        searches = [_with_words(store, search) for search in searches]
         rankings = _rankings(store, searches, selections)
     with _timed("choose", seconds):
         answers = []
@@ -238,8 +251,11 @@ def _answers(
             selection = selections[search.query.filters]
             approximation = store.approximation(search.depth, selection, exact=search.query.exact)
             hits, likely = _hits(store, embedder, search, ranking, best)
-            while search.is_short(hits, ranking):
-                search = replace(search, files_of_a_shot=search.files_of_a_shot * _FILES_OF_A_SHOT)
+            while search.is_short(hits, ranking) or search.is_counted_in_part(likely):
+                if search.is_counted_in_part(likely):
+                    search = replace(search, least_depth=CANDIDATES)
+                else:
+                    search = replace(search, files_of_a_shot=search.files_of_a_shot * _FILES_OF_A_SHOT)
                 ((ranking, best),) = _rankings(store, [search], selections)
                 hits, likely = _hits(store, embedder, search, ranking, best)
             considered = images if selection is None else len(selection)
@@ -270,6 +286,16 @@ def _answers(
             )
             answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
     return answers
+
+
+def _with_words(store: VectorStore[SelectionT], search: _EmbeddedSearch) -> _EmbeddedSearch:
+    """A search with what the words of a hybrid query have found. If that is nothing, its ranking is that by meaning."""
+    if not search.query.hybrid:
+        return search
+    from clipsearch.query.hybrid import DEPTH, found_by_words  # not for other queries
+
+    found = found_by_words(store, search.query, search.embedded.vector, search.left_out)
+    return replace(search, by_words=found, least_depth=DEPTH if found.ranking else 1)
 
 
 def _text_words(query: Query) -> str:
@@ -353,17 +379,22 @@ def _hits(
         best = []
     is_whole = len(ranking) < search.depth
     fusion = None
-    if query.hybrid:
+    if search.by_words is not None:
         from clipsearch.query.hybrid import fused  # not for other queries
 
-        fusion = fused(store, query, search.embedded.vector, search.left_out, ranking)
+        fusion = fused(query, ranking, search.by_words)
         ranking = fusion.ranking
     complete_ids = fusion.complete_ids if fusion else frozenset()
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
     needs_all = search.is_chosen or search.is_one_per_shot
     is_cheap = needs_all or search.is_single  # otherwise vectors would be read only for the count
-    is_counted = bool(best) and not query.diverse and is_cheap and (is_whole or search.depth >= CANDIDATES)
+    is_counted = (
+        bool(best)
+        and not query.diverse
+        and is_cheap
+        and (is_whole or search.depth >= CANDIDATES or search.counts_likely)
+    )
     if not needs_all and not is_counted:
         ranking = ranking[: search.end]
     if not ranking:

@@ -8,6 +8,7 @@ from clipsearch.milvus.store import MilvusStore
 from clipsearch.query import hybrid
 from clipsearch.query.hybrid import searched_words
 from clipsearch.query.language import parse_terms, split_words
+from clipsearch.store.collection import Collection
 from clipsearch.types import Test
 from tests.conftest import give_facts, save_pages
 
@@ -131,6 +132,19 @@ def test_words_beside_a_picture_do_not_bring_back_the_querys_own_picture(describ
 
 def test_words_that_no_photo_has_leave_the_ranking_as_it_is(engine):
     assert names(engine.search(hybrid_query("plane"), 5)) == names(engine.search("plane", 5))
+
+
+def test_only_a_query_whose_words_a_photo_has_reads_a_deep_ranking(described, monkeypatch):
+    depths, search = [], Collection.search_with_best
+
+    def noting(self, queries, top_k, *more, **options):
+        depths.append(top_k)
+        return search(self, queries, top_k, *more, **options)
+
+    monkeypatch.setattr(Collection, "search_with_best", noting)
+    described.search(hybrid_query("plane"), 5)
+    described.search(hybrid_query("ticket"), 5)
+    assert depths == [5, hybrid.DEPTH]
 
 
 def test_the_explanation_names_the_words(described):

@@ -41,6 +41,13 @@ def test_as_many_are_likely_as_relevant_finds(colours):
     assert 0 < shots < files
 
 
+def test_a_hybrid_query_counts_all_likely_photos_however_few_are_shown(colours):
+    query = Query((Term("blue"),), hybrid=True)
+    everything = likely(query, colours)
+    explanation = colours.search(query, 1).explanation
+    assert (explanation.likely, explanation.more_likely) == everything and everything[0] > 1
+
+
 def test_if_even_the_last_of_those_that_count_are_likely_there_may_be_more(colours, monkeypatch):
     monkeypatch.setattr(searching, "CANDIDATES", 6)
     monkeypatch.setattr(searching, "_LAST", 1)
