@@ -149,9 +149,11 @@ def test_on_a_phone_the_filters_come_over_the_photos(new_page, address):
 
 def test_counts_follow_the_query(page, filters):
     total = sum(int(text) for text in filters.locator("[data-key^=format] .count").all_inner_texts())
+    first_y = filters.locator("h3").first.bounding_box()["y"]
     with page.expect_response(lambda response: "/api/facets" in response.url and "q=a+giraffe" in response.url):
         page.fill("#query", "a giraffe")
-    page.wait_for_function("() => document.querySelector('#filters .counted')?.textContent.startsWith('Counts are of')")
+    page.wait_for_function("() => /^Counts of \\d/.test(document.querySelector('#filters .counted').textContent)")
+    assert filters.locator("h3").first.bounding_box()["y"] == first_y
     address, words = page.url.split("/?")[0], "q=a+giraffe&hybrid=true&smart=true&min_match=0.5"
     likely = json.load(urlopen(f"{address}/api/search?{words}&top_k=1000"))
     page.wait_for_function(

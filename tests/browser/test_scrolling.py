@@ -1,5 +1,6 @@
 """A long list: the full height at once, thumbnails in few requests and the visible ones first, and the strip of months."""
 
+import itertools
 import re
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -122,6 +123,30 @@ def test_tiles_are_never_empty_while_the_thumbnails_come(long_page):
     tiles = on_screen(long_page)
     assert tiles and all(shows for _, shows in tiles)
     long_page.locator(".photo img[style*='data:image/bmp']").first.wait_for()
+
+
+def test_photos_that_nobody_can_see_ask_for_nothing_and_a_frame_makes_few_cards(long_page):
+    long_page.asked.clear()
+    cards = long_page.evaluate("""async () => {
+        performance.now = () => 0; // however busy the machine is, this is fast
+        const counts = [];
+        for (let i = 0; i < 14; i++) { // two screens a frame, and then none
+            if (i < 6) scrollBy({top: 2 * innerHeight, behavior: "instant"});
+            await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+            const tiles = [...document.querySelectorAll(".photo")].map((tile) => tile.getBoundingClientRect());
+            counts.push([tiles.length, tiles.filter(({top, bottom}) => bottom >= 0 && top <= innerHeight).length]);
+        }
+        delete performance.now;
+        return counts;
+    }""")
+    moving, calm = cards[:6], cards[6:]  # a row may stay from the frame before
+    assert all(0 < seen <= every < seen + 10 for every, seen in moving[1:]), cards
+    assert max(later - before for (before, _), (later, _) in itertools.pairwise(cards[5:])) <= 12, cards
+    assert calm[-1][0] > 2 * calm[-1][1], cards
+    long_page.wait_for_function("() => !document.querySelector('.photo:not(.loaded)')")
+    asked = [number for url in long_page.asked if "/api/thumbnails?" in url for number in ids_of(url)]
+    assert {number for number, _ in on_screen(long_page)} <= set(asked)
+    assert len(asked) == len(set(asked)) <= calm[-1][0], asked
 
 
 def test_thumbnails_that_left_the_screen_are_cancelled_and_visible_ones_come_first(long_page):

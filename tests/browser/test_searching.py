@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 
 import pytest
@@ -43,19 +44,23 @@ def test_an_older_answer_never_replaces_a_newer_one(page):
     assert shown(page)[0] in ("coffee.jpg", "cups.jpg")
 
 
-def test_typing_asks_once_the_fingers_rest(page):
+def test_typing_asks_for_the_first_letter_at_once_and_for_the_rest_once_the_fingers_rest(page):
     requested = []
     page.on("request", lambda request: "/api/search" in request.url and requested.append(request.url))
     with answered(page, "/api/search"):
-        page.evaluate("""() => {
+        waited = page.evaluate("""async () => {
+            const {photos} = await import("/static/photos.js");
             const input = document.querySelector("#query");
+            let isAsked = null;
             for (const letter of "a red panda") {
                 input.value += letter;
                 input.dispatchEvent(new InputEvent("input", {bubbles: true}));
+                isAsked ??= photos.isLoading;
             }
+            return !isAsked;
         }""")
     page.wait_for_timeout(300)
-    assert len(requested) == 1 and "q=a+red+panda" in requested[0]
+    assert not waited and [re.search("q=([^&]*)", url).group(1) for url in requested] == ["a", "a+red+panda"]
 
 
 def test_the_address_remembers_the_search(page):

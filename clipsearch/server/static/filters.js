@@ -14,8 +14,9 @@ import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filt
 /** @typedef {import("./facet-counts.js").Facets} Facets */
 
 const TEXTS = /** @type {const} */ (["text", "name", "where"]);
-const PAUSE = 200; // milliseconds until the hits of what is typed are counted
+const PAUSE = 400; // milliseconds until the hits of what is typed are counted: the next letter comes first
 const GRACE = 150; // milliseconds that the quick counts wait for the slow ones
+const EVERY = "Counts of all photos";
 const SHOWN = 8; // cameras, keywords or people, before "more" is clicked
 const LISTS = /** @type {const} */ ({ country: "places", place: "places", keyword: "keywords", person: "people" });
 
@@ -25,7 +26,8 @@ const body = element("div", { class: "facets" });
 let wrong = null;
 /** @type {Facets | null} the counts that are shown */
 let shown = null;
-let whatCounts = ""; // of a query
+let drawn = ""; // the filters of what is shown
+let whatCounts = EVERY;
 let requests = 0;
 let waiting = 0;
 /** @type {Set<string>} facets whose values are all shown */
@@ -44,7 +46,7 @@ panel.append(
 panel.addEventListener("close", () => byId("toggle-filters").setAttribute("aria-expanded", "false"));
 changes.addEventListener("search", () => {
   if (!panel.open) return;
-  if (shown) render(); // what is chosen is shown at once, the counts follow
+  if (shown && chosen() !== drawn) render(); // what is chosen is shown at once, the counts follow
   if (!isQuery(currentSearch())) refresh();
 });
 photos.addEventListener("shown", () => {
@@ -117,12 +119,14 @@ async function refresh() {
  */
 async function whatIsCounted(search) {
   const pairs = countPairs(search);
-  whatCounts = "";
-  if (!pairs.length) return pairs;
+  if (!pairs.length) {
+    whatCounts = EVERY;
+    return pairs;
+  }
   const { images } = await countPhotos([...filterPairs(search), ...pairs], ["format"]);
-  if (!canJudge(search)) whatCounts = `Counts are of the ${count(images)} nearest photos.`;
-  else if (images) whatCounts = `Counts are of ${count(images)} likely match${images === 1 ? "" : "es"}.`;
-  else whatCounts = "No photo is a likely match: counts are of all.";
+  if (!canJudge(search)) whatCounts = `Counts of the ${count(images)} nearest photos`;
+  else if (images) whatCounts = `Counts of ${count(images)} likely match${images === 1 ? "" : "es"}`;
+  else whatCounts = "Counts of all: none is a likely match";
   return images ? pairs : [];
 }
 
@@ -132,14 +136,18 @@ function show(facets) {
   render();
 }
 
+/** What is chosen now. */
+const chosen = () => JSON.stringify(filterPairs(currentSearch()));
+
 function render() {
   if (!shown) return;
+  drawn = chosen();
   const search = currentSearch();
   const { year, month, folder, camera, format, orientation, rating, place, country, keyword = [], person = [] } = shown;
   keepingFocus(panel, () => {
     body.replaceChildren(...[
       wrong !== null && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, sentence(wrong.message)),
-      whatCounts !== "" && element("p", { class: "soft counted", role: "status" }, whatCounts),
+      element("p", { class: "soft counted", role: "status" }, whatCounts), // always, so that the counts below it stay where they are
       datesSection(year, month, search),
       section("Folders", folderTree(folder, search.folders, render)),
       country.length > 1 && section("Countries", severalChoices("country", country)),

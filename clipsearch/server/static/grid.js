@@ -1,7 +1,7 @@
 /** The rows of photos. Only those near the screen are in the document, so a long list costs as little as a short one. */
 
 import { albums, FAVOURITES } from "./albums.js";
-import { drawCard, makeCard, placeCard, showThumbnail } from "./photo-card.js";
+import { drawCard, makeCard, placeCard, showThumbnail, thumbnailSize } from "./photo-card.js";
 import { element } from "./dom.js";
 import { isMarked } from "./marks.js";
 import { layOut, rowAt } from "./row-layout.js";
@@ -14,6 +14,9 @@ import { thumbnails } from "./thumbnails.js";
 const GAP = 6;
 const HEADING = 3; // rem, as photos.css has it
 const AHEAD = 1; // screens above and below that are ready
+const NEW_CARDS = 12; // that a frame makes ready; those on the screen all come at once
+const FAST = 15; // screens a second from which on nobody sees a photo: thumbnails wait until it is slower
+const FAR = 0.3; // screens of a frame that are not fast whatever the speed, since slow computers draw few frames
 
 export class Grid {
   /** @type {Photo[]} */
@@ -36,6 +39,7 @@ export class Grid {
   #heading = 0; // pixels
   #waiting = 0;
   #width = 0;
+  #last = { top: 0, time: 0, isDown: true }; // where the screen was in the frame before
 
   /**
    * @param {HTMLElement} room
@@ -141,7 +145,7 @@ export class Grid {
     const heading = (this.#heading = HEADING * parseFloat(getComputedStyle(document.documentElement).fontSize));
     this.layout = layOut(this.photos, this.#groups, { width: this.#width, rowHeight, gap: GAP, heading }, { isOpen: this.#isOpen });
     this.#room.style.height = `${this.layout.height}px`;
-    this.#render();
+    this.#render({ isFirst: true });
     this.#acts.laidOut();
   }
 
@@ -166,14 +170,29 @@ export class Grid {
     });
   }
 
-  /** Add the cards near the screen to the document, and remove the others. */
-  #render() {
-    const { rows, boxes } = this.layout;
+  /**
+   * Add the cards on the screen to the document, a few of those near it, and remove the others. The rest near it follows in the
+   * next frames, so that none takes long.
+   * @param {{isFirst?: boolean}} [options] whether these photos have just come: those on the screen are drawn alone then
+   */
+  #render({ isFirst = false } = {}) {
+    const { boxes } = this.layout;
     const top = scrollY - this.top;
-    const first = rows[rowAt(rows, top - innerHeight * AHEAD)]?.first ?? boxes.length;
-    const last = rows[rowAt(rows, top + innerHeight * (1 + AHEAD))]?.end ?? boxes.length;
-    const wanted = new Set();
-    for (let i = first; i < last; i++) wanted.add(i);
+    const isFast = this.#isFast(top);
+    const wanted = new Set(this.#between(top, top + innerHeight));
+    const ahead = innerHeight * AHEAD;
+    const below = this.#between(top + innerHeight, top + innerHeight + ahead);
+    const above = this.#between(top - ahead, top).reverse();
+    let most = isFirst || isFast ? 0 : NEW_CARDS;
+    let isRest = false;
+    const near = new Set([...wanted, ...(this.#last.isDown ? [...below, ...above] : [...above, ...below])]);
+    for (const index of near) {
+      if (wanted.has(index)) continue;
+      if (this.#cards.has(this.photos[index].id) || most-- > 0) wanted.add(index);
+      else isRest = true;
+    }
+    if (isRest && isFirst) requestAnimationFrame(() => this.#soon()); // not in the frame that shows these
+    else if (isRest) this.#soon();
     if (this.hasFocus && this.current < boxes.length) wanted.add(this.current); // or the keyboard would lose its place
     const ids = new Set([...wanted].map((i) => this.photos[i].id));
     for (const [id, { card }] of this.#cards) {
@@ -192,21 +211,45 @@ export class Grid {
         before = node;
       }
     }
-    this.#fill(top + innerHeight / 2);
+    if (isFast) thumbnails.want([]);
+    else this.#fill([...near], top + innerHeight / 2);
     if (top + innerHeight * 3 > this.layout.height && boxes.length) this.#acts.nearEnd();
   }
 
-  /** Ask for the thumbnails and for what is known of the photos, those nearest to a height first. @param {number} middle */
-  #fill(middle) {
-    const entries = [...this.#cards.values()].map((entry) => {
-      const { top, height } = this.layout.boxes[entry.index];
-      return { ...entry, away: Math.abs(top + height / 2 - middle) };
-    }).sort((a, b) => a.away - b.away);
-    thumbnails.want(entries.filter(({ card }) => card.wanted > card.size).map(({ card, index }) => {
-      const size = card.wanted;
-      return { id: this.photos[index].id, size, show: (url) => showThumbnail(card, size, url) };
+  /** The photos whose rows are at least partly between two heights, by their indexes. @param {number} top @param {number} bottom */
+  #between(top, bottom) {
+    const { rows, boxes } = this.layout;
+    const first = rows[rowAt(rows, top)]?.first ?? boxes.length;
+    const end = rows[rowAt(rows, bottom)]?.end ?? boxes.length;
+    return Array.from({ length: end - first }, (_, i) => first + i);
+  }
+
+  /** Whether the screen moves so fast that nobody sees a photo. @param {number} top of the screen now */
+  #isFast(top) {
+    const time = performance.now();
+    const moved = (top - this.#last.top) / innerHeight;
+    const seconds = (time - this.#last.time) / 1000;
+    const isDown = moved ? moved > 0 : this.#last.isDown;
+    this.#last = { top, time, isDown };
+    return Math.abs(moved) > FAR && Math.abs(moved) > FAST * seconds;
+  }
+
+  /**
+   * Ask for the thumbnails and for what is known of the photos, those nearest to a height first, also of those whose cards come in
+   * the next frames.
+   * @param {number[]} indexes @param {number} middle
+   */
+  #fill(indexes, middle) {
+    const away = (/** @type {number} */ index) => Math.abs(this.layout.boxes[index].top + this.layout.boxes[index].height / 2 - middle);
+    const nearest = indexes.map((index) => ({ index, away: away(index) })).sort((a, b) => a.away - b.away);
+    thumbnails.want(nearest.flatMap(({ index }) => {
+      const photo = this.photos[index];
+      const card = this.#cards.get(photo.id)?.card;
+      const size = card ? card.wanted : thumbnailSize(photo, this.layout.boxes[index]);
+      if (card && card.size >= size) return [];
+      return [{ id: photo.id, size, show: (/** @type {string | null} */ url) => card && showThumbnail(card, size, url) }];
     }));
-    this.#acts.near(entries.map(({ index }) => this.photos[index]));
+    this.#acts.near(nearest.map(({ index }) => this.photos[index]));
   }
 
   /** The card of a photo, in its place. @param {number} index @returns {Card} */

@@ -141,9 +141,17 @@ export function placeCard(card, photo, box) {
   style.transform = `translate(${box.left}px, ${box.top}px)`;
   style.width = `${box.width}px`;
   style.height = `${box.height}px`;
-  const shown = Math.max(box.width, box.height, (photo.width / photo.height) * box.height) * devicePixelRatio;
-  const size = shown <= 256 * 1.15 ? 256 : shown <= 512 * 1.15 ? 512 : 1024; // a slightly small thumbnail looks the same
+  const size = thumbnailSize(photo, box);
   if (size > card.wanted) card.wanted = size;
+}
+
+/**
+ * The size of the thumbnail that is large enough for a place.
+ * @param {Photo} photo @param {import("./row-layout.js").Box} box @returns {import("./thumbnails.js").Size}
+ */
+export function thumbnailSize(photo, box) {
+  const shown = Math.max(box.width, box.height, (photo.width / photo.height) * box.height) * devicePixelRatio;
+  return shown <= 256 * 1.15 ? 256 : shown <= 512 * 1.15 ? 512 : 1024; // a slightly small thumbnail looks the same
 }
 
 /** @param {Card} card @param {import("./thumbnails.js").Size} size @param {string | null} url null if there is no thumbnail */

@@ -62,6 +62,11 @@ export const photos = new (class extends EventTarget {
   /** @type {Map<number, number>} the places of sketches in `list`, by id */
   #places = new Map();
 
+  /** Whether photos are being asked for. */
+  get isLoading() {
+    return this.#loading;
+  }
+
   /** Whether `list` has all photos of the search: sorted ones are only the best. */
   get hasAll() {
     return this.complete && !(this.search && isQuery(this.search) && isSorted(this.search) && this.list.length >= SORTED);

@@ -1,11 +1,12 @@
 /** The search box. The page searches while the user types, and proposes what these photos have. */
 
 import { byId } from "./dom.js";
+import { photos } from "./photos.js";
 import { rememberSearch, setUpRecentSearches } from "./recent-searches.js";
 import { changes, changeSearch, currentSearch } from "./state.js";
 
 const PROPOSING = 250; // milliseconds without a key before suggestions are shown: the photos come first
-const PAUSE = 40; // milliseconds without a key before a search starts: the server takes less than that for most
+const PAUSE = 40; // milliseconds without a key before a search starts, if another one is running
 
 /** @type {typeof import("./suggestions.js") | null} once they are needed */
 let suggestions = null;
@@ -39,7 +40,8 @@ export function setUpSearchBox() {
   input.addEventListener("input", () => {
     clear.hidden = !input.value;
     clearTimeout(waiting);
-    waiting = setTimeout(search, PAUSE, true);
+    if (photos.isLoading) waiting = setTimeout(search, PAUSE, true);
+    else search(true);
     clearTimeout(proposing);
     proposing = setTimeout(suggest, PROPOSING);
   });
