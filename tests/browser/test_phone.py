@@ -1,5 +1,7 @@
 """The page on a phone: one row that leaves, chips that scroll, and selecting by touch."""
 
+import itertools
+
 import pytest
 
 from tests.browser.conftest import answered
@@ -64,6 +66,18 @@ def test_photos_begin_high_and_nothing_is_cut(phone):
         "(all) => all.map((one) => one.scrollWidth <= one.clientWidth + 1)"
     )
     assert len(whole) >= 3 and all(whole)
+
+
+def test_what_was_understood_is_beside_each_other(phone):
+    phone.evaluate("() => document.querySelector('#query').focus()")
+    with answered(phone, "/api/search"):
+        phone.fill("#query", "a pagoda in Tokyo taken in July 2019")
+    phone.wait_for_selector("#understood li")
+    boxes = phone.locator("#understood > span, #understood li").evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect()).map(({ left, right }) => [left, right])"
+    )
+    boxes.sort()
+    assert len(boxes) >= 3 and all(right <= left for (_, right), (left, _) in itertools.pairwise(boxes))
 
 
 def test_the_row_leaves_while_scrolling_down_and_comes_back(phone):

@@ -295,6 +295,20 @@ def test_a_slideshow_goes_on_by_itself_pauses_and_ends(page, viewer):
     assert viewer.locator(".viewer-title").is_visible()
 
 
+def test_after_a_slideshow_the_page_can_be_scrolled(page, viewer):
+    page.keyboard.press("s")
+    page.wait_for_selector("#viewer.slideshow")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer:not(.slideshow)")
+    page.keyboard.press("Escape")  # the browser itself closes the dialog now, as no other key came between
+    page.wait_for_selector("#viewer", state="hidden")
+    page.wait_for_function("() => !new URL(location).searchParams.has('photo')")
+    assert page.evaluate("getComputedStyle(document.documentElement).overflowY") == "visible"
+    page.mouse.move(600, 500)
+    page.mouse.wheel(0, 400)
+    page.wait_for_function("() => scrollY > 0")
+
+
 def test_the_menu_copies_saves_opens_and_shows_the_photo_in_its_folder(page, viewer, album):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.route("**/api/desktop", lambda route: route.fulfill(json={"folders": True}))

@@ -18,7 +18,7 @@ export async function openAlbumChooser(photos) {
     return;
   }
   const { album } = currentSearch();
-  const name = element("input", { name: "name", required: true, maxlength: "200", "aria-label": "Name of a new album", placeholder: "A new album", autocomplete: "off" });
+  const name = element("input", { name: "name", required: true, maxlength: "200", "data-first": true, "aria-label": "Name of a new album", placeholder: "A new album", autocomplete: "off" });
   const add = (/** @type {string} */ target) => act(() => addToAlbum(target, photos));
   const names = albums.list.map(([known]) => known).filter((known) => known !== FAVOURITES);
   openPanel(`Add ${counted(photos.length)} to an album`,

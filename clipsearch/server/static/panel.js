@@ -2,7 +2,10 @@
 
 import { byId, element, iconButton } from "./dom.js";
 
+const HAS_KEYS = matchMedia("(any-hover: hover)"); // on a phone, a field with the focus brings up a keyboard that covers the panel
+
 /**
+ * Show a panel. The cursor goes to its element with `data-first`: what most people have come for.
  * @param {string} title
  * @param {...Node} content
  */
@@ -13,6 +16,9 @@ export function openPanel(title, ...content) {
     element("div", { class: "panel-body" }, ...content),
   );
   if (!panel.open) panel.showModal();
+  else if (panel.contains(document.activeElement)) return;
+  const first = HAS_KEYS.matches ? /** @type {HTMLElement | null} */ (panel.querySelector("[data-first]")) : null;
+  (first ?? panel).focus({ preventScroll: true }); // the panel itself, so that keys scroll it and Enter does not close it
 }
 
 export const closePanel = () => byId("panel").close();

@@ -65,10 +65,15 @@ dialog.append(
 );
 menu.addEventListener("toggle", () => more.setAttribute("aria-expanded", String(menu.matches(":popover-open"))));
 dialog.addEventListener("cancel", (/** @type {Event} */ event) => {
+  if (slideshow.isRunning && event.cancelable) {
+    event.preventDefault();
+    slideshow.stop();
+    return;
+  }
   event.preventDefault();
-  if (slideshow.isRunning) slideshow.stop();
-  else closePhoto();
+  closePhoto();
 });
+dialog.addEventListener("close", leave); // a second Esc closes a dialog, whatever the page says
 dialog.addEventListener("keydown", onKey);
 selection.addEventListener("change", showPicked);
 albums.addEventListener("change", showFavourite);
@@ -107,14 +112,20 @@ export const viewer = {
   },
 
   close() {
-    slideshow.stop();
     dialog.close();
-    document.documentElement.classList.remove("viewing");
-    shown = null;
-    stopFilms(frame);
-    frame.replaceChildren();
+    leave();
   },
 };
+
+/** The page can be scrolled again, and nothing of the photo goes on. */
+function leave() {
+  if (dialog.open) return; // it was opened again meanwhile
+  slideshow.stop();
+  document.documentElement.classList.remove("viewing");
+  shown = null;
+  stopFilms(frame);
+  frame.replaceChildren();
+}
 
 /** The thumbnail at once, and the photo itself over it as soon as it is there; a film with its controls. @param {Photo} photo */
 function showPicture(photo) {

@@ -1,0 +1,59 @@
+"""Buttons and switches: they can be read in each state and theme, and the keyboard begins where people type."""
+
+import pytest
+
+from tests.browser.conftest import search
+
+CONTRASTS = """
+() => {
+  const brush = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const over = (colours) => { // each is painted over those before it
+    brush.clearRect(0, 0, 1, 1);
+    for (const colour of colours) { brush.fillStyle = colour; brush.fillRect(0, 0, 1, 1); }
+    return [...brush.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const light = (rgb) => {
+    const [r, g, b] = rgb.map((part) => part / 255).map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  return (node) => {
+    const papers = [];
+    for (let one = node; one; one = one.parentElement) papers.unshift(getComputedStyle(one).backgroundColor);
+    const [paper, ink] = [light(over(papers)), light(over([...papers, getComputedStyle(node).color]))];
+    return (Math.max(paper, ink) + 0.05) / (Math.min(paper, ink) + 0.05);
+  };
+}
+"""
+PRESSED = (
+    "#threshold label:has(:checked) span, header [aria-expanded=true], .facet-list [aria-pressed=true], .filter-chip"
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_is_pressed_can_be_read_under_the_pointer_and_in_focus(page, theme):
+    search(page, "a red panda")
+    page.evaluate("(theme) => { document.documentElement.dataset.theme = theme; }", theme)
+    page.wait_for_selector("#filters .facet-list button")
+    page.locator("#filters .facet-list").get_by_role("button", name="landscape").click()
+    page.wait_for_selector(".filter-chip")
+    contrast = page.evaluate_handle(CONTRASTS)
+    controls = page.locator(PRESSED)
+    assert controls.count() >= 4
+    for control in controls.all():
+        for act in ("hover", "focus"):
+            getattr(control, act)()
+            assert control.evaluate("(node, contrast) => contrast(node)", contrast) >= 4.5, control.inner_text()
+
+
+def test_the_cursor_is_in_the_name_of_a_new_album(page):
+    page.locator(".photo .open").first.focus()
+    page.keyboard.press("x")
+    page.click("#selection-album")
+    page.wait_for_selector("#panel[open] form")
+    page.keyboard.type("Summer")
+    assert page.get_by_label("Name of a new album").input_value() == "Summer"
+    page.keyboard.press("Escape")
+    page.click("#open-help")
+    page.wait_for_selector("#panel[open]")
+    page.keyboard.press("End")
+    page.wait_for_function("() => document.querySelector('#panel').scrollTop > 0")  # keys scroll what is read
