@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch.cli.choose_index import index_to_serve
 from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.find_index import remember_index
@@ -74,7 +75,9 @@ def serve(
     listener = listen(host, port)
     address = address_of(listener, host)
     port = listener.getsockname()[1]
-    service = Service(folder, model=model, device=device, offered=offered, allowed=allowed, map_tiles=map_tiles)
+    service = Service(
+        folder, model=model, device=device, offered=offered or _own_folder(folder), allowed=allowed, map_tiles=map_tiles
+    )
     try:
         if offered:
             content = f"there is no index yet; the page offers to index the photos in {offered}"
@@ -105,6 +108,11 @@ def serve(
     finally:
         service.close()
         listener.close()
+
+
+def _own_folder(index_folder: Path) -> Path | None:
+    """The photo folder that an index is in. If the index is removed, the page offers to make it anew."""
+    return index_folder.parent if index_folder.name == INDEX_FOLDER else None
 
 
 def _existing_folder(name: str) -> Path:

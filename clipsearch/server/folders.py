@@ -26,7 +26,9 @@ class Folders:
     @property
     def offered(self) -> Path | None:
         """The photo folder that a new index can be made of; None if there is an index."""
-        return None if self._offered is None or has_catalog(self._index_folder) else self._offered
+        if self._offered is None or has_catalog(self._index_folder) or not self._offered.is_dir():
+            return None
+        return self._offered
 
     def bases(self, indexed: Iterable[str]) -> list[str]:
         """The folders below which clients may add others: the indexed ones, the index's own, and those that were allowed."""

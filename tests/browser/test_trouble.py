@@ -66,6 +66,44 @@ def test_an_index_that_is_gone_is_said_and_is_there_again(new_page, small, tmp_p
         page.wait_for_selector("#gone", state="hidden")
         search(page, "green")
         assert shown(page)[0] == "green.jpg"
+        (small / ".clipsearch").rename(tmp_path / "removed")
+        page.reload()
+        page.wait_for_selector("#empty h2")
+        assert "not there any more" in page.locator("#empty").inner_text() and page.locator("#note").is_hidden()
+        page.get_by_role("button", name="Index these photos again").click()
+        page.wait_for_selector(".photo.loaded", state="attached", timeout=30_000)
+        page.wait_for_selector("#gone", state="hidden")
+        page.close()
+
+
+def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page, small):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    page = new_page()
+    page.expected += ["ERR_", "Failed to load"]
+    page.route("**/file", lambda route: route.continue_(headers={**route.request.headers, "cache-control": "no-cache"}))
+    with serving(small / ".clipsearch", port=port) as (process, address):
+        page.goto(address)
+        page.locator(".photo .open").first.click()
+        page.wait_for_selector("#viewer[open] img.full")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#viewer", state="hidden")
+        process.kill()
+        process.wait()
+        page.wait_for_selector("#gone", state="visible")
+        page.locator(".photo .open").nth(2).click()
+        page.wait_for_selector("#viewer .missing")
+        assert page.locator("#viewer .missing").inner_text().startswith("The server does not answer")
+        page.wait_for_selector("#gone:popover-open")  # over the viewer
+        assert page.locator("#gone").bounding_box()["y"] >= page.locator(".viewer-bar").bounding_box()["height"]
+    with serving(small / ".clipsearch", port=port):
+        page.wait_for_selector("#gone", state="hidden", timeout=20_000)
+        page.wait_for_function("() => document.querySelector('#viewer img.full').naturalWidth > 0")
+        assert page.locator("#viewer .missing").count() == 0
+        page.wait_for_function(
+            "() => [...document.querySelectorAll('.filmstrip img')].every((one) => one.naturalWidth)"
+        )
         page.close()
 
 
@@ -111,6 +149,8 @@ def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
         page.goto(address)
         page.wait_for_selector("#empty h2")
         assert str(tmp_path / "album") in page.locator("#empty code").inner_text()
+        page.wait_for_selector("#filters .facets p")
+        assert page.locator("#filters .facets").inner_text() == "They come with the first photos."
         page.get_by_role("button", name="Index these photos").click()
         page.wait_for_selector(".photo.loaded", state="attached", timeout=30_000)
         page.wait_for_selector(".indexing p:has-text('Done: 5 added')", timeout=30_000)

@@ -144,6 +144,9 @@ export async function checkConnection() {
   retry(SOON);
 }
 
+/** Why the server cannot be used, if it was found so: "silent", or its index is gone; "" if it can. @returns {"" | "silent" | "index"} */
+export const whatIsGone = () => (!gone ? "" : gone === SILENCE ? "silent" : "index");
+
 /** Do something once the server is back. @param {() => void} act */
 export const whenBack = (act) => connection.addEventListener("back", act, { once: true });
 

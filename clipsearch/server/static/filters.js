@@ -106,6 +106,9 @@ async function refresh() {
     if (error instanceof ApiError && error.parameter && error.parameter !== wrong?.parameter) {
       wrong = { parameter: error.parameter, values: valuesOf(whole, error.parameter), message: error.message };
       await refresh(); // counts without it
+    } else if (error instanceof ApiError && error.code === "no-index") {
+      shown = null;
+      body.replaceChildren(element("p", { class: "soft" }, "They come with the first photos."));
     } else {
       shown = null;
       body.replaceChildren(element("p", { class: "soft" }, sentence(/** @type {Error} */ (error).message)));

@@ -96,6 +96,17 @@ export async function explainNoPhotos() {
   });
 }
 
+/** Explain in place of the photos that the index has been removed, and how to have one again. */
+export async function explainGoneIndex() {
+  const { offered } = await ask("/api/folders").catch(() => ({ offered: null }));
+  explainEmpty("The index is not there any more", {
+    text: `If it is on a drive, connect that again, and the photos appear here. If it was removed, index the photos again${offered ? ":" : " on the command line:"}`,
+    code: offered ? visible(offered) : "clipsearch index FOLDER",
+    actions: offered ? [{ label: "Index these photos again", isMain: true, act: () => openIndexPanel().then(() => command("POST", [offered])).catch(say) }] : [],
+    symbol: "warning",
+  });
+}
+
 export async function openIndexPanel() {
   openPanel("Index", element("p", { class: "soft" }, "…"));
   try {

@@ -1,7 +1,7 @@
 /** The page: it reacts when the search changes, and loads each panel when it is first opened. */
 
 import { toggleFavourite } from "./albums.js";
-import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whenBack } from "./api.js";
+import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
@@ -116,6 +116,7 @@ function explainError({ error, isFirst }) {
   if (isFirst) lastSearch = "";
   if (!(error instanceof ApiError)) { // the banner says why
     if (isFirst && photos.search) byId("status").textContent = "These are still the photos of the search before.";
+    else if (isFirst && whatIsGone() === "index") withModule(async () => (await import("./index-panel.js")).explainGoneIndex(), { isAsked: false });
     return;
   }
   if (!isFirst) {
@@ -156,8 +157,11 @@ function explainWrongFilter(error) {
 /** @type {(() => Promise<any>) | null} */
 let postponed = null; // what was last asked for while the server was gone
 
-/** Do what needs a module that is loaded when it is first needed. If the server is gone, it is done when it is back. @param {() => Promise<any>} act */
-async function withModule(act) {
+/**
+ * Do what needs a module that is loaded when it is first needed. If the server is gone, it is done when it is back.
+ * @param {() => Promise<any>} act @param {{isAsked?: boolean}} [options] whether the user waits for it, and is told
+ */
+async function withModule(act, { isAsked = true } = {}) {
   postponed = null;
   try {
     await act();
@@ -166,7 +170,8 @@ async function withModule(act) {
     postponed = act;
     await checkConnection();
     if (byId("gone").hidden) throw error;
-    announce("That needs the server. It is done as soon as the server is back.");
+    const what = whatIsGone() === "index" ? "index" : "server";
+    if (isAsked) announce(`That needs the ${what}. It is done as soon as the ${what} is back.`);
     whenBack(() => postponed === act && withModule(act));
   }
 }
@@ -247,9 +252,9 @@ function setUpPhotos() {
 
 /** The server is back: load what could not be loaded without it. */
 function goOn() {
-  for (const card of document.querySelectorAll(".photo.broken")) {
-    card.classList.remove("broken");
-    const image = /** @type {HTMLImageElement} */ (card.querySelector("img"));
+  for (const image of document.images) { // in the rows, in the viewer's strip, on the map
+    if (!image.getAttribute("src") || !image.complete || image.naturalWidth) continue;
+    image.closest(".photo.broken")?.classList.remove("broken");
     image.src = image.src; // tries again
   }
   search({ again: true });
@@ -292,6 +297,6 @@ state.changes.addEventListener("leaving", () => state.rememberScroll(photos.reac
 addEventListener("pagehide", () => state.rememberScroll(photos.reached));
 search({ returning: true });
 for (const event of ["shown", "failed"]) { // not before there is something to see
-  photos.addEventListener(event, () => withModule(async () => (await import("./index-panel.js")).watchIndex(indexChanged)), { once: true });
+  photos.addEventListener(event, () => withModule(async () => (await import("./index-panel.js")).watchIndex(indexChanged), { isAsked: false }), { once: true });
 }
 connection.addEventListener("gone", () => byId("progress").classList.remove("busy"));

@@ -28,6 +28,13 @@ export function announce(text, action) {
  */
 export function setUpConnectionBanner(whenBack) {
   const banner = byId("gone");
+  /** Over a dialog, only what is in the top layer is seen; there its button could not be clicked. */
+  const place = () => {
+    const isCovered = !banner.hidden && document.querySelector("dialog:modal") !== null;
+    banner.popover = isCovered ? "manual" : null;
+    if (isCovered) banner.showPopover();
+  };
+  for (const event of ["toggle", "close"]) document.addEventListener(event, ({ target }) => target instanceof HTMLDialogElement && place(), true);
   connection.addEventListener("gone", (event) => {
     banner.hidden = false;
     banner.replaceChildren(
@@ -35,9 +42,11 @@ export function setUpConnectionBanner(whenBack) {
       element("button", { type: "button", class: "link", onclick: () => checkConnection() }, "Try now"),
     );
     byId("photos").classList.add("stale");
+    place();
   });
   connection.addEventListener("back", () => {
     banner.hidden = true;
+    place();
     byId("photos").classList.remove("stale");
     announce("The server is back.");
     whenBack();

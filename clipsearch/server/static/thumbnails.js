@@ -59,6 +59,12 @@ export const thumbnails = new (class {
     if (this.#wanted.size) this.#soon(this.#running.size ? PAUSE : 0);
   }
 
+  /** The largest picture of a photo that is there without the server, as a value for background-image. @param {import("./api.js").Photo} photo */
+  imageOf(photo) {
+    const kept = [1024, 512, 256].map((size) => this.#kept.get(keyOf(photo.id, /** @type {Size} */ (size)))).find(Boolean);
+    return kept ? `url(${kept.url})` : placeholderImage(photo);
+  }
+
   /** Keep nothing of what came before. */
   forget() {
     for (const { url } of this.#kept.values()) URL.revokeObjectURL(url);

@@ -1,7 +1,7 @@
 /** The viewer: one photo, as large as the window, with its facts. */
 
 import { albums, FAVOURITES, toggleFavourite } from "./albums.js";
-import { fileUrl, thumbnailUrl } from "./api.js";
+import { checkConnection, fileUrl, thumbnailUrl, whatIsGone, whenBack } from "./api.js";
 import { byId, element, icon, iconButton } from "./dom.js";
 import { filmPlayer, playOrPause, stopFilms } from "./film-player.js";
 import { Filmstrip } from "./filmstrip.js";
@@ -13,6 +13,7 @@ import { selection } from "./selection.js";
 import { Slideshow } from "./slideshow.js";
 import { closePhoto, currentSearch, isQuery, openPhoto } from "./state.js";
 import { Swipe } from "./swipe.js";
+import { thumbnails } from "./thumbnails.js";
 import { copyPicture, downloadPhoto, menuItems, openInTab } from "./viewer-menu.js";
 import { Zoom } from "./zoom.js";
 
@@ -138,11 +139,23 @@ function showPicture(photo) {
     return;
   }
   const preview = element("img", { src: thumbnailUrl(photo.id, 512), alt: "" });
+  preview.style.backgroundImage = thumbnails.imageOf(photo); // at once, and without the server
   const picture = element("img", { src: fileUrl(photo.id), alt: photoTitle(photo), class: "full", draggable: "false" });
-  picture.addEventListener("error", () => frame.append(element("p", { class: "missing" }, "The photo cannot be shown; it may have been moved since it was indexed.")));
+  picture.addEventListener("error", () => explainMissing(picture));
   frame.replaceChildren(preview, picture);
   swipe.reset(picture);
   slideshow.shown();
+}
+
+/** Say why a photo is not shown. If the server does not answer, the photo is shown once it is back. @param {HTMLImageElement} picture */
+async function explainMissing(picture) {
+  await checkConnection();
+  if (!picture.isConnected) return;
+  const gone = whatIsGone();
+  frame.append(element("p", { class: "missing", role: "status" }, gone
+    ? `${gone === "silent" ? "The server does not answer" : "The index is not there any more"}. The photo is shown as soon as it is back.`
+    : "The photo cannot be shown; it may have been moved since it was indexed."));
+  if (gone) whenBack(() => shown && picture.isConnected && showPicture(shown));
 }
 
 function showPicked() {
