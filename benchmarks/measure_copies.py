@@ -3,8 +3,8 @@
     python benchmarks/measure_copies.py data/photos ../shared/data/flickr8k/images --count 250 --index DIR
 
 Photos are copied with one change each. The table gives, for each change, the share of copies that pass a test. "near": the
-cosine from which embeddings alone decide. "maybe": the lower cosine from which the hash is compared. "hash": the hash. "both":
-maybe and hash, as in `clipsearch duplicates`.
+cosine from which embeddings alone decide. "maybe": the lower cosine from which the hash is compared. "hash": the hash, and the
+details where it is not sure. "both": maybe and hash, as in `clipsearch duplicates`.
 
 With --index, every photo of that index is compared with every other. Its photos should be originals, so that pairs that pass a
 test are wrong, except those of the same bytes. Pairs with hashes that are close, or almost, are listed for a look.
@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
-from clipsearch.analysis.duplicates import MAX_DIFFERING_BITS
+from clipsearch.analysis.duplicates import MAX_DIFFERING_BITS, SURE_BITS, Details
 from clipsearch.analysis.perceptual_hash import BITS, HASH_PIXELS, are_plain, differing_bits, perceptual_hashes
 from clipsearch.encoders import load_encoder
 from clipsearch.encoders.base import Encoder
@@ -166,11 +166,15 @@ def measure_recall(encoder: Encoder, least: tuple[float, float], folder: str, co
         if not originals:
             raise ClipsearchError(f"{folder} has no photo that can be read")
         vectors, looks = _embed(encoder, originals + copies), _look(originals + copies)
-    hashes, plain = _together([looks[file.path] for file in originals + copies])
-    photos = len(originals)
-    own = np.repeat(np.arange(photos), len(CHANGES))
-    cosines = np.einsum("ij,ij->i", vectors[photos:], vectors[own])
-    bits = np.where(plain[photos:] | plain[own], BITS, differing_bits(hashes[photos:], hashes[own]))
+        hashes, plain = _together([looks[file.path] for file in originals + copies])
+        photos = len(originals)
+        own = np.repeat(np.arange(photos), len(CHANGES))
+        cosines = np.einsum("ij,ij->i", vectors[photos:], vectors[own])
+        bits = np.where(plain[photos:] | plain[own], BITS, differing_bits(hashes[photos:], hashes[own]))
+        with Details() as details:
+            for copy in _unsure(bits).tolist():
+                if not details.agree(originals[own[copy]], copies[copy]):
+                    bits[copy] = BITS
     shares = _tests(least, cosines, bits).reshape(len(TESTS), photos, len(CHANGES)).mean(axis=1).T.tolist()
     recall = {change: dict(zip(TESTS, share, strict=True)) for change, share in zip(CHANGES, shares, strict=True)}
     return {"folder": folder, "photos": photos, "recall": recall}
@@ -198,8 +202,12 @@ def measure_pairs(collection: Collection, least: tuple[float, float]) -> dict[st
         cosines = vectors[rows] @ vectors[start:].T
         bits = np.stack([differing_bits(row, hashes[start:]) for row in hashes[rows]])
         bits[plain[rows, None] | plain[start:]] = BITS
-        later = np.triu(np.ones(bits.shape, bool), 1)
-        tests = _tests(least, cosines, bits) & later
+        later, found = np.triu(np.ones(bits.shape, bool), 1), bits.copy()
+        with Details() as details:
+            for row, column in _unsure(np.where(later & (cosines >= least[1]), bits, BITS)).tolist():
+                if not details.agree(files[start + row], files[start + column]):
+                    found[row, column] = BITS
+        tests = _tests(least, cosines, found) & later
         counts += tests.sum(axis=(1, 2))
         for row, column in np.argwhere(later & (bits <= NAMED_BITS)).tolist():
             a, b = files[start + row], files[start + column]
@@ -217,6 +225,11 @@ def _tests(least: tuple[float, float], cosines: NDArray[np.float32], bits: NDArr
     """Which pairs (...) pass each of TESTS, bool (4, ...)."""
     near, maybe, like = cosines >= least[0], cosines >= least[1], bits <= MAX_DIFFERING_BITS
     return np.stack([near, maybe, like, maybe & like])
+
+
+def _unsure(bits: NDArray[np.int64]) -> NDArray[np.intp]:
+    """The places of the pairs of which details decide: (n,) of a list of pairs, (n, 2) of a table."""
+    return np.argwhere((bits > SURE_BITS) & (bits <= MAX_DIFFERING_BITS)).squeeze(-1 if bits.ndim == 1 else ())
 
 
 def _look(files: Iterable[ImageFile]) -> dict[str, Look]:

@@ -13,6 +13,7 @@ from clipsearch import SearchEngine
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis import duplicates
 from clipsearch.analysis.duplicates import Copy, CopyGroup
+from clipsearch.analysis.perceptual_hash import SIDE, differing_bits, perceptual_hashes
 from clipsearch.errors import Cancelled
 from clipsearch.store.collection import Collection
 from clipsearch.types import Below, ImageFile, ImageInfo, ImageRecord
@@ -101,6 +102,32 @@ def test_the_same_scene_turned_or_seen_from_elsewhere_is_no_copy(find, folder):
     ImageOps.mirror(image).save(folder / "mirrored.jpg")
     image.crop((160, 0, 800, 600)).save(folder / "further-right.jpg")
     assert find().groups == ()
+
+
+def letter(heading, lines):
+    """A page with a ruled heading and some lines, as a program for letters or slides makes them all."""
+    page = Image.new("RGB", (640, 480), "white")
+    draw = ImageDraw.Draw(page)
+    draw.text((40, 30), heading, fill="black", font_size=34)
+    draw.line((40, 80, 600, 80), fill="#c04030", width=4)
+    for row, line in enumerate(lines):
+        draw.text((60, 110 + 40 * row), line, fill="black", font_size=24)
+    return page
+
+
+def test_pages_of_one_layout_with_other_texts_are_no_copies_and_a_cropped_page_is(find, folder):
+    bridges = letter(
+        "Why bridges collapse", ["The parcel was left at number nine.", "The warranty covers all repairs."]
+    )
+    office = letter("Moving the office", ["The owner replaces the window soon.", "Your dentist has no time today."])
+    hashes = perceptual_hashes(
+        np.stack([np.asarray(page.resize((SIDE, SIDE), Image.Resampling.BOX)) for page in (bridges, office)])
+    )
+    assert duplicates.SURE_BITS < differing_bits(hashes[:1], hashes[1:])[0] <= duplicates.MAX_DIFFERING_BITS
+    bridges.save(folder / "bridges.png")
+    office.save(folder / "office.png")
+    inner(bridges, 0.02).save(folder / "cropped.png")
+    assert groups(find(least_cosine=-1)) == {"bridges.png": ["cropped.png"]}
 
 
 def test_a_hash_alone_makes_no_copy(find, folder):
