@@ -494,8 +494,8 @@ def _unusual(value: Any, skip: int) -> str:
 Order: TypeAlias = Literal["date", "oldest", "name"]
 """The order of a list of photos: newest first, oldest first, or by name. Photos without a date come last."""
 
-Sort: TypeAlias = Literal["score", "date", "oldest", "name"]
-"""The order of hits: best first, or as for `Order`."""
+Sort: TypeAlias = Literal["score", "likely", "date", "oldest", "name"]
+"""The order of hits: best first, the likely matches before all others, or as for `Order`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,11 +116,11 @@ class SearchOptions:
     top_k: int = count_option("-k --top-k", 10, "How many photos to show.", ORDER)
     page: int = _order("--page", "N", "Page number, starting at 1, or photos to skip.", type=POSITIVE, default=1)
     offset: int = _order("--offset", "N", type=click.IntRange(0), default=0)
-    sort: Literal["score", "date", "oldest", "name"] = _order(
+    sort: Literal["score", "likely", "date", "oldest", "name"] = _order(
         "--sort",
         "ORDER",
-        "score (default), date (newest), oldest or name.",
-        type=click.Choice(["score", "date", "oldest", "name"]),
+        "score (default), likely (matches first), date (newest), oldest or name.",
+        type=click.Choice(["score", "likely", "date", "oldest", "name"]),
         default="score",
     )
     exact: bool = flag("--exact", "Search every photo, also in an optimized index.", WHERE)

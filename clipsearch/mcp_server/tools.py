@@ -244,8 +244,8 @@ class Assistant:
         diverse: _Diverse = False,
         all_moments: _AllMoments = False,
         sort: Annotated[
-            Literal["score", "date", "oldest", "name"],
-            Field(description="The order of the photos; `date` is newest first."),
+            Literal["score", "likely", "date", "oldest", "name"],
+            Field(description="The order of the photos; `date` is newest first, `likely` has likely matches first."),
         ] = "score",
         folder: Annotated[str | None, Field(description="Only photos below this folder (an absolute path).")] = None,
         name: Annotated[str | None, Field(description="Only files with a name like this glob: '*beach*.jpg'.")] = None,

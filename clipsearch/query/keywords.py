@@ -65,7 +65,7 @@ class SearchKeywords(TypedDict, total=False):
     all_moments: bool  # every moment of a film, every page of a file
     keep_own: bool  # keep the query's own picture and its copies
     offset: int  # skip so many hits
-    sort: Sort  # "score", "date" (newest first), "oldest" or "name"
+    sort: Sort  # "score", "likely" (matches first), "date" (newest first), "oldest" or "name"
     exact: bool  # search every photo, also if the index is approximate
 
 

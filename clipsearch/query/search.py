@@ -105,7 +105,10 @@ class _EmbeddedSearch:
         """How many of the best photos the hits are chosen from."""
         if self.is_chosen:
             return max(self.least_depth, CANDIDATES, 4 * self.end)
-        return max(self.least_depth, self.end * self.files_of_a_shot)
+        least = self.least_depth
+        if self.query.sort == "likely" and not self.is_single:
+            least = max(least, CANDIDATES)  # of a single text, those with higher scores are likelier
+        return max(least, self.end * self.files_of_a_shot)
 
     @property
     def counts_likely(self) -> bool:
@@ -175,7 +178,7 @@ def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hit
         )
     seconds: dict[str, float] = {}
     with _timed("filter", seconds):
-        order: Order = "date" if query.sort == "score" else query.sort
+        order: Order = "date" if query.sort == "score" or query.sort == "likely" else query.sort
         condition = all_of(query.filters)
         images, (shots, considered) = store.at_one_state(
             lambda: (len(store), _listed_shots(store, query, condition, order, top_k))
@@ -387,7 +390,7 @@ def _hits(
     complete_ids = fusion.complete_ids if fusion else frozenset()
     if query.min_score is not None:
         ranking = [pair for pair in ranking if pair[0] >= query.min_score]
-    needs_all = search.is_chosen or search.is_one_per_shot
+    needs_all = search.is_chosen or search.is_one_per_shot or query.sort == "likely"
     is_cheap = needs_all or search.is_single  # otherwise vectors would be read only for the count
     is_counted = (
         bool(best)
@@ -418,6 +421,10 @@ def _hits(
         lowest = np.argsort(own_scores)[:_LAST]
         is_least = not is_whole and any((matches[row] or 0.0) >= least for row in lowest.tolist())
         likely = _Likely(count, is_least)
+    if query.sort == "likely" and best:
+        # Only among the best CANDIDATES, so that the order is the same on each page.
+        first = set(_matching(matches[:CANDIDATES], records, complete_ids, RELEVANT))
+        rows.sort(key=lambda row: row not in first)
     others: dict[int, tuple[ImageRecord, ...]] = {}
     if search.is_one_per_shot:
         shots = [[rows[position] for position in shot] for shot in gathered([ranking[row][1] for row in rows])]

@@ -6,7 +6,7 @@ import math
 import os
 import unicodedata
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, time
 
 from clipsearch.types import Hit, ImageInfo, Moment
 
@@ -91,8 +91,13 @@ def day(taken_at: datetime | None) -> str:
 
 
 def minute(taken_at: datetime | None) -> str:
-    """The date and time of a photo, such as 2024-07-15 12:30; "" if it is not known."""
-    return taken_at.isoformat(" ", "minutes")[:16] if taken_at else ""
+    """The date and time of a photo, such as 2024-07-15 12:30; "" if it is not known.
+
+    A date without a time is kept as midnight, so midnight to the second is only a date.
+    """
+    if taken_at is None or taken_at.time() == time.min:
+        return day(taken_at)
+    return taken_at.isoformat(" ", "minutes")[:16]
 
 
 def place(info: ImageInfo) -> str:

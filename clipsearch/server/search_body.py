@@ -213,7 +213,10 @@ class HitChoice(BaseModel):
     all_moments: bool = Field(
         False, description="Each picture of a film or of a file with pages is a hit. Then `one_per_shot` has no effect."
     )
-    sort: types.Sort = Field("score", description="The order of the hits that were found; `date` is newest first.")
+    sort: types.Sort = Field(
+        "score",
+        description="The order of the hits; `date` is newest first, `likely` has the likely matches before all others.",
+    )
     keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
     right: list[Id] = Field(
         [],

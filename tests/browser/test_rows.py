@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from collections import Counter
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -223,25 +222,23 @@ def hits(matches):
 @pytest.mark.parametrize(
     ("matches", "headings"),
     [
-        ([0.9] * 8 + [0.1] * 20, ["Likely matches", "The rest, nearest first"]),
-        ([0.9] + [0.1] * 20, ["Nearest photos, with 1 likely match"]),
-        ([0.1, 0.9, 0.2, 0.3, 0.8] + [0.1] * 20, ["Nearest photos, with 2 likely matches"]),
-        ([0.9] * 5 + [0.1] + [0.9] * 5 + [0.1] * 20, ["Likely matches", "The rest, nearest first"]),
+        ([0.9] * 8 + [0.1] * 20, ["Likely matches", "Less likely"]),
+        ([0.9] + [0.1] * 20, ["Likely matches", "Less likely"]),
+        ([0.9] * 20, ["Likely matches"]),
         ([0.4, 0.1] * 10, ["Nearest photos; none is a likely match"]),
         ([None] * 20, []),
     ],
 )
-def test_no_likely_match_is_alone_in_a_row_also_with_several_terms(page, matches, headings):
+def test_a_line_is_between_likely_matches_and_others_also_with_several_terms(page, matches, headings):
     answer = {
         "hits": hits(matches), "considered": len(matches), "seconds": 0.01,
         "explanation": {"likely": sum((match or 0) >= 0.5 for match in matches), "more_likely": False},
     }  # fmt: skip
     page.route("**/api/search*", lambda route: route.fulfill(json=answer))
     show_made_up(page)
-    search(page, "a dog + snow")
+    with page.expect_request(lambda request: "sort=likely" in request.url):
+        search(page, "a dog + snow")
     assert page.evaluate(HEADINGS) == headings
-    tops = page.locator(".photo").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
-    assert min(Counter(tops).values()) > 1
 
 
 def selected(page):
@@ -306,3 +303,10 @@ def test_all_likely_photos_of_a_search_are_selected(page):
     with answered(page, "like="):
         first.locator(".similar").click()
     assert page.locator("#selection-all").inner_text() == "Select the 51 loaded"
+
+
+def test_a_date_without_a_time_gets_none(page):
+    script = "async (dates) => { const { day } = await import('/static/format.js'); return dates.map(day); }"
+    dates = ["2024-09-25T00:00:00", "2024-09-25", "2024-09-25T00:00:07", "2024-09-25T12:30:00+02:00"]
+    whole = "Wed, September 25, 2024"
+    assert page.evaluate(script, dates) == [whole, whole, f"{whole}, 00:00", f"{whole}, 12:30"]

@@ -263,6 +263,41 @@ def test_an_error_is_the_servers_own_sentence(page, address):
     page.get_by_text("ends where").first.wait_for()
 
 
+def test_words_that_are_all_facts_list_photos_and_rank_none(page):
+    search(page, "Bo 2018")
+    assert page.locator("#status").inner_text() == "1 photo" and shown(page) == ["kite.jpg"]
+    assert page.locator("#threshold").is_hidden() and page.locator("#sort").input_value() == "date"
+    assert "looking for" not in page.locator("#understood").inner_text()
+    page.locator("#filters .counted", has_text="Counts of these photos").wait_for()
+    with answered(page, "sort=oldest"):
+        page.select_option("#sort", "oldest")
+    assert page.locator("#status").inner_text() == "1 photo"
+
+
+def test_nothing_found_counts_nothing(page):
+    search(page, "a giraffe in July 1999")
+    assert "dates, places and people" in page.locator("#empty").inner_text()
+    page.get_by_text("Nothing found to count").wait_for()
+    assert page.locator("#filters h3").all_inner_texts() == []
+    page.get_by_role("heading", name="In all your photos").wait_for()
+    with answered(page, "/api/search"):
+        page.fill("#query", "a giraffe in 2021")
+    page.wait_for_selector("#filters [data-key^=format]")
+    assert "Nothing found" not in page.locator("#filters").inner_text()
+
+
+def test_folders_of_one_name_say_what_is_above_them(page):
+    labels = page.evaluate(
+        """async () => {
+            const { folderTree } = await import("/static/folder-filter.js");
+            const folders = ["/a/Apple/2022", "/a/Lightroom/2022", "/a/Lightroom/2022/May", "/a/2021"];
+            const tree = folderTree(folders.map((value) => ({ value, images: 5 })), [], () => {});
+            return [...tree.querySelectorAll("bdi")].map((one) => one.textContent);
+        }"""
+    )
+    assert labels == ["a", "2021", "Apple / 2022", "Lightroom / 2022"]
+
+
 def test_nothing_found_says_what_to_do(page):
     search(page, "zzzz qqqq")
     page.click("label:has(#match-likely)")

@@ -88,6 +88,19 @@ def test_a_least_match_keeps_photos_that_have_all_of_the_words(described):
     assert described.search(hybrid_query("plane ticket", min_match=1.0), 5) == []
 
 
+def test_likely_matches_come_first_if_they_are_asked_for(described):
+    plain = described.search(hybrid_query("red ticket"), 5)
+    assert plain.explanation.likely == 0
+    give_facts(described.index_folder, "yellow.jpg", title="A red ticket")
+    give_facts(described.index_folder, "green.jpg", title="Red red red")
+    best = names(described.search(hybrid_query("red ticket", offset=0), 5))
+    hits = described.search(hybrid_query("red ticket", sort="likely"), 5)
+    assert names(hits) == ["yellow.jpg", *(name for name in best if name != "yellow.jpg")]
+    assert hits.explanation.likely == 1 and [hit.rank for hit in hits] == [1, 2, 3, 4, 5]
+    pages = [described.search(hybrid_query("red ticket", sort="likely", offset=at), 2) for at in (0, 2, 4)]
+    assert [name for page in pages for name in names(page)] == names(hits)
+
+
 def test_a_least_score_holds_for_every_hit(described):
     least = described.search("red", 1)[0].score
     give_facts(described.index_folder, "blue.jpg", title="Red")

@@ -1,11 +1,12 @@
 """Text for people and for scripts."""
 
 import unicodedata
+from datetime import datetime
 
 import pytest
 
 from clipsearch.render.tables import failures_table
-from clipsearch.render.text import columns, human_bytes, pad, percent, printable, short_path, shorten
+from clipsearch.render.text import columns, human_bytes, minute, pad, percent, printable, short_path, shorten
 from clipsearch.types import Failure, ImageFile
 
 
@@ -71,3 +72,10 @@ def test_nothing_is_wider_than_the_room_and_no_mark_moves_to_another_character(t
     assert columns(short) <= width
     _, _, end = short.partition("…")
     assert not end or columns(end[0])
+
+
+def test_a_date_without_a_time_gets_none():
+    assert minute(datetime(2024, 9, 25)) == "2024-09-25"
+    assert minute(datetime(2024, 9, 25, 0, 0, 1)) == "2024-09-25 00:00"
+    assert minute(datetime(2024, 9, 25, 12, 30)) == "2024-09-25 12:30"
+    assert minute(None) == ""

@@ -17,9 +17,9 @@ export function datesSection(years, months, { from, to }) {
   const bars = year ? monthsOf(year, months) : allYears(years);
   return element("section", { class: "facet" },
     element("h3", {}, "Date"),
-    bars.length > 0 ? chart(bars, from, to) : element("p", { class: "soft" }, "No photo has a date"),
+    bars.length > 0 ? chart(bars, from, to) : !from && !to && element("p", { class: "soft" }, "No photo has a date"),
     year && element("button", { type: "button", class: "link", "data-key": "all years", onclick: () => changeSearch({ from: "", to: "" }) }, "All years"),
-    bars.length > 0 && element("div", { class: "period" }, dayField("From", "from", firstDay(from)), dayField("To", "to", lastDay(to))),
+    (bars.length > 0 || from || to) && element("div", { class: "period" }, dayField("From", "from", firstDay(from)), dayField("To", "to", lastDay(to))),
   );
 }
 

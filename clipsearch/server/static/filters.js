@@ -7,7 +7,8 @@ import { countPhotos, countsOf, forgetCounts as forget, QUICK, SLOW } from "./fa
 import { folderTree } from "./folder-filter.js";
 import { count, starSigns, starsText, visible } from "./format.js";
 import { photos } from "./photos.js";
-import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isQuery, literal } from "./state.js";
+import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, wordPairs } from "./state.js";
+import { matchWords } from "./threshold.js";
 
 /** @typedef {import("./state.js").Search} Search */
 /** @typedef {import("./facet-counts.js").Count} Count */
@@ -15,8 +16,10 @@ import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filt
 
 const TEXTS = /** @type {const} */ (["text", "name", "where"]);
 const PAUSE = 400; // milliseconds until the hits of what is typed are counted: the next letter comes first
+const SLOWLY = 300; // milliseconds after which the panel says that it is counting, since its counts are of the search before
 const GRACE = 150; // milliseconds that the quick counts wait for the slow ones
 const EVERY = "Counts of all photos";
+const THESE = "Counts of these photos";
 const SHOWN = 8; // cameras, keywords or people, before "more" is clicked
 const LISTS = /** @type {const} */ ({ country: "places", place: "places", keyword: "keywords", person: "people" });
 
@@ -91,6 +94,7 @@ async function refresh() {
   const whole = currentSearch();
   if (wrong && valuesOf(whole, wrong.parameter) !== wrong.values) wrong = null;
   const search = wrong ? { ...whole, ...Object.fromEntries(filtersOf(wrong.parameter).map((name) => [name, EMPTY[name]])) } : whole;
+  const isSlow = setTimeout(() => mine === requests && panel.querySelector(".counted")?.replaceChildren("Counting…"), SLOWLY);
   try {
     const query = await whatIsCounted(search);
     const quick = countsOf(search, query, QUICK); // first, since the server counts one after the other
@@ -99,9 +103,11 @@ async function refresh() {
     const facets = await quick;
     const isLate = !(await Promise.race([late, new Promise((resolve) => setTimeout(resolve, GRACE, false))]));
     if (isLate && mine === requests) show(facets); // the others follow, and what is below them moves
+    clearTimeout(isSlow);
     const all = { ...facets, ...(await slow) };
     if (mine === requests) show(all);
   } catch (error) {
+    clearTimeout(isSlow);
     if (mine !== requests || error instanceof ServerGone) return; // the banner says why, and what is shown stays
     if (error instanceof ApiError && error.parameter && error.parameter !== wrong?.parameter) {
       wrong = { parameter: error.parameter, values: valuesOf(whole, error.parameter), message: error.message };
@@ -117,20 +123,29 @@ async function refresh() {
 }
 
 /**
- * The parameters of the query whose hits are counted; none if it finds nothing likely, as then all photos are shown.
+ * The parameters of the query whose hits are counted, and in `whatCounts` which photos they are. If no photo is likely, they are all
+ * that are shown.
  * @param {Readonly<Search>} search @returns {Promise<import("./url.js").Pair[]>}
  */
 async function whatIsCounted(search) {
   const pairs = countPairs(search);
   if (!pairs.length) {
-    whatCounts = EVERY;
+    whatCounts = isFiltered(search) ? THESE : EVERY;
     return pairs;
   }
   const { images } = await countPhotos([...filterPairs(search), ...pairs], ["format"]);
-  if (!canJudge(search)) whatCounts = `Counts of the ${count(images)} nearest photos`;
-  else if (images) whatCounts = `Counts of ${count(images)} likely match${images === 1 ? "" : "es"}`;
-  else whatCounts = "Counts of all: none is a likely match";
-  return images ? pairs : [];
+  if (images) {
+    if (!photos.isRanked) whatCounts = THESE; // filters found them, and all of them are shown
+    else if (!canJudge(search)) whatCounts = `Counts of the ${count(images)} nearest photos`;
+    else whatCounts = `Counts of ${count(images)} ${matchWords(Math.max(search.minMatch, LIKELY))} match${images === 1 ? "" : "es"}`;
+    return pairs;
+  }
+  if (search.minMatch || !photos.list.length) {
+    whatCounts = "Nothing found to count";
+    return pairs;
+  }
+  whatCounts = "Counts of all: none is a likely match";
+  return photos.understood?.facts.length ? [...wordPairs(search), ["nearest", "5000"]] : [];
 }
 
 /** @param {Facets} facets */
@@ -151,16 +166,16 @@ function render() {
     body.replaceChildren(...[
       wrong !== null && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, sentence(wrong.message)),
       element("p", { class: "soft counted", role: "status" }, whatCounts), // always, so that the counts below it stay where they are
-      datesSection(year, month, search),
-      section("Folders", folderTree(folder, search.folders, render)),
+      (format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search),
+      folder.length > 0 && section("Folders", folderTree(folder, search.folders, render)),
       country.length > 1 && section("Countries", severalChoices("country", country)),
       place.length > 0 && section("Places", severalChoices("place", place)),
       person.length > 0 && section("People", severalChoices("person", person)),
       keyword.length > 0 && section("Keywords", severalChoices("keyword", keyword)),
       rating.length > 0 && section("Rating", ratingChoices(rating)),
-      section("Camera", choices("camera", camera)),
-      section("Shape", choices("orientation", orientation)),
-      section("Format", choices("format", format)),
+      camera.length > 0 && section("Camera", choices("camera", camera)),
+      orientation.length > 0 && section("Shape", choices("orientation", orientation)),
+      format.length > 0 && section("Format", choices("format", format)),
     ].filter((part) => part !== false && part !== null));
     for (const name of TEXTS) showText(name, search[name]);
   });
@@ -248,7 +263,6 @@ function valueList(name, counts, isChosen, choose) {
       type: "button", class: "link", "data-key": `${name} more`, onclick: () => (unfolded.add(name), render()),
     }, `${count(counts.length - shown.length)} more`)));
   }
-  if (!counts.length) list.append(element("li", { class: "soft" }, "None"));
   return list;
 }
 

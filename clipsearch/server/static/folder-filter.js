@@ -8,6 +8,7 @@ import { changeSearch } from "./state.js";
  * @typedef {object} Folder
  * @property {string} path
  * @property {string} name
+ * @property {string[]} parts the names that may be shown: of the folders above it that are left out, and its own
  * @property {number} images in it and below
  * @property {Folder[]} inside
  */
@@ -64,7 +65,7 @@ export function folderTree(counts, chosen, render) {
 function tree(counts) {
   const separator = counts.some(({ value }) => value.startsWith("/")) ? "/" : "\\";
   /** @type {Folder} */
-  const all = { path: "", name: "", images: 0, inside: [] };
+  const all = { path: "", name: "", parts: [], images: 0, inside: [] };
   for (const { value, images } of counts) {
     let folder = all;
     let path = "";
@@ -72,17 +73,28 @@ function tree(counts) {
       path += path || value.startsWith(separator) ? (name && separator) + name : name;
       if (!name) continue;
       let next = folder.inside.find((inner) => inner.path === path);
-      if (!next) folder.inside.push((next = { path, name, images: 0, inside: [] }));
+      if (!next) folder.inside.push((next = { path, name, parts: [name], images: 0, inside: [] }));
       next.images += images;
       folder = next;
     }
   }
-  return all.inside.map(shortened);
+  return named(all.inside.map(shortened));
 }
 
 /** @param {Folder} folder @returns {Folder} */
 function shortened(folder) {
-  while (folder.inside.length === 1 && folder.inside[0].images === folder.images) folder = folder.inside[0];
-  const inside = folder.inside.map(shortened).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
-  return { ...folder, inside };
+  const parts = [folder.name];
+  while (folder.inside.length === 1 && folder.inside[0].images === folder.images) parts.push((folder = folder.inside[0]).name);
+  const inside = named(folder.inside.map(shortened)).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
+  return { ...folder, parts, inside };
+}
+
+/** Folders side by side. Those of one name also have the names of folders above them that were left out: "Apple / 2022". @param {Folder[]} folders */
+function named(folders) {
+  const nameOf = (/** @type {Folder} */ { parts }, /** @type {number} */ size) => parts.slice(-size).join(" / ");
+  return folders.map((folder) => {
+    let size = 1;
+    while (size < folder.parts.length && folders.some((other) => other !== folder && nameOf(other, size) === nameOf(folder, size))) size++;
+    return { ...folder, name: nameOf(folder, size) };
+  });
 }

@@ -33,9 +33,14 @@ export function duration(seconds) {
   return seconds < 5400 ? counted(Math.round(seconds / 60), "minute") : counted(Math.round(seconds / 3600), "hour");
 }
 
-/** The camera's clock, which has no time zone to convert from. @param {string} takenAt ISO 8601 */
+/**
+ * "Sat, July 13, 2019, 12:30", by the camera's clock, which has no time zone to convert from. A date without a time is kept as
+ * midnight, so midnight to the second is no time.
+ * @param {string} takenAt ISO 8601, or only its date
+ */
 export function day(takenAt) {
-  return `${DAY.format(clock(takenAt))}, ${takenAt.slice(11, 16)}`;
+  const time = takenAt.startsWith("00:00:00", 11) ? "" : takenAt.slice(11, 16);
+  return DAY.format(clock(takenAt)) + (time && `, ${time}`);
 }
 
 /** "July 2019". @param {string} takenAt "2019-07" or longer */

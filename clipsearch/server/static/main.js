@@ -80,7 +80,7 @@ function search({ returning = false, again = false } = {}) {
 function showPhotos(isMore = false) {
   if (!photos.search) return;
   const isOpen = !photos.complete;
-  grid.show(photos.list, headingsOf(photos.list, photos.search, { likely: photos.likely, isOpen }), { total: isOpen ? photos.considered : photos.list.length, isMore, isOpen });
+  grid.show(photos.list, headingsOf(photos.list, photos.search, { likely: photos.likely, isOpen, isRanked: photos.isRanked }), { total: isOpen ? photos.considered : photos.list.length, isMore, isOpen });
   if (photos.list.length) explainEmpty();
   else explainNothing();
 }
@@ -99,13 +99,19 @@ async function explainNothing() {
   }
   const actions = [];
   const isJudged = wanted.minMatch > 0 && state.canJudge(wanted);
+  const isStrict = isJudged && wanted.minMatch > state.LIKELY;
+  if (isStrict) actions.push({ label: "Show likely matches", act: () => state.changeSearch({ minMatch: state.LIKELY }) });
   if (isJudged) actions.push({ label: "Show the nearest anyway", act: () => state.changeSearch({ minMatch: 0 }) });
   if (state.isFiltered(wanted)) actions.push({ label: "Clear the filters", act: () => state.changeSearch(state.withoutFilters()) });
   if (state.isQuery(wanted)) actions.push({ label: "All photos", act: () => state.newSearch({}) });
   explainEmpty("Nothing found", {
-    text: isJudged
-      ? "No photo is likely enough to show this. Try fewer or plainer words: describe what can be seen, not what it means."
-      : "No photo passes all filters.",
+    text: isStrict
+      ? "No photo is as certain as that to show this."
+      : isJudged
+        ? "No photo is likely enough to show this. Try fewer or plainer words: describe what can be seen, not what it means."
+        : photos.understood?.facts.length
+          ? "No photo has all of the dates, places and people that were understood. A click on one of them above makes it words again."
+          : "No photo passes all filters.",
     actions,
   });
   withModule(async () => proposeIdeas(await (await import("./suggestions.js")).ideaButtons()));

@@ -57,7 +57,7 @@ export function setUpConnectionBanner(whenBack) {
 export function proposeIdeas(buttons) {
   const empty = byId("empty");
   if (empty.hidden || !buttons.length || empty.querySelector(".ideas")) return;
-  empty.append(element("div", { class: "ideas" }, element("h3", {}, "In these photos"), element("div", { class: "actions" }, ...buttons)));
+  empty.append(element("div", { class: "ideas" }, element("h3", {}, "In all your photos"), element("div", { class: "actions" }, ...buttons)));
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The headings above photos: the time they were taken, or how likely they match. */
 
 import { dateUnits, DAY_LENGTH } from "./date-units.js";
-import { count, dayRange, monthRange } from "./format.js";
+import { dayRange, monthRange } from "./format.js";
 import { canJudge, isQuery, LIKELY } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -14,17 +14,16 @@ import { canJudge, isQuery, LIKELY } from "./state.js";
  */
 
 const ENOUGH = 12; // photos of a period; several months or days with fewer are one period, so that they share rows
-const FEWEST_LIKELY = 6; // with fewer of them above a heading of their own, their row would not be full
-const UNLIKELY_COST = 3; // likely photos that outweigh one that comes before them and is not
 
 /**
  * A heading for each photo, or null for none.
  * @param {Photo[]} photos @param {Readonly<Search>} search
- * @param {{likely?: number | null, isOpen?: boolean}} [options] how many photos are likely matches, if it is known; whether more photos follow
+ * @param {{likely?: number | null, isOpen?: boolean, isRanked?: boolean}} [options] how many photos are likely matches, if it is known;
+ *   whether more photos follow; and whether they are ranked
  * @returns {(string | null)[]}
  */
-export function headingsOf(photos, search, { likely = null, isOpen = false } = {}) {
-  if (search.sort === "date" || search.sort === "oldest" || (!isQuery(search) && search.sort !== "name")) return dateHeadings(photos, isOpen);
+export function headingsOf(photos, search, { likely = null, isOpen = false, isRanked = isQuery(search) } = {}) {
+  if (search.sort === "date" || search.sort === "oldest" || (!isRanked && search.sort !== "name")) return dateHeadings(photos, isOpen);
   if (search.sort === "name" || !canJudge(search) || search.minMatch) return photos.map(() => null);
   return matchHeadings(photos, likely);
 }
@@ -102,29 +101,15 @@ const yearOf = (takenAt) => takenAt.slice(0, 4);
 const monthOf = (takenAt) => takenAt.slice(0, 7);
 
 /**
- * "Likely matches" above the rest, if they come first. With several terms, or if words were found in texts, they may not: then one
- * heading says how many there are.
+ * "Likely matches" above the others, before which the server puts them.
  * @param {Photo[]} photos best first @param {number | null} likely
  */
 function matchHeadings(photos, likely) {
   if (photos.every(({ match }) => match == null)) return photos.map(() => null);
-  const end = likelyEnd(photos);
-  if (end >= FEWEST_LIKELY) return photos.map((_, i) => (i < end ? "Likely matches" : "The rest, nearest first"));
-  const number = likely ?? photos.filter(isLikely).length;
-  const text = number ? `Nearest photos, with ${count(number)} likely match${number === 1 ? "" : "es"}` : "Nearest photos; none is a likely match";
-  return photos.map(() => text);
-}
-
-/** Where the photos end that are likely matches, with few exceptions. @param {Photo[]} photos */
-function likelyEnd(photos) {
-  let end = 0;
-  let value = 0;
-  let best = 0;
-  photos.forEach((photo, i) => {
-    value += isLikely(photo) ? 1 : -UNLIKELY_COST;
-    if (value > best) [best, end] = [value, i + 1];
-  });
-  return end;
+  const first = photos.findIndex((photo) => !isLikely(photo));
+  const end = likely ?? (first < 0 ? photos.length : first);
+  if (!end) return photos.map(() => "Nearest photos; none is a likely match");
+  return photos.map((_, i) => (i < end ? "Likely matches" : "Less likely"));
 }
 
 /** @param {Photo} photo */

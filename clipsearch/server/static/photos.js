@@ -3,7 +3,7 @@
 import { albums } from "./albums.js";
 import { ask, isAbort } from "./api.js";
 import { Details, sketches, whole } from "./outline.js";
-import { filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
+import { canJudge, filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
@@ -29,9 +29,13 @@ export function requestFor(search, offset, size) {
   const querying = isQuery(search);
   const pairs = [...(querying ? queryPairs(search) : shotPairs(search)), ...filterPairs(search)];
   if (search.sort && (querying || search.sort !== "score")) pairs.push(["sort", search.sort]);
+  else if (canJudge(search)) pairs.push(["sort", "likely"]);
   pairs.push(["top_k", String(size)], ["offset", String(offset)]);
   return { path: querying ? "/api/search" : "/api/images", pairs };
 }
+
+/** Whether nothing is left to look for: the words were only dates, places and people. @param {Understood | null} understood */
+const isListed = (understood) => understood !== null && !understood.text;
 
 /** @param {Readonly<Search>} search */
 const isSorted = ({ sort }) => sort !== "" && sort !== "score";
@@ -69,7 +73,12 @@ export const photos = new (class extends EventTarget {
 
   /** Whether `list` has all photos of the search: sorted ones are only the best. */
   get hasAll() {
-    return this.complete && !(this.search && isQuery(this.search) && isSorted(this.search) && this.list.length >= SORTED);
+    return this.complete && !(this.search && this.isRanked && isSorted(this.search) && this.list.length >= SORTED);
+  }
+
+  /** Whether the photos are ranked: those of a query, unless all of its words became filters. */
+  get isRanked() {
+    return this.search !== null && isQuery(this.search) && (this.search.pictures.length > 0 || !isListed(this.understood));
   }
 
   /**
@@ -96,7 +105,7 @@ export const photos = new (class extends EventTarget {
     this.likely = answer.likely;
     this.moreLikely = answer.moreLikely;
     this.reached = size;
-    this.complete = bySort || this.#isLast(answer, size);
+    this.complete = (bySort && this.isRanked) || this.#isLast(answer, size);
     if (list && !this.complete) this.#takeOutline(list);
     this.dispatchEvent(new Event("shown"));
     if (this.complete || isQuery(search) || list) return;

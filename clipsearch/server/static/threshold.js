@@ -2,6 +2,7 @@
 
 import { byId, element } from "./dom.js";
 import { percent } from "./format.js";
+import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, currentSearch, isQuery, LIKELY } from "./state.js";
 
 /** @type {readonly [value: number, label: string, meaning: string][]} */
@@ -24,7 +25,7 @@ export function setUpThreshold() {
   control.addEventListener("change", (/** @type {Event} */ event) => changeSearch({ minMatch: Number(/** @type {HTMLInputElement} */ (event.target).value) }));
   const show = () => {
     const search = currentSearch();
-    control.hidden = !isQuery(search);
+    control.hidden = photos.search === search ? !photos.isRanked : !isQuery(search);
     control.disabled = !canJudge(search);
     control.title = control.disabled ? UNKNOWN : "";
     other.hidden = THRESHOLDS.some(([value]) => value === search.minMatch);
@@ -34,6 +35,7 @@ export function setUpThreshold() {
     for (const radio of control.elements) radio.checked = radio.value === value && !radio.parentElement.hidden;
   };
   changes.addEventListener("search", show);
+  photos.addEventListener("shown", show);
   show();
 }
 

@@ -19,9 +19,9 @@ export function setUpToolbar(rescale) {
   const scale = byId("scale");
   const show = () => {
     const search = currentSearch();
-    const querying = isQuery(search);
-    sort.options[0].hidden = sort.options[0].disabled = !querying;
-    sort.value = search.sort || (querying ? "score" : "date");
+    const ranked = isRanked(search);
+    sort.options[0].hidden = sort.options[0].disabled = !ranked;
+    sort.value = (search.sort === "score" && !ranked) || !search.sort ? (ranked ? "score" : "date") : search.sort;
     hybrid.checked = !search.byMeaning;
     smart.checked = !search.asTyped;
     for (const box of [hybrid, smart]) box.closest("label").hidden = finished(search.q) === "";
@@ -33,7 +33,7 @@ export function setUpToolbar(rescale) {
     everyFile.checked = search.everyFile;
     everyFile.closest("label").hidden = search.allMoments || (!search.everyFile && !photos.list.some((photo) => photo.others || photo.sketch?.others.length));
   };
-  sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isQuery(currentSearch()) ? "score" : "date") ? "" : sort.value }));
+  sort.addEventListener("change", () => changeSearch({ sort: sort.value === (isRanked(currentSearch()) ? "score" : "date") ? "" : sort.value }));
   hybrid.addEventListener("change", () => changeSearch({ byMeaning: !hybrid.checked }));
   smart.addEventListener("change", () => changeSearch({ asTyped: !smart.checked }));
   everyFile.addEventListener("change", () => changeSearch({ everyFile: everyFile.checked }));
@@ -46,12 +46,16 @@ export function setUpToolbar(rescale) {
   rescale(Number(scale.value));
   setUpThreshold();
   changes.addEventListener("search", show);
+  photos.addEventListener("shown", show);
   for (const event of ["shown", "more"]) {
     photos.addEventListener(event, showStatus);
     photos.addEventListener(event, showSwitches);
   }
   show();
 }
+
+/** Whether the photos of a search are ranked, as far as its answer is there. @param {Readonly<Search>} search */
+const isRanked = (search) => (photos.search === search ? photos.isRanked : isQuery(search));
 
 function showStatus() {
   byId("status").textContent = photos.search ? summary(photos.search) : "";
@@ -61,7 +65,7 @@ function showStatus() {
 /** How many photos there are, and how many of them are likely matches. @param {Readonly<Search>} search */
 function summary(search) {
   const { list, considered, hasAll } = photos;
-  if (!isQuery(search) || !considered) return counted(considered);
+  if (!photos.isRanked || !considered) return counted(considered);
   const all = counted(considered);
   if (search.minMatch && canJudge(search)) {
     const isExact = hasAll || (photos.likely !== null && !photos.moreLikely);

@@ -21,11 +21,12 @@ export function setUpUnderstood() {
 function render() {
   const box = byId("understood");
   const facts = photos.understood?.facts ?? [];
+  const rest = photos.understood?.text;
   box.hidden = !facts.length;
   keepingFocus(box, () => box.replaceChildren(
     element("span", { class: "soft" }, "Understood:"),
     element("ul", { class: "filter-chips" }, ...facts.map((fact) => chip(fact, facts.length === 1))),
-    element("span", { class: "soft" }, "looking for ", element("bdi", {}, visible(photos.understood?.text || "all photos"))),
+    ...(rest ? [element("span", { class: "soft" }, "looking for ", element("bdi", {}, visible(rest)))] : []),
   ));
 }
 
