@@ -14,6 +14,7 @@ folder. The seeds are fixed; with another number of threads or another CPU the f
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -28,6 +29,7 @@ from mini.export import image_model, text_tensors
 from mini.features import extract, load_pixels, read_flickr8k
 from mini.language import WEIGHT, read_language
 from mini.minilm import load_minilm
+from mini.phrases import Lexicon, read_phrases
 from mini.quantise import Ranges, calibrate, quantised_trunk, trunk_model
 from mini.stamps import read_stamps
 from mini.tensors import image_tensors
@@ -46,6 +48,13 @@ out_option = click.option(
 views_option = click.option("--views", default=8, show_default=True, help="Views of each training photo.")
 stamps_option = click.option(
     "--stamps", type=FOLDER, default=Path("/usr/share/tuxpaint/stamps"), help="Tux Paint's stamps."
+)
+phrases_option = click.option(
+    "--phrases",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Weight of the captions' phrases. The shipped model has none.",
 )
 wordnet_option = click.option("--wordnet", type=FOLDER, default=Path("/usr/share/wordnet"), help="WordNet 3.0 files.")
 
@@ -93,19 +102,22 @@ def features(data: Path, work: Path, views: int, stamps: Path) -> None:
 @views_option
 @wordnet_option
 @stamps_option
-def train(data: Path, work: Path, views: int, wordnet: Path, stamps: Path) -> None:
+@phrases_option
+def train(data: Path, work: Path, views: int, wordnet: Path, stamps: Path, phrases: float) -> None:
     """Train the heads, then fine-tune both towers; reports on the development split only."""
     trunk = load_trunk()
     encoder, tokenizer, _ = load_minilm()
     photos = read_flickr8k(data / "flickr8k")
-    photos += read_stamps(stamps, [photo.path for photo in photos if photo.split == "train"])
+    trained = [photo for photo in photos if photo.split == "train"]
+    found = read_phrases([photo.captions for photo in trained], Lexicon(wordnet))
+    photos += read_stamps(stamps, [photo.path for photo in trained])
     corpus = build_corpus(
         trunk, encoder, tokenizer, photos,
-        read_concepts(data / "imagenet_sample" / "labels.jsonl", wordnet), read_common_nouns(wordnet), work, views,
+        read_concepts(data / "imagenet_sample" / "labels.jsonl", wordnet), read_common_nouns(wordnet), found, work, views,
     )  # fmt: skip
     model = initial_model(ImageTower(trunk, dropout=0.3), TextTower(dropout=0.15), encoder, corpus.labels.pooled)
     for number, stage in enumerate((HEADS, FINE)):
-        model = run_stage(model, corpus, stage, seed=number)
+        model = run_stage(model, corpus, replace(stage, phrase_weight=phrases), seed=number)
         torch.save(model.state_dict(), work / f"stage{number + 1}.pt")
 
 
@@ -153,14 +165,15 @@ def evaluate(data: Path, out: Path, splits: tuple[str, ...], names: bool) -> Non
 @views_option
 @wordnet_option
 @stamps_option
+@phrases_option
 @click.pass_context
 def everything(
-    context: click.Context, data: Path, work: Path, out: Path, views: int, wordnet: Path, stamps: Path
+    context: click.Context, data: Path, work: Path, out: Path, views: int, wordnet: Path, stamps: Path, phrases: float
 ) -> None:
     """All five steps, ending with one measurement of the test sets."""
     context.invoke(prepare, data=data, work=work)
     context.invoke(features, data=data, work=work, views=views, stamps=stamps)
-    context.invoke(train, data=data, work=work, views=views, wordnet=wordnet, stamps=stamps)
+    context.invoke(train, data=data, work=work, views=views, wordnet=wordnet, stamps=stamps, phrases=phrases)
     context.invoke(export, data=data, work=work, out=out, wordnet=wordnet, stage=2)
     context.invoke(evaluate, data=data, out=out, splits=("dev", "test"), names=True)
 

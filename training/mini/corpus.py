@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from mini.features import Photo
 from mini.minilm import MiniLM, encode, tokenise
+from mini.phrases import Phrase
 from mini.towers import Tail
 from mini.vision import Trunk
 from mini.words import Concept
@@ -64,6 +65,8 @@ class Corpus:
     labels: Texts  # one plain prompt for each class
     nouns: Texts
     noun_targets: Tensor  # (nouns, 1000)
+    phrases: Texts  # as many texts for each phrase as there are forms of it
+    phrase_photos: Tensor  # (phrases, train): how many captions of a photo have the phrase, uint8
     dev: Views
     dev_captions: Texts
 
@@ -110,7 +113,7 @@ def noun_targets(encoder: MiniLM, tokenizer: Tokenizer, nouns: list[tuple[str, s
 
 def build_corpus(
     trunk: Trunk, encoder: MiniLM, tokenizer: Tokenizer, photos: list[Photo], concepts: list[Concept],
-    nouns: list[tuple[str, str]], cache: Path, views: int,
+    nouns: list[tuple[str, str]], phrases: list[Phrase], cache: Path, views: int,
 ) -> Corpus:  # fmt: skip
     """Assemble the corpus from the cached maps in `cache`."""
 
@@ -130,8 +133,12 @@ def build_corpus(
     targets = cache / "noun_targets.npy"
     if not targets.exists():
         np.save(targets, noun_targets(encoder, tokenizer, nouns, concepts[:1000]).numpy())
+    train = load_views(trunk, [(cache / f"train_{view}.npy", cache / f"stamps_{view}.npy") for view in range(views)])
+    phrase_photos = torch.zeros(len(phrases), train.base.shape[1], dtype=torch.uint8)
+    for row, phrase in zip(phrase_photos, phrases, strict=True):
+        row[list(phrase.photos)] = torch.tensor(list(phrase.photos.values()), dtype=torch.uint8)
     return Corpus(
-        train=load_views(trunk, [(cache / f"train_{view}.npy", cache / f"stamps_{view}.npy") for view in range(views)]),
+        train=train,
         photos=sum(photo.split == "train" and not photo.backdrops for photo in photos),
         captions=captions("train"),
         concepts=read_texts(encoder, tokenizer, texts, cache / "concepts.npy"),
@@ -142,6 +149,10 @@ def build_corpus(
         ),
         nouns=read_texts(encoder, tokenizer, [noun for noun, _ in nouns], cache / "nouns.npy"),
         noun_targets=torch.from_numpy(np.load(targets)),
+        phrases=read_texts(
+            encoder, tokenizer, [text for phrase in phrases for text in phrase.texts()], cache / "phrases.npy"
+        ),
+        phrase_photos=phrase_photos,
         dev=load_views(trunk, [(cache / "dev_0.npy",)]),
         dev_captions=captions("dev"),
     )

@@ -32,6 +32,17 @@ def noun_loss(scores: Tensor, targets: Tensor) -> Tensor:
     return functional.kl_div(functional.log_softmax(scores, 1), targets, reduction="batchmean")
 
 
+def phrase_loss(scores: Tensor, photos: Tensor) -> Tensor:
+    """Phrases (m, n) against photos; `photos` (m, n) are how many captions of each have the phrase, 0 for most.
+
+    A phrase should spread over all its photos by these counts (a soft target, so that it has no single right photo). Phrases
+    that no photo has are left out.
+    """
+    present = photos.sum(1) > 0
+    targets = photos[present] / photos[present].sum(1, keepdim=True)
+    return functional.kl_div(functional.log_softmax(scores[present], 1), targets, reduction="batchmean")
+
+
 def distil_loss(scores: Tensor, posterior: Tensor) -> Tensor:
     """Photos (n, m) should see class names as the classifier does; posteriors of absent names are left out."""
     target = posterior / posterior.sum(1, keepdim=True).clamp(min=1e-6)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from mini.corpus import Corpus, Texts, base_features
-from mini.losses import class_loss, distil_loss, hypernym_loss, noun_loss, pair_loss
+from mini.losses import class_loss, distil_loss, hypernym_loss, noun_loss, pair_loss, phrase_loss
 from mini.minilm import FROZEN, MiniLM, encode, encode_training
 from mini.pseudo import PseudoImages
 from mini.towers import ImageTower, Scale, TextTower
@@ -41,6 +41,8 @@ class Stage:
     distil_weight: float = 0.3
     noun_weight: float = 0.15
     keep_weight: float = 1.0
+    phrases: int = 300  # in a step, if they have a weight
+    phrase_weight: float = 0.0
 
 
 HEADS = Stage(40, 1000, 3, None, 500, 1e-3, 0.0, 0.0, 0.98, False)
@@ -114,6 +116,16 @@ class Sampler:
         """Rows of random nouns."""
         return torch.randperm(len(self.corpus.nouns.rows), generator=self.generator)[: self.stage.nouns]
 
+    def phrases(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows of one text for each of some phrases, frequent ones more often, and those of the photos that have them."""
+        photos = self.corpus.phrase_photos
+        frequency = (photos > 0).sum(1).float().sqrt()
+        count = min(self.stage.phrases, len(photos))
+        chosen = torch.multinomial(frequency, count, generator=self.generator)
+        forms = len(self.corpus.phrases.rows) // len(photos)
+        form = torch.randint(forms, (count,), generator=self.generator)
+        return chosen * forms + form, photos[chosen][:, index].float()
+
 
 def embed_texts(model: Model, parts: list[tuple[Texts, Tensor]], tune: bool) -> tuple[list[Tensor], Tensor]:
     """Text embeddings of each part, and the encoder's distance from the original on all parts but the first."""
@@ -142,7 +154,10 @@ def step_loss(
         (corpus.concepts, concept_rows),
         (corpus.nouns, sampler.nouns()),
     ]
-    (captions, concepts, nouns), moved = embed_texts(model, parts, stage.tune)
+    if stage.phrase_weight:
+        phrase_rows, phrase_photos = sampler.phrases(index)
+        parts.append((corpus.phrases, phrase_rows))
+    (captions, concepts, nouns, *phrases), moved = embed_texts(model, parts, stage.tune)
     scale = model.scale()
     leaf = chosen < 1000
     loss = pair_loss(scale * captions @ photos.T, stage.captions)
@@ -151,6 +166,8 @@ def step_loss(
         scale * concepts[~leaf] @ classes.T, corpus.descent[chosen[~leaf] - 1000]
     )
     loss = loss + stage.noun_weight * noun_loss(scale * nouns @ classes.T, corpus.noun_targets[parts[2][1]])
+    if stage.phrase_weight:
+        loss = loss + stage.phrase_weight * phrase_loss(scale * phrases[0] @ photos.T, phrase_photos)
     posterior = functional.softmax(model.image.logits(base), 1)[:, chosen[leaf]]
     loss = loss + stage.distil_weight * distil_loss(scale * photos @ concepts[leaf].T, posterior)
     return loss + stage.keep_weight * moved
