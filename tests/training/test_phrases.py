@@ -81,8 +81,9 @@ def test_a_phrase_is_learnt_from_all_its_photos():
     torch = pytest.importorskip("torch")
     from mini.losses import phrase_loss
 
-    photos = torch.tensor([[2.0, 2.0, 0.0], [0.0, 0.0, 0.0]])  # nobody has the second phrase
+    photos = torch.tensor([[2.0, 2.0, 0.0], [0.0, 0.0, 0.0]])  # no photo has the second phrase
     right, one, none = (
         torch.tensor([row, [0.0, 9.0, 0.0]]) for row in ([9.0, 9.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0])
     )
     assert phrase_loss(right, photos) < 0.001 < phrase_loss(one, photos) < phrase_loss(none, photos)
+    assert phrase_loss(right[:0], photos[:0]) == 0

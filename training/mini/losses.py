@@ -40,7 +40,8 @@ def phrase_loss(scores: Tensor, photos: Tensor) -> Tensor:
     """
     present = photos.sum(1) > 0
     targets = photos[present] / photos[present].sum(1, keepdim=True)
-    return functional.kl_div(functional.log_softmax(scores[present], 1), targets, reduction="batchmean")
+    divergence = functional.kl_div(functional.log_softmax(scores[present], 1), targets, reduction="sum")
+    return divergence / max(1, len(targets))
 
 
 def distil_loss(scores: Tensor, posterior: Tensor) -> Tensor:
