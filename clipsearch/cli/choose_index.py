@@ -41,9 +41,9 @@ def existing_index(given: str | None) -> Path:
 
 
 def index_to_serve(given: str | None) -> tuple[Path, Path | None]:
-    """The index that is served. If there is none yet: where it will be, and the folder of photos that it is offered for.
+    """The index to serve, and None; or if there is no index yet: where to make it, and the folder whose photos to offer.
 
-    That folder is the one that is named, or the current one. CollectionNotFound if it holds no photos either.
+    The folder is the given one, or the current one. CollectionNotFound if it has no photos either.
     """
     try:
         return existing_index(given), None

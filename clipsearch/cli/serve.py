@@ -80,7 +80,7 @@ def serve(
     )
     try:
         if offered:
-            content = f"there is no index yet; the page offers to index the photos in {offered}"
+            content = f"there is no index yet; open the page to index the photos in {offered}"
         else:
             remark(f"loading the index at {folder} and its model")
             fingerprint, images = service.load()

@@ -148,14 +148,20 @@ def album(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def small(tmp_path):
-    """An index of three photos."""
-    folder = tmp_path / "small"
+@pytest.fixture(scope="session")
+def indexed_colours(tmp_path_factory):
+    """A folder with an index of three photos, for `small` to copy."""
+    folder = tmp_path_factory.mktemp("colours")
     for colour in ("red", "green", "blue"):
         save_photo(folder / f"{colour}.jpg", colour)
     index(folder)
     return folder
+
+
+@pytest.fixture
+def small(indexed_colours, tmp_path):
+    """An index of three photos, which a test may change."""
+    return shutil.copytree(indexed_colours, tmp_path / "small")
 
 
 @pytest.fixture(scope="session")

@@ -103,6 +103,10 @@ def test_a_mark_opens_a_strip_whose_photos_open(page):
     page.click("#toggle-map")
     page.get_by_role("button", name="2 photos taken here").click()
     page.wait_for_function("() => document.activeElement.closest('.map-strip')")
+    page.set_viewport_size({"width": 390, "height": 844})
+    close = page.get_by_label("Photos taken here").get_by_label("Close").bounding_box()
+    assert close["x"] + close["width"] <= 390 - 12  # inside the map
+    page.set_viewport_size({"width": 1280, "height": 800})
     page.keyboard.press("Enter")
     page.wait_for_selector("#viewer[open]")
     page.keyboard.press("Escape")

@@ -80,7 +80,7 @@ def test_what_was_understood_is_beside_each_other(phone):
     assert len(boxes) >= 3 and all(right <= left for (_, right), (left, _) in itertools.pairwise(boxes))
 
 
-def test_the_row_leaves_while_scrolling_down_and_comes_back(phone):
+def test_the_header_hides_while_scrolling_down_and_comes_back(phone):
     bottom = "document.querySelector('header').getBoundingClientRect().bottom"
     assert phone.evaluate(bottom) <= 60
     phone.evaluate("scrollTo(0, 400)")

@@ -101,6 +101,17 @@ def test_days_with_many_photos_and_a_list_of_a_few_weeks_have_headings_by_day(pa
     assert groups(page, thin[:60], is_open=True) == [("June 2019", 60)]  # more will come
 
 
+def test_on_a_tablet_the_choices_of_a_search_are_one_line(new_page, address):
+    page = new_page(viewport={"width": 820, "height": 1180}, has_touch=True)
+    page.goto(f"{address}/?q=a+dog")
+    page.wait_for_selector(".photo.loaded")
+    choices = page.locator("#threshold, .switch:not([hidden]), .select")
+    middles = choices.evaluate_all(
+        "(all) => all.map((one) => one.getBoundingClientRect()).map(({ top, bottom }) => Math.round((top + bottom) / 2))"
+    )
+    assert len(middles) == 4 and max(middles) - min(middles) <= 1
+
+
 def test_photos_without_a_date_only_need_no_heading(new_page, address):
     page = new_page()
     open_with(page, address, made_up([None] * 20))

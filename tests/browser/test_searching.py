@@ -215,7 +215,7 @@ def test_a_minus_without_a_space_can_be_made_right(page):
     assert page.locator("#answer-notes").is_hidden()
 
 
-def test_words_that_the_model_cannot_read_are_said_to_be_so(page):
+def test_the_page_names_words_that_the_model_cannot_read(page):
     search(page, "собака")
     note = page.locator("#answer-notes p")
     note.wait_for()
@@ -229,7 +229,7 @@ def test_a_file_is_chosen(page):
     assert "drum-festival.jpg" in shown(page)[:6]
 
 
-def test_what_is_no_picture_is_said_to_be_none(page, tmp_path):
+def test_a_file_that_is_not_a_picture_is_refused(page, tmp_path):
     (tmp_path / "words.png").write_text("not a picture")
     page.set_input_files("#picture-file", tmp_path / "words.png")
     page.wait_for_selector("#note:popover-open")

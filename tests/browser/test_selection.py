@@ -60,7 +60,7 @@ def test_the_mouse_drags_from_a_check_mark_over_more_photos(page):
     assert page.locator("#selection-count").inner_text() == "7 photos selected"
 
 
-def test_what_is_selected_off_the_screen_is_said_and_shown(page):
+def test_the_bar_counts_selected_photos_off_screen_and_shows_them(page):
     page.locator(".photo .open").first.focus()
     page.keyboard.press("x")
     assert page.locator("#selection-away").is_hidden()
@@ -193,7 +193,7 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
         card.locator(".pick").click()
     page.click("#selection-album")
     page.get_by_label("Name of a new album").fill("Two <b>")
-    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("button", name="Create").click()
     page.wait_for_function("() => document.querySelector('#note').textContent.includes('2 photos added')")
     page.keyboard.press("Escape")
     page.click("#open-saved")

@@ -1,10 +1,6 @@
 """What the search box proposes, and what the page proposes if nothing is found."""
 
-import pytest
-
 from tests.browser.conftest import answered, search, shown
-
-pytestmark = pytest.mark.long
 
 
 def options(page):

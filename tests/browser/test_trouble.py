@@ -11,7 +11,7 @@ from tests.conftest import save_photo
 pytestmark = pytest.mark.long
 
 
-def test_a_server_that_is_gone_is_said_and_comes_back(new_page, small):
+def test_the_page_says_that_the_server_is_gone_and_recovers(new_page, small):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -37,7 +37,7 @@ def test_a_server_that_is_gone_is_said_and_comes_back(new_page, small):
         page.close()
 
 
-def test_a_click_that_needs_a_module_is_done_once_the_server_is_back(new_page, small):
+def test_a_click_during_an_outage_is_done_once_the_server_is_back(new_page, small):
     """The module does not load at first, as if the server had gone before it was needed."""
     with serving(small / ".clipsearch") as (_, address):
         page = new_page(viewport={"width": 800, "height": 700})
@@ -53,7 +53,7 @@ def test_a_click_that_needs_a_module_is_done_once_the_server_is_back(new_page, s
         page.close()
 
 
-def test_an_index_that_is_gone_is_said_and_is_there_again(new_page, small, tmp_path):
+def test_the_page_says_that_the_index_is_gone_and_recovers(new_page, small, tmp_path):
     with serving(small / ".clipsearch") as (_, address):
         page = new_page()
         page.expected += ["status of 503", "Failed to load"]
@@ -107,7 +107,7 @@ def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page
         page.close()
 
 
-def test_a_wrong_expression_is_said_beside_it_and_the_panel_stays(page):
+def test_the_reason_stands_beside_a_wrong_expression_and_the_panel_stays(page):
     page.expected += ["status of 400"]
     filters = page.locator("#filters")
     page.wait_for_selector("#filters .facet-list")
@@ -138,6 +138,9 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     with answered(page):
         page.get_by_role("button", name="Remove this filter").click()
     assert len(shown(page)) == 6 and "near" not in page.url and "camera=testing" in page.url
+    page.goto(f"{address}/?where=width+%3E+3+andd+x")
+    assert page.locator("#empty code").inner_text() == "width > 3 andd x"
+    assert page.locator("#empty mark").inner_text() == "andd x" and ">>>" not in page.locator("#empty").inner_text()
 
 
 def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):

@@ -145,7 +145,7 @@ def test_more_like_this_closes_it_and_searches(page, viewer):
     assert page.locator("#terms .chip img").is_visible()
 
 
-def test_a_photo_that_is_gone_is_said_to_be(page, viewer, new_page, address):
+def test_the_viewer_says_that_a_photo_is_gone(page, viewer, new_page, address):
     page.keyboard.press("Escape")
     other = new_page()
     other.route("**/file", lambda route: route.fulfill(status=404, json={"error": {"code": "gone", "message": "gone"}}))

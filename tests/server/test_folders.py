@@ -113,7 +113,7 @@ def test_the_command_offers_to_index_a_folder_that_has_photos(clipsearch, tmp_pa
     with serving(tmp_path / "pictures", "--token", "x" * 20) as (process, address):
         process.terminate()
         _, errors = process.communicate(timeout=20)
-    assert f"the page offers to index the photos in {tmp_path / 'pictures'}" in errors
+    assert f"open the page to index the photos in {tmp_path / 'pictures'}" in errors
     assert f"open this address; it works once, and the next one follows: {address}#sign-in=" in errors
     assert "x" * 20 not in errors and not (tmp_path / "pictures" / ".clipsearch").exists()
     (tmp_path / "empty").mkdir()

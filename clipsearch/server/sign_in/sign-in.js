@@ -27,7 +27,7 @@ async function signIn(token) {
     return;
   }
   if (response.ok) location.replace(location.href);
-  else show(form.hidden ? "This address was used already, or the server was started anew. Ask for another one, or enter the token." : "This is not the token of this server.");
+  else show(form.hidden ? "This address has been used, or the server was restarted. Ask for a new address, or enter the token." : "This is not the token of this server.");
 }
 
 /** @param {string} text */

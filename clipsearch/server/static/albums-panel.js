@@ -18,14 +18,14 @@ export async function openAlbumChooser(photos) {
     return;
   }
   const { album } = currentSearch();
-  const name = element("input", { name: "name", required: true, maxlength: "200", "data-first": true, "aria-label": "Name of a new album", placeholder: "A new album", autocomplete: "off" });
+  const name = element("input", { name: "name", required: true, maxlength: "200", "data-first": true, "aria-label": "Name of a new album", placeholder: "New album", autocomplete: "off" });
   const add = (/** @type {string} */ target) => act(() => addToAlbum(target, photos));
   const names = albums.list.map(([known]) => known).filter((known) => known !== FAVOURITES);
   openPanel(`Add ${counted(photos.length)} to an album`,
     element("form", { class: "inline-form", onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       if (name.value.trim()) add(name.value.trim());
-    } }, name, element("button", { type: "submit", class: "primary" }, "Make it")),
+    } }, name, element("button", { type: "submit", class: "primary" }, "Create")),
     element("ul", { class: "rows" }, ...[FAVOURITES, ...names].map((known) => element("li", {},
       element("button", { type: "button", class: "row with-icon", onclick: () => add(known) }, icon(known === FAVOURITES ? "heart" : "album"), element("bdi", {}, visible(known)))))),
     album ? element("button", { type: "button", onclick: () => act(async () => {
@@ -58,7 +58,7 @@ function albumRow(name, size, again) {
   const show = () => row.replaceChildren(
     element("button", { type: "button", class: "row", onclick: () => (closePanel(), newSearch({ album: name })) }, element("bdi", {}, visible(name)), element("span", { class: "soft" }, counted(size))),
     element("a", { class: "icon-button button", href: `/api/albums/${encodeURIComponent(name)}/playlist`, download: `${name}.m3u8`, "aria-label": `List of paths of ${visible(name)}`, title: "Download a list of paths (M3U)" }, icon("list")),
-    ...(name === FAVOURITES ? [] : [iconButton("pencil", `Rename the album ${visible(name)}`, () => edit())]),
+    name === FAVOURITES ? element("span", { class: "no-button" }) : iconButton("pencil", `Rename the album ${visible(name)}`, () => edit()),
     iconButton("trash", `Remove the album ${visible(name)}`, () => askFirst()),
   );
   const back = () => {

@@ -89,7 +89,7 @@ export async function toggleFavourite(photo) {
     await albums.load();
     const is = albums.has(FAVOURITES, photo);
     await (is ? albums.takeOut(FAVOURITES, [photo]) : albums.add(FAVOURITES, [photo]));
-    announce(is ? "Removed from the favourites." : "Added to the favourites.");
+    announce(is ? "Removed from favourites." : "Added to favourites.");
   } catch (error) {
     announce(/** @type {Error} */ (error).message);
   }

@@ -52,7 +52,7 @@ function note({ code, message, value }) {
 function action(code, value) {
   if (code === "file-name") return ["Show photos of this name", { q: "", name: value, minMatch: 0 }];
   if (code === "minus" || code === "negation") return ["Leave it out", { q: value }];
-  if (code === "plus") return ["Make it a part of its own", { q: value }];
+  if (code === "plus") return ["Search for each part", { q: value }];
   if (code === "best-match") return ["Show it", { minMatch: Number(value) }];
   return ["", {}];
 }

@@ -24,8 +24,8 @@ export function openDownloadPanel(photos, title = "photos") {
     element("ul", { class: "rows" },
       photos.length === 1
         ? row("download", "The photo", `Its own file, ${bytes(size)}.`, () => saveOriginal(photo))
-        : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files of one name get numbers.${first(MOST_FILES)}`, () => make(photos, "zip", title)),
-      row("picture", "A gallery", `One HTML file with pictures, names and facts, to send or to keep. It says nothing of folders.${first(MOST_PICTURES)}`, () => make(photos, "gallery", title)),
+        : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files with the same name get numbers.${first(MOST_FILES)}`, () => make(photos, "zip", title)),
+      row("picture", "A gallery", `One HTML file with pictures, names and facts, to send or to keep. It names no folders.${first(MOST_PICTURES)}`, () => make(photos, "gallery", title)),
       row("sheet", "A contact sheet", `A PDF with small pictures and names, to print.${first(MOST_PICTURES)}`, () => make(photos, "sheet", title)),
       row("list", "A list for a spreadsheet", "Paths and facts as CSV.", () => finish(() => download(photos, "csv"))),
       row("list", "A list for programs", "The same as JSON.", () => finish(() => download(photos, "json"))),

@@ -17,7 +17,7 @@ const AT_ONCE = 50; // groups that are shown; more on demand
 
 export async function openDuplicatesPanel() {
   const stop = new AbortController();
-  openPanel(TITLE, element("p", { role: "status" }, "Comparing all photos with each other. Near ones are read again, which takes a while in a large library."), element("progress", { "aria-label": "Looking for copies" }));
+  openPanel(TITLE, element("p", { role: "status" }, "Comparing all photos with each other. Similar ones are read again, which takes a while in a large library."), element("progress", { "aria-label": "Looking for copies" }));
   byId("panel").addEventListener("close", () => stop.abort(), { once: true }); // the server stops, too
   try {
     show(await ask("/api/duplicates", { signal: stop.signal }));
@@ -30,7 +30,7 @@ export async function openDuplicatesPanel() {
 function show(report) {
   const { groups, failures } = report;
   if (!groups.length) {
-    openPanel(TITLE, element("p", {}, `${counted(report.images)}. No photo is a copy of another.`));
+    openPanel(TITLE, element("p", {}, `None of the ${counted(report.images)} is a copy of another.`));
     return;
   }
   const list = element("ul", { class: "copy-groups" }, ...groups.slice(0, AT_ONCE).map(groupItem));

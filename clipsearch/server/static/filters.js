@@ -6,6 +6,7 @@ import { byId, element, iconButton, keepingFocus } from "./dom.js";
 import { countPhotos, countsOf, forgetCounts as forget, QUICK, SLOW } from "./facet-counts.js";
 import { folderTree } from "./folder-filter.js";
 import { count, starSigns, starsText, visible } from "./format.js";
+import { expressionProblem } from "./messages.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, wordPairs } from "./state.js";
 import { matchWords } from "./threshold.js";
@@ -193,10 +194,8 @@ function showText(name, value) {
   field.setAttribute("aria-invalid", String(isWrong));
   problem.hidden = !isWrong;
   if (!wrong || !isWrong) return;
-  const [reason, place] = wrong.message.replace(/^where: /, "").split(", at: "); // "... width > >>> (the end)"
-  const [before, after] = (place ?? "").split(" >>> ");
-  const shown = place ? element("code", {}, before, before && " ", element("mark", {}, after ?? "")) : "";
-  problem.replaceChildren(element("span", {}, sentence(reason)), shown);
+  const { reason, place } = expressionProblem(wrong.message);
+  problem.replaceChildren(element("span", {}, reason), place ?? "");
   problem.scrollIntoView({ block: "nearest" });
 }
 

@@ -14,7 +14,7 @@ export function folderForm({ indexed, below, suggested, token }, add) {
   const others = below.filter((base) => !indexed.some((folder) => base === folder || base.startsWith(`${folder}/`) || base.startsWith(`${folder}\\`)));
   const where = others.map(visible).join(" or ");
   if (!others.length && !token) {
-    return element("p", { class: "soft" }, "Folders inside these are found by themselves. To add others, start the server with ", element("code", {}, "--allow-below FOLDER"), ", or index them on the command line.");
+    return element("p", { class: "soft" }, "Folders inside these are included. To add others, start the server with ", element("code", {}, "--allow-below FOLDER"), ", or index them on the command line.");
   }
   const field = element("input", { name: "folder", required: true, autocomplete: "off", spellcheck: "false", list: "folders-to-add", "aria-describedby": "folder-problem folder-help", placeholder: others[0] ? `${visible(others[0])}/…` : "/…" });
   const key = element("input", { name: "token", type: "password", autocomplete: "off", maxlength: "256" });
@@ -42,7 +42,7 @@ export function folderForm({ indexed, below, suggested, token }, add) {
       element("label", { class: "field" }, "A folder on the server's machine", field),
       element("datalist", { id: "folders-to-add" }, ...suggested.map((path) => element("option", { value: path }))),
       keyLabel, problem,
-      element("p", { id: "folder-help", class: "soft" }, where ? `It must be below ${where}${token ? ", or you enter the server's token" : ""}.` : "It needs the server's token, since it may be any folder."),
+      element("p", { id: "folder-help", class: "soft" }, where ? `You can add folders below ${where}${token ? "; others need the server's token" : ""}.` : "With the server's token, you can add any folder."),
       element("button", { type: "submit" }, "Add the folder and index its photos"),
     ),
   );

@@ -75,7 +75,7 @@ function clock(takenAt) {
 
 /** "48.1374° N, 11.5755° E". @param {number} latitude @param {number} longitude */
 export function place(latitude, longitude) {
-  return `${Math.abs(latitude).toFixed(4)}° ${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(4)}° ${longitude < 0 ? "W" : "E"}`;
+  return `${Math.abs(latitude).toFixed(4)}°\u00a0${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(4)}°\u00a0${longitude < 0 ? "W" : "E"}`;
 }
 
 /** A rating as the filter has it, or as a photo has it: "4 stars", "4 stars and more", "2 to 4 stars", "rejected". @param {string} rating */

@@ -12,14 +12,14 @@ const SEARCHES = [
 const PICTURES = "Drop, paste or choose a picture to search by it, alone or with words. Drag a photo from the rows to add it to the search. Nothing leaves this server.";
 const PICTURES_BY_TOUCH = "Choose or take a picture to search by it, alone or with words. Nothing leaves this server.";
 const TOUCHES = [
-  ["Tap", "open a photo; while photos are selected, select or leave it out"], ["Hold", "select; drag on for more, and to the edge to scroll"],
+  ["Tap", "open a photo; while photos are selected, select or deselect it"], ["Hold", "select; drag on for more, and to the edge to scroll"],
   ["Swipe", "in a photo: left and right to the next one, down to close it"], ["Two fingers", "zoom a photo or the map"],
   ["Tap twice", "zoom in, and out again"], ["Scroll up", "brings the search box back"],
 ];
 const KEYS = [
   ["/", "search"], ["↓", "go from the search box to the photos"], ["Alt + ↓", "recent searches and ideas"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
   ["x", "select"], ["Shift + arrows or click", "select a range"], ["Ctrl + A", "select all"], ["m", "more like this"], ["r", "right: more like it, in this search"], ["w", "wrong: fewer like it, and not this one"], ["f", "filters"],
-  ["+ − 0", "zoom in, out and back, in a photo or on the map; arrows move it"], ["i", "about the photo"], ["h", "favourite, or not any more"], ["k", "play or pause a film"], ["s", "slideshow"], ["c", "copy the picture"], ["d", "download the photo"], ["o", "open the picture in a tab"], ["?", "this help"],
+  ["+ − 0", "zoom in, out and back, in a photo or on the map; arrows move it"], ["i", "about the photo"], ["h", "make it a favourite, or undo that"], ["k", "play or pause a film"], ["s", "slideshow"], ["c", "copy the picture"], ["d", "download the photo"], ["o", "open the picture in a tab"], ["?", "this help"],
 ];
 
 export function openHelp() {

@@ -76,7 +76,7 @@ export async function explainNoPhotos() {
   const [status, { offered }] = await Promise.all([statusOfIndex(), ask("/api/folders")]);
   if (offered) {
     explainEmpty("These photos are not indexed yet", {
-      text: "clipsearch looks at each photo once, on this machine. The first ones can be found after a few seconds.",
+      text: "clipsearch reads each photo once, on the machine that runs this server. You can search the first ones after a few seconds.",
       code: visible(offered),
       actions: [{ label: "Index these photos", isMain: true, act: () => openIndexPanel().then(() => command("POST", [offered])).catch(say) }],
       symbol: "folder",
@@ -90,7 +90,7 @@ export async function explainNoPhotos() {
     return;
   }
   explainEmpty("No photos are indexed yet", {
-    text: `${roots.map((/** @type {{path: string}} */ root) => visible(root.path)).join(", ")} ${roots.length === 1 ? "has" : "have"} no photos in the index.`,
+    text: `No photos of ${roots.map((/** @type {{path: string}} */ root) => visible(root.path)).join(" or ")} are in the index.`,
     actions: [{ label: "Look for photos", act: openIndexPanel }],
     symbol: "folder",
   });

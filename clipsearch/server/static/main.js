@@ -7,7 +7,7 @@ import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
 import { headingsOf } from "./photo-headings.js";
 import { setUpMarks, toggleMark } from "./marks.js";
-import { announce, explainEmpty, proposeIdeas, setUpConnectionBanner } from "./messages.js";
+import { announce, explainEmpty, expressionProblem, proposeIdeas, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
 import { setUpQueryPictures } from "./query-pictures.js";
 import { setUpDragSelect } from "./drag-select.js";
@@ -111,7 +111,7 @@ async function explainNothing() {
         ? "No photo is likely enough to show this. Try fewer or plainer words: describe what can be seen, not what it means."
         : photos.understood?.facts.length
           ? "No photo has all of the dates, places and people that were understood. A click on one of them above makes it words again."
-          : "No photo passes all filters.",
+          : "No photo matches all the filters.",
     actions,
   });
   withModule(async () => proposeIdeas(await (await import("./suggestions.js")).ideaButtons()));
@@ -121,7 +121,7 @@ async function explainNothing() {
 function explainError({ error, isFirst }) {
   if (isFirst) lastSearch = "";
   if (!(error instanceof ApiError)) { // the banner says why
-    if (isFirst && photos.search) byId("status").textContent = "These are still the photos of the search before.";
+    if (isFirst && photos.search) byId("status").textContent = "These photos are from the search before.";
     else if (isFirst && whatIsGone() === "index") withModule(async () => (await import("./index-panel.js")).explainGoneIndex(), { isAsked: false });
     return;
   }
@@ -149,9 +149,10 @@ function explainWrongFilter(error) {
   const names = state.filtersOf(error.parameter);
   const inPanel = ["text", "name", "where"].includes(error.parameter);
   const typed = names.map((name) => state.currentSearch()[name]).flat().filter(Boolean).join(" ");
+  const { reason, place } = expressionProblem(error.message);
   explainEmpty(error.parameter === "where" ? "This expression cannot be read" : "This filter cannot be used", {
-    text: inPanel && byId("filters").open ? "The filter panel says why, beside what was typed." : sentence(error.message.replace(/^where: /, "")),
-    code: typed,
+    text: inPanel && byId("filters").open ? "The filter panel says why, beside what was typed." : reason,
+    code: place ?? typed,
     actions: [
       ...(inPanel ? [{ label: "Change it", act: () => withModule(async () => (await import("./filters.js")).editText(WIDE.matches, error.parameter)) }] : []),
       { label: "Remove this filter", act: () => state.changeSearch(state.withoutFilters(names)) },
@@ -177,7 +178,7 @@ async function withModule(act, { isAsked = true } = {}) {
     await checkConnection();
     if (byId("gone").hidden) throw error;
     const what = whatIsGone() === "index" ? "index" : "server";
-    if (isAsked) announce(`That needs the ${what}. It is done as soon as the ${what} is back.`);
+    if (isAsked) announce(`The ${what} is gone. This will be done as soon as it is back.`);
     whenBack(() => postponed === act && withModule(act));
   }
 }

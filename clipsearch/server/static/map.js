@@ -215,7 +215,7 @@ function drawScale() {
 function showWhereabouts() {
   whereabouts.hidden = tilesAddress() !== null || metresAPixel(view) * panel.clientWidth > NEAR;
   const place = nearestPlace();
-  if (!whereabouts.hidden) whereabouts.textContent = `${place ? `Near ${visible(place)}. ` : ""}To see streets, start the server with --map-tiles.`;
+  if (!whereabouts.hidden) whereabouts.replaceChildren(`${place ? `Near ${visible(place)}. ` : ""}To see streets, start the server with `, element("code", {}, "--map-tiles"), ".");
 }
 
 /** What names may not be written on: the marks and the buttons. */

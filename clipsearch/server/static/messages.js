@@ -1,6 +1,6 @@
 /** Messages: short notes, the banner for a server that is gone, and why there are no photos. */
 
-import { checkConnection, connection } from "./api.js";
+import { checkConnection, connection, sentence } from "./api.js";
 import { byId, element, icon } from "./dom.js";
 
 let hiding = 0;
@@ -53,6 +53,16 @@ export function setUpConnectionBanner(whenBack) {
   });
 }
 
+/**
+ * What is wrong in an expression, and where: the part before the place, and from there on.
+ * @param {string} message of the server: "where: ..., at: width > >>> (the end)" @returns {{reason: string, place: Node | null}}
+ */
+export function expressionProblem(message) {
+  const [reason, place] = message.replace(/^where: /, "").split(", at: ");
+  const [before, after] = (place ?? "").split(" >>> ");
+  return { reason: sentence(reason), place: place ? element("code", {}, before, before && " ", element("mark", {}, after ?? "")) : null };
+}
+
 /** Below the explanation why there are no photos: what could be looked for. @param {HTMLElement[]} buttons */
 export function proposeIdeas(buttons) {
   const empty = byId("empty");
@@ -63,7 +73,7 @@ export function proposeIdeas(buttons) {
 /**
  * Explain in place of the photos why there are none; without a title, remove the explanation.
  * @param {string} [title]
- * @param {{text?: string, code?: string, actions?: {label: string, act: () => void, isMain?: boolean}[], symbol?: string}} [more]
+ * @param {{text?: string, code?: string | Node, actions?: {label: string, act: () => void, isMain?: boolean}[], symbol?: string}} [more]
  */
 export function explainEmpty(title, { text, code, actions = [], symbol = "search" } = {}) {
   const empty = byId("empty");
@@ -74,7 +84,7 @@ export function explainEmpty(title, { text, code, actions = [], symbol = "search
     icon(symbol),
     element("h2", {}, title),
     ...(text ? [element("p", {}, text)] : []),
-    ...(code ? [element("p", {}, element("code", {}, code))] : []),
+    ...(code ? [element("p", {}, typeof code === "string" ? element("code", {}, code) : code)] : []),
     element("div", { class: "actions" }, ...actions.map(({ label, act, isMain }) => element("button", { type: "button", class: isMain ? "primary" : null, onclick: act }, label))),
   );
 }

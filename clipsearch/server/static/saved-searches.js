@@ -15,20 +15,21 @@ import { matchWords } from "./threshold.js";
 /** @typedef {import("./url.js").Pair} Pair */
 /** @typedef {Record<string, string | number | boolean | string[]>} Parameters */
 
+const TITLE = "Searches and albums";
 const MOST_FILES = 10_000; // in one download
 const REPEATED = ["like", "unlike", "right", "wrong", "in", "name", "place", "keyword", "person"];
 
 export async function openSavedSearches() {
-  openPanel("Saved searches", element("p", { class: "soft" }, "…"));
+  openPanel(TITLE, element("p", { class: "soft" }, "…"));
   await show();
 }
 
 async function show() {
   try {
     const { searches } = await ask("/api/saved-searches");
-    openPanel("Saved searches", saveForm(), list(searches), ...await albumList(show), ...shareActions());
+    openPanel(TITLE, saveForm(), list(searches), ...await albumList(show), ...shareActions());
   } catch (error) {
-    openPanel("Saved searches", element("p", {}, /** @type {Error} */ (error).message));
+    openPanel(TITLE, element("p", {}, /** @type {Error} */ (error).message));
   }
 }
 

@@ -8,10 +8,10 @@ import { canJudge, changes, changeSearch, currentSearch, isQuery, LIKELY } from 
 /** @type {readonly [value: number, label: string, meaning: string][]} */
 const THRESHOLDS = [
   [0, "Any", "All photos, the nearest first"],
-  [LIKELY, "Likely", "Only photos that probably show this: a match of at least 50%, or all of the words in their texts"],
-  [0.9, "Certain", "Only photos that almost certainly show this: a match of at least 90%, or all of the words in their texts"],
+  [LIKELY, "Likely", "Only photos that probably show this: a match of at least 50%, or all the words in their texts"],
+  [0.9, "Certain", "Only photos that almost certainly show this: a match of at least 90%, or all the words in their texts"],
 ];
-const UNKNOWN = "Matches are known only for words that you look for";
+const UNKNOWN = "Only a search by words can tell how likely photos match";
 
 /** A least match in words: "likely", "certain"; "with a match of at least 70%" for what only an address has. @param {number} minMatch */
 export function matchWords(minMatch) {
