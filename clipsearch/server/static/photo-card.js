@@ -79,6 +79,7 @@ function draw(card, wanted) {
   const name = fileName(photo.path);
   node.classList.toggle("picked", isPicked);
   node.classList.toggle("marked", isMarked);
+  node.classList.toggle("is-favourite", isFavourite);
   button.setAttribute("aria-label", cardLabel(wanted));
   button.title = photo.caption ?? "";
   button.tabIndex = isCurrent ? 0 : -1;
