@@ -17,7 +17,7 @@ import { canJudge, changes, changeSearch, countPairs, currentSearch, filterPairs
 
 const APART = 60; // pixels between clusters
 const FARTHEST_IN = 2 ** 28; // pixels that the world may be wide: 15 centimetres each
-const NEAREST_FIT = 2000; // widths of the panel that the world may be by itself: twenty kilometres are seen, with names and coasts
+const NEAREST_FIT = 800; // widths of the panel that the world may be by itself: fifty kilometres at the equator are seen, with names and coasts
 const NEAR = 2500; // metres; if less is seen, outlines and names of towns do not say where it is
 const SPREAD_FROM = 2 ** 25; // pixels; from here on, photos of one spot are spread around it
 const MOST_SPREAD = 24;
