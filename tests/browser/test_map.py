@@ -170,8 +170,21 @@ def test_the_map_counts_the_hits_of_a_query(page):
 
 
 def test_names_of_places_are_asked_for_what_is_seen(map_of, page):
+    page.set_viewport_size({"width": 3840, "height": 2160})
+    page.evaluate(
+        """() => {
+            const write = CanvasRenderingContext2D.prototype.fillText;
+            window.written = {};
+            CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+                window.written[text] = this.font;
+                write.call(this, text, ...place);
+            };
+        }"""
+    )
     with page.expect_response(lambda response: "/api/map?" in response.url and "47." in response.url) as answer:
         map_of([(48.1, 11.5), (47.8, 12.2)])
+    page.wait_for_function("() => window.written.Munich")
+    assert "17.875px" in page.evaluate("window.written.Munich")  # 13 pixels, and larger as all text on such a screen
     assert {"Munich", "Rosenheim"} <= {place["name"] for place in answer.value.json()["names"]}
     assert answer.value.json()["tiles"] is None
 

@@ -58,10 +58,11 @@ export function writeNames(context, view, width, height, { ink, paper }, taken) 
   context.strokeStyle = paper;
   context.fillStyle = ink;
   const boxes = [...taken];
+  const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16; // the page's text is larger on large screens
   for (const { name, latitude, longitude, population } of known.names) {
     const x = (toX(longitude) - view.x - Math.round(toX(longitude) - view.x)) * view.size + width / 2;
     const y = (toY(latitude) - view.y) * view.size + height / 2;
-    const size = population > 3e6 ? 14 : population > 3e5 ? 13 : 12;
+    const size = (population > 3e6 ? 14 : population > 3e5 ? 13 : 12) * scale;
     context.font = `${population > 3e5 ? 600 : 400} ${size}px system-ui, sans-serif`;
     const half = context.measureText(name).width / 2;
     const box = { left: x - half - GAP, right: x + half + GAP, top: y - 4, bottom: y + size + 8 };
