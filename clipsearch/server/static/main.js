@@ -106,7 +106,7 @@ async function explainNothing() {
   if (state.isQuery(wanted)) actions.push({ label: "All photos", act: () => state.newSearch({}) });
   explainEmpty("Nothing found", {
     text: isStrict
-      ? "No photo is as certain as that to show this."
+      ? "No photo is certain enough to show this."
       : isJudged
         ? "No photo is likely enough to show this. Try fewer or plainer words: describe what can be seen, not what it means."
         : photos.understood?.facts.length
