@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import sys
-import threading
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from clipsearch import __version__
-from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.exit_status import ExitStatus, leave
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import OutputFailed, current_folder, finish_output, note, prepare_streams, say_aside
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, StoreUnreachable
@@ -151,10 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if status != ExitStatus.OUTPUT_FAILED:
             note(str(error))
         status = ExitStatus.OUTPUT_FAILED
-    # A thread of a model may be in the middle of a picture; exiting normally would wait for it.
-    if status == ExitStatus.INTERRUPTED and threading.active_count() > 1:
-        os._exit(status)
-    sys.exit(status)
+    leave(status)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -44,7 +44,11 @@ class _OneFolder(click.types.StringParamType):
 
 
 def _index_option(text: str, names: str = "--index index_folder", **more: Any) -> Any:
-    advice = f"One index can hold several folders: {shown_command('index', 'PHOTOS', 'MORE', index='DIR')}"
+    advice = (
+        f"One index can hold several folders: `{shown_command('index', 'PHOTOS', 'MORE', index='DIR')}`. "
+        f"To search several indexes as they are: `{shown_command('query')} --index A --index B`, or "
+        "`SearchEngine.open_many` in Python"
+    )
     kind: dict[str, Any] = more or {"cls": Once, "advice": advice}
     return option(names, "DIR", text, WHERE, envvar="CLIPSEARCH_INDEX", shell_complete=complete_index, **kind)
 

@@ -13,6 +13,7 @@ import click
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch.cli.choose_index import index_to_serve
 from clipsearch.cli.command import command, flag, option
+from clipsearch.cli.exit_status import leave_quickly
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.output import OutputFailed, note, remark, say
@@ -108,6 +109,7 @@ def serve(
     finally:
         service.close()
         listener.close()
+    leave_quickly()
 
 
 def _own_folder(index_folder: Path) -> Path | None:

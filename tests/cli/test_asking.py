@@ -115,6 +115,7 @@ def test_two_indexes_are_refused_and_not_the_first_one_ignored(ask, command, tmp
     status, output, errors = ask(*command, "--index", tmp_path, "--index", ".")
     assert status == 1 and output == ""
     assert f"`{command[0]}` takes one --index, and here are 2. One index can hold several folders" in errors
+    assert "query --index A --index B`, or `SearchEngine.open_many`" in errors
 
 
 def test_an_index_from_the_environment_may_have_blanks_in_its_name(ask, indexed_folder, tmp_path):

@@ -9,6 +9,9 @@ import time
 import httpx2
 import pytest
 
+from clipsearch.cli import exit_status
+from clipsearch.server import uvicorn_server
+from tests.cli.running import run_here
 from tests.conftest import save_photo
 from tests.server.conftest import serving
 
@@ -37,6 +40,23 @@ def test_it_stops_at_once_and_leaves_nothing(indexed, number, tmp_path):
         assert process.returncode in (0, 130) and "Traceback" not in errors and "rror" not in errors, errors
         assert decoders and not [pid for pid in decoders if os.path.exists(f"/proc/{pid}")]
     assert os.listdir(scratch) == [] and output == ""
+
+
+def test_the_end_does_not_wait_until_python_is_taken_apart(engine, monkeypatch):
+    """Freeing a web framework and a model took most of a second. What is left to do at the end is done nevertheless."""
+    done, statuses = list[str](), list[int]()
+
+    def end(status):
+        statuses.append(status)
+        raise SystemExit(status)
+
+    monkeypatch.setattr(exit_status, "_has_to_hurry", False)
+    monkeypatch.setattr(exit_status.os, "_exit", end)
+    monkeypatch.setattr(exit_status.atexit, "_run_exitfuncs", lambda: done.append("at exit"))
+    monkeypatch.setattr(uvicorn_server, "run", lambda *arguments: done.append("served"))
+    words = ("serve", "--index", engine.index_folder, "--no-open", "--port", "0")
+    assert run_here(*words, cwd=engine.index_folder)[0] == 0
+    assert (done, statuses) == (["served", "at exit"], [0])
 
 
 def test_the_first_line_is_the_address_and_the_rest_goes_to_standard_error(indexed):
