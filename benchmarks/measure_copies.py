@@ -238,7 +238,7 @@ def _look(files: Iterable[ImageFile]) -> dict[str, Look]:
     with DecoderPool(HASH_PIXELS) as pool:
         for outcome in pool.read(files):
             if isinstance(outcome, Decoded):
-                hashed, plain = perceptual_hashes(outcome.pixels[None])[0], bool(are_plain(outcome.pixels[None])[0])
+                hashed, plain = perceptual_hashes(outcome.picture[None])[0], bool(are_plain(outcome.picture[None])[0])
                 looks[outcome.file.path] = Look(outcome.info.content_hash, hashed, plain)
     return looks
 
@@ -257,8 +257,8 @@ def _embed(encoder: Encoder, files: Sequence[ImageFile]) -> Embeddings:
                 if not isinstance(outcome, Embedded):
                     raise ClipsearchError(f"{outcome.file.path}: {outcome.reason}")
                 contents.append(outcome.info.content_hash)
-                if outcome.vector is not None:
-                    vectors[outcome.info.content_hash] = outcome.vector
+                if outcome.vectors is not None:
+                    vectors[outcome.info.content_hash] = outcome.vectors[0]
     return np.stack([vectors[content] for content in contents])
 
 
