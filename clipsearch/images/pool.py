@@ -143,6 +143,12 @@ class DecoderPool:
         self._ended = threading.Event()
         self._watchdog: threading.Thread | None = None
 
+    def start(self) -> None:
+        """Start the processes now, so that the first files need not wait for them. DecodersUnavailable if that fails."""
+        workers = [self._take() for _ in range(self.workers)]
+        with self._lock:
+            self._idle += [worker for worker in workers if worker is not None]
+
     def read(self, files: Iterable[ImageFile], cancel: CancelToken | None = None) -> Iterator[Decoded | Failure]:
         """Decode files; a Failure says why one could not be decoded. The outcomes come in the order of the files.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import re
 import threading
@@ -16,9 +17,10 @@ from urllib.parse import quote
 from PIL import Image
 
 from clipsearch._internal.cpu import cores
-from clipsearch.errors import ImageError
+from clipsearch.errors import DecodersUnavailable, ImageError
 from clipsearch.images.files import ReadLimits, content_hash, read_bytes
 from clipsearch.images.pool import Decoded, DecoderPool, picture_file
+from clipsearch.images.preprocess import fit_into
 from clipsearch.images.thumbnails import encoded, is_as_indexed
 from clipsearch.server.films import is_film, open_film
 from clipsearch.server.thumbnail_cache import ThumbnailCache
@@ -29,6 +31,9 @@ LARGEST = 4096
 
 MOST_PROCESSES = 4
 """Decoding processes for each size. They start when they are first needed, and then stay."""
+
+THUMBNAIL = 512
+"""Pixels. Smaller thumbnails are made of pictures of this size, so that pages with two sizes share the processes."""
 
 PICTURE_VERSION = 2
 """How pictures are made of photos. Raise it if they look different from before: caches then leave out those made before.
@@ -67,6 +72,10 @@ class Pictures:
         self._decoders = _Decoders()
         self._threads = ThreadPoolExecutor(max(2, cores()), thread_name_prefix="clipsearch-pictures")
         self._in_progress: dict[str, tuple[Future[bytes], int]] = {}  # with the number of clients that wait
+
+    def start(self) -> None:
+        """Start the processes for thumbnails, as a page is about to ask for some. Does not wait for them."""
+        self._threads.submit(self._decoders.start, Box(THUMBNAIL, THUMBNAIL))
 
     async def decode(self, path: str, spec: PixelSpec) -> Decoded:
         """A file as a model's input, of a film its first picture, with the hash. ImageError if it cannot be read."""
@@ -156,13 +165,14 @@ class Pictures:
         self._count_lookup("miss" if data is None else "hit")
         if data is None:
             try:
-                decoded = self._decoders.decode(picture_file(record), Box(side, side))
+                decoded_side = max(side, THUMBNAIL)
+                decoded = self._decoders.decode(picture_file(record), Box(decoded_side, decoded_side))
             except ImageError as error:
                 _require_unchanged(record)
                 raise ImageError(f"{record.file.name} cannot be shown: {error}") from error
             if not is_as_indexed(decoded, record):
                 raise _changed(record)
-            data = encoded(Image.fromarray(decoded.picture), **_SAVE_OPTIONS[kind])
+            data = encoded(fit_into(Image.fromarray(decoded.picture), Box(side, side)), **_SAVE_OPTIONS[kind])
             self._cache.put(name, data)
         return data
 
@@ -177,16 +187,25 @@ class _Decoders:
 
     def decode(self, file: ImageFile, spec: PixelSpec | Box) -> Decoded:
         """A file, or one picture of it, at this size. ImageError if it cannot be read."""
+        (outcome,) = self._pool(spec).read([file])
+        if isinstance(outcome, Failure):
+            raise ImageError(outcome.reason, outcome.cause)
+        return outcome
+
+    def start(self, spec: PixelSpec | Box) -> None:
+        """Start the processes for this size, unless they were started before or cannot be: then the first file says why."""
+        with contextlib.suppress(ImageError, DecodersUnavailable):
+            self._pool(spec, starts=True)
+
+    def _pool(self, spec: PixelSpec | Box, *, starts: bool = False) -> DecoderPool:
         with self._lock:
             if self._closed:
                 raise ImageError("the server is stopping")
             if spec not in self._pools:
                 self._pools[spec] = DecoderPool(spec, workers=min(cores(), MOST_PROCESSES))
-            pool = self._pools[spec]
-        (outcome,) = pool.read([file])
-        if isinstance(outcome, Failure):
-            raise ImageError(outcome.reason, outcome.cause)
-        return outcome
+                if starts:
+                    self._pools[spec].start()
+            return self._pools[spec]
 
     def close(self) -> None:
         """Stop every process."""

@@ -48,6 +48,15 @@ def test_outcomes_come_in_the_order_of_the_files(files):
     assert reds == sorted(reds) and outcomes[0].pixels.shape == (1, 16, 24, 3)
 
 
+def test_processes_that_were_started_ahead_are_those_that_read(files):
+    with DecoderPool(SPEC, workers=2) as pool:
+        pool.start()
+        started = set(pool._all)
+        assert len(started) == len(pool._idle) == 2
+        assert [type(outcome) for outcome in pool.read(files)] == [Decoded] * len(files)
+        assert pool._all == started
+
+
 def test_fewer_are_asked_for_ahead_where_they_are_large(monkeypatch):
     """Remote photos may already be in memory, and sixty-four photos of half a GB are too many."""
     monkeypatch.setattr(pool_module, "_MAX_AHEAD_BYTES", 10_000)

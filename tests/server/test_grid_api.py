@@ -1,5 +1,6 @@
 """What the page's rows ask for: the outline of a list, photos by id, many thumbnails at once, and those made ahead."""
 
+import asyncio
 import base64
 import io
 import os
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.server import thumbnails_ahead
+from clipsearch.server.routes.grid import _parts
 from tests.conftest import COLOURS, save_photo
 from tests.server.conftest import ids
 
@@ -87,9 +89,6 @@ def test_thumbnails_that_nobody_waits_for_are_not_made(client, service, engine, 
         return decode(file, spec)
 
     monkeypatch.setattr(service.pictures._decoders, "decode", slow)
-    import asyncio
-
-    from clipsearch.server.routes.grid import _parts
 
     async def leave_early():
         records = await service.records(wanted)
@@ -106,6 +105,34 @@ def test_thumbnails_that_nobody_waits_for_are_not_made(client, service, engine, 
 
     asyncio.run(leave_early())
     assert len(made) <= service.pictures._threads._max_workers < len(wanted)
+
+
+def test_two_batches_take_turns(service, engine, monkeypatch):
+    by_id = {record.image_id: record for record in engine.browse()[0]}
+    order = []
+
+    async def both():
+        making = asyncio.Semaphore(2)
+
+        async def cached(records, size):
+            return {}
+
+        async def smaller(record, size):
+            async with making:
+                order.append(size)
+                await asyncio.sleep(0.001)
+            return b""
+
+        async def read(size):
+            return [part async for part in _parts(service, list(by_id), by_id, size)]
+
+        monkeypatch.setattr(service.pictures, "cached", cached)
+        monkeypatch.setattr(service.pictures, "smaller", smaller)
+        await asyncio.gather(read(256), read(512))
+
+    monkeypatch.setattr("clipsearch.server.routes.grid.cores", lambda: 1)
+    asyncio.run(both())
+    assert len(order) == 2 * len(by_id) > 8 and set(order[: len(by_id)]) == {256, 512}
 
 
 def test_a_quiet_server_makes_the_thumbnails_of_all_photos(client, service, engine, monkeypatch):

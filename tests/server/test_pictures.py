@@ -60,6 +60,15 @@ def test_a_picture_that_another_version_made_is_not_taken_from_caches(client, se
     assert 'clipsearch_thumbnails_total{result="miss"} 2.0' in counts
 
 
+def test_the_page_starts_the_processes_that_make_thumbnails_of_all_usual_sizes(client, service):
+    assert client.get("/").status_code == 200
+    number = ids(client)["red.jpg"]
+    for size in (256, 512):
+        assert client.get(f"/api/thumbnails/{number}?size={size}").status_code == 200
+    (pool,) = service.pictures._decoders._pools.values()
+    assert 1 <= len(pool._all) <= pool.workers
+
+
 def test_many_who_ask_at_once_are_answered_by_one_making(client, service, monkeypatch):
     number, made, go = ids(client)["red.jpg"], [], threading.Event()
     decode = service.pictures._decoders.decode

@@ -13,6 +13,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from clipsearch._internal.cpu import cores
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
 from clipsearch.query.outline import mean_colour
@@ -114,9 +115,14 @@ async def _parts(
         *(_HEAD.pack(number, len(data)) + data for number, data in cached.items()),
     ])  # fmt: skip
 
+    turns = asyncio.Semaphore(
+        max(2, cores())
+    )  # so that batches of two sizes take turns, each with its first photos first
+
     async def make(record: ImageRecord) -> bytes:
         try:
-            data = await service.pictures.smaller(record, size)
+            async with turns:
+                data = await service.pictures.smaller(record, size)
         except ImageError:
             data = b""
         return _HEAD.pack(record.image_id, len(data)) + data

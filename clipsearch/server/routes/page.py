@@ -33,6 +33,7 @@ def page_routes(service: Service) -> APIRouter:
 
     @router.get("/")
     async def page(request: Request) -> Response:
+        service.pictures.start()
         return _static(request, "index.html")
 
     @router.get("/static/{name:path}")
