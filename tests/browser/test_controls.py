@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.conftest import search
+from tests.browser.conftest import answered, search
 
 CONTRASTS = """
 () => {
@@ -57,3 +57,20 @@ def test_the_cursor_is_in_the_name_of_a_new_album(page):
     page.wait_for_selector("#panel[open]")
     page.keyboard.press("End")
     page.wait_for_function("() => document.querySelector('#panel').scrollTop > 0")  # keys scroll what is read
+
+
+def test_the_status_is_one_line_and_a_chosen_value_stays_under_the_pointer(page):
+    page.set_viewport_size({"width": 1440, "height": 500})
+    search(page, "a photo of something")
+    status = page.locator("#status")
+    assert " of 52" in status.inner_text() and status.bounding_box()["height"] < 36
+    page.locator("#clear-query").click()
+    page.wait_for_selector("#filters .facet-list")
+    stars = page.locator("#filters .facet-list button", has_text="3 stars")
+    stars.scroll_into_view_if_needed()
+    before = stars.bounding_box()["y"]
+    with answered(page):
+        stars.click()
+    page.wait_for_function("() => document.querySelector('#filters .counted, #filters [aria-pressed=true]')")
+    page.wait_for_timeout(400)  # the counts are drawn again
+    assert stars.bounding_box()["y"] == pytest.approx(before, abs=1)

@@ -55,7 +55,7 @@ def test_the_map_shows_places_and_filters_by_them(page):
         lambda response: "/static/map-outlines.bin" in response.url
     ):  # they can be seen from here on
         page.get_by_role("button", name="2 photos taken here").click()
-        page.get_by_role("button", name="Zoom in").click()
+        page.locator(".map-strip").get_by_role("button", name="Zoom in").click()
     page.wait_for_function("() => document.querySelectorAll('.mark').length === 2")
     page.get_by_label("All locations").click()
     page.get_by_role("button", name="2 photos taken here").click()
@@ -86,7 +86,7 @@ def test_photos_of_a_town_separate_and_those_of_one_spot_are_spread(map_of, page
     town = [(north + 0.0004 * row, east + 0.0006 * column) for row in range(3) for column in range(3)]
     the_map = map_of([*town, (north, east), (40.71, -74.0)])  # two at one spot, and another continent
     the_map.get_by_role("button", name="10 photos taken here").click()
-    the_map.get_by_role("button", name="Zoom in").click()
+    the_map.locator(".map-strip").get_by_role("button", name="Zoom in").click()
     page.wait_for_function("() => document.querySelectorAll('.mark:not(.several)').length === 10")
     assert the_map.locator(".map-scale").inner_text() == "20 m"
     ids = photo_ids(address)
@@ -119,7 +119,7 @@ def test_only_this_area_is_what_is_seen(page, address):
     page.click("#toggle-map")
     page.wait_for_selector(".mark")
     for _ in range(2):
-        page.get_by_label("Nearer").click()
+        page.get_by_label("Zoom in").click()
     page.wait_for_function("() => document.querySelectorAll('.mark').length < 4")
     with answered(page):
         page.get_by_role("button", name="Only this area").click()
@@ -141,6 +141,19 @@ def test_only_this_area_is_what_is_seen(page, address):
     with answered(page):
         chip.click()
     assert "within" not in page.url
+    for _ in range(12):
+        page.get_by_label("Zoom out").click()
+    page.wait_for_function("() => document.querySelectorAll('.mark').length > 1")
+    pixel = "(canvas) => [...canvas.getContext('2d').getImageData(2, 150, 1, 1).data].slice(0, 3).join(', ')"
+    canvas = page.locator("#map canvas")
+    assert canvas.evaluate(pixel) in canvas.evaluate(
+        "(one) => getComputedStyle(one).textDecorationColor"
+    )  # beside the world
+    with answered(page):
+        page.get_by_role("button", name="Only this area").click()
+    assert page.locator("#filter-chips bdi").inner_text() == "area on the map"
+    page.reload()
+    page.wait_for_selector("#map .mark")  # it is still open
 
 
 def test_an_area_over_the_date_line(map_of, page):
@@ -195,7 +208,7 @@ def test_a_single_photo_is_shown_with_what_is_around_it(map_of, page):
     page.wait_for_function("() => document.querySelector('.map-note').textContent === '1 photo with a location'")
     with page.expect_response(lambda response: "/api/map?" in response.url and '"nearest"' in response.text()):
         for _ in range(5):  # no names and no outlines are seen from here
-            the_map.get_by_label("Nearer").click()
+            the_map.get_by_label("Zoom in").click()
     page.locator(".map-note .soft", has_text=re.compile("^Near .*, Germany. To see streets, ")).wait_for()
     the_map.get_by_label("All locations").click()
     the_map.locator(".map-note .soft").wait_for(state="hidden")

@@ -12,6 +12,15 @@ def mark(page, number, kind):
         card.locator(f".mark.{kind}").click()
 
 
+def test_the_line_of_marks_moves_no_photo(page):
+    search(page, "an animal")
+    card = page.locator(".photo").nth(2)
+    before = card.bounding_box()["y"]
+    mark(page, 2, "wrong")
+    page.wait_for_selector("#terms .marks", state="attached")
+    assert card.bounding_box()["y"] == pytest.approx(before, abs=1)
+
+
 def test_photos_are_marked_in_the_rows_and_marks_are_taken_back_by_chips(page):
     assert page.locator(".photo").first.locator(".mark").count() == 0
     search(page, "an animal")

@@ -68,6 +68,39 @@ def test_photos_begin_high_and_nothing_is_cut(phone):
     assert len(whole) >= 3 and all(whole)
 
 
+def test_enter_leaves_the_search_box_and_the_filters_end_with_a_button(phone):
+    with answered(phone, "/api/search"):
+        phone.fill("#query", "a guitar")
+    phone.press("#query", "Enter")
+    phone.wait_for_selector("#toggle-filters", state="visible")
+    assert phone.evaluate("document.activeElement.id") != "query"
+    phone.click("#toggle-filters")
+    button = phone.get_by_role("button", name="Show the photos")
+    assert button.bounding_box()["y"] > 760  # in reach of a thumb
+    button.click()
+    phone.wait_for_selector("#filters", state="hidden")
+
+
+def test_a_swipe_up_shows_what_is_known_and_a_swipe_down_hides_it(phone):
+    phone.locator(".photo .open").nth(1).tap()
+    phone.wait_for_selector("#viewer[open] img.full")
+    finger = Finger(phone)
+
+    def swipe(start, end):
+        finger.down(195, start)
+        finger.move(195, (start + end) / 2)
+        finger.move(195, end)
+        finger.up()
+
+    swipe(500, 300)
+    phone.wait_for_selector("#viewer.with-facts .photo-facts", state="visible")
+    swipe(150, 330)
+    phone.wait_for_selector("#viewer:not(.with-facts)")
+    assert phone.locator("#viewer").is_visible()
+    swipe(200, 400)
+    phone.wait_for_selector("#viewer", state="hidden")
+
+
 def test_what_was_understood_is_beside_each_other(phone):
     phone.evaluate("() => document.querySelector('#query').focus()")
     with answered(phone, "/api/search"):

@@ -193,7 +193,7 @@ def pick(page, threshold):
 
 def test_the_page_says_how_many_photos_are_likely_and_one_control_shows_only_these(page, address):
     search(page, "a giraffe")
-    match = re.fullmatch(r"About (\d+) likely, 52 ranked", page.evaluate(STATUS))
+    match = re.fullmatch(r"About (\d+) likely of 52", page.evaluate(STATUS))
     assert match and "likely match" in page.evaluate(HEADINGS)[0].lower()
     pick(page, "likely")
     likely = shown(page)
@@ -286,7 +286,7 @@ def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected
     show_made_up(page)
     page.route("**/api/search*", answer)
     search(page, "a dog")
-    assert page.evaluate(STATUS) == "About 700 likely, 900 ranked"
+    assert page.evaluate(STATUS) == "About 700 likely of 900"
     with answered(page, "sort=oldest"):
         page.select_option("#sort", "oldest")
     assert page.evaluate(STATUS) == "About 700 likely, the best 300 of 900 photos"

@@ -18,7 +18,7 @@ def test_the_newest_photos_come_first_and_words_find_theirs(page):
     assert page.locator("#status").inner_text() == "52 photos"
     search(page, "a cup of coffee")
     assert shown(page)[0] in ("coffee.jpg", "cups.jpg")
-    assert page.locator("#status").inner_text().endswith(" likely, 52 ranked")
+    assert page.locator("#status").inner_text().endswith(" likely of 52")
 
 
 def test_an_older_answer_never_replaces_a_newer_one(page):
@@ -410,7 +410,7 @@ def test_dates_in_the_words_are_chips_that_become_words_again(page):
         understood.get_by_role("button", name="taken 2019-07").click()
     assert page.input_value("#query") == '"a temple in July 2019"'
     page.wait_for_selector("#understood", state="hidden")
-    assert page.locator("#status").inner_text().endswith("52 ranked")
+    assert page.locator("#status").inner_text() == "52 photos, nearest first"
     with answered(page, "/api/search"):
         page.fill("#query", "a temple in July 2019")
     with answered(page, "/api/search"):

@@ -54,6 +54,9 @@ def test_the_mouse_drags_from_a_check_mark_over_more_photos(page):
     page.mouse.move(end["x"] + 30, end["y"] + 40, steps=4)
     page.mouse.up()
     assert page.locator(".photo.picked").count() == 4 and page.locator("#viewer").is_hidden()
+    page.mouse.move(5, 5)
+    seen = "(all) => all.filter((one) => getComputedStyle(one).visibility === 'visible').length"
+    assert page.locator(".photo .caption").evaluate_all(seen) == 0  # nothing stays that the pointer has left
     cards.nth(6).locator(".open").click(modifiers=["Shift"])  # on the photo itself, while others are selected
     assert page.locator("#selection-count").inner_text() == "6 photos selected"
     cards.nth(8).locator(".open").click(modifiers=["Control"])

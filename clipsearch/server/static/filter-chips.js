@@ -7,6 +7,7 @@ import { changes, changeSearch, currentSearch, isFiltered, withoutFilters } from
 /** @typedef {import("./state.js").Search} Search */
 
 const KM_A_DEGREE = 111.195;
+const LARGEST = 3000; // kilometres; the lengths of a larger area say nothing
 
 export function setUpFilterChips() {
   changes.addEventListener("search", render);
@@ -61,6 +62,7 @@ function area(within) {
   const [south, west, north, east] = within.split(",").map(Number);
   const high = (north - south) * KM_A_DEGREE;
   const wide = (east < west ? east - west + 360 : east - west) * KM_A_DEGREE * Math.cos(((south + north) / 360) * Math.PI);
+  if (Math.max(wide, high) > LARGEST) return "area on the map";
   const round = (/** @type {number} */ km) => (km < 1 ? `${Math.max(1, Math.round(km * 1000))} m` : `${count(km < 10 ? Math.round(km * 10) / 10 : Math.round(km))} km`);
   return `area of ${round(wide)} × ${round(high)}`;
 }

@@ -5,7 +5,7 @@ import { datesSection } from "./date-filter.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
 import { countPhotos, countsOf, forgetCounts as forget, QUICK, SLOW } from "./facet-counts.js";
 import { folderTree } from "./folder-filter.js";
-import { count, starSigns, starsText, visible } from "./format.js";
+import { count, counted, starSigns, starsText, visible } from "./format.js";
 import { expressionProblem } from "./messages.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, wordPairs } from "./state.js";
@@ -26,6 +26,7 @@ const LISTS = /** @type {const} */ ({ country: "places", place: "places", keywor
 
 const panel = byId("filters");
 const body = element("div", { class: "facets" });
+const showButton = element("button", { type: "button", class: "primary", onclick: () => toggleFilters(false, false) }); // if the panel covers the photos
 /** @type {{parameter: string, values: string, message: string} | null} a filter that the server cannot read */
 let wrong = null;
 /** @type {Facets | null} the counts that are shown */
@@ -46,7 +47,11 @@ panel.append(
     textField("where", "Expression", "width > 2000 and not camera ~ '*canon*'"),
     element("button", { type: "submit", class: "offscreen", tabindex: "-1" }, "Use"),
   ),
+  element("p", { class: "filters-foot" }, showButton),
 );
+const nameNumber = () => { showButton.textContent = photos.list.length || photos.considered ? `Show ${isQuery(currentSearch()) ? "the photos" : counted(photos.considered)}` : "No photo matches"; };
+photos.addEventListener("shown", nameNumber);
+nameNumber();
 panel.addEventListener("close", () => byId("toggle-filters").setAttribute("aria-expanded", "false"));
 changes.addEventListener("search", () => {
   if (!panel.open) return;
@@ -158,7 +163,28 @@ function show(facets) {
 /** What is chosen now. */
 const chosen = () => JSON.stringify(filterPairs(currentSearch()));
 
+/** Draw the counts again. What was clicked stays under the pointer, although the lists above it have other lengths now. */
 function render() {
+  if (!shown) return;
+  const focused = document.activeElement instanceof HTMLElement && body.contains(document.activeElement) ? document.activeElement : null;
+  const before = focused?.getBoundingClientRect().top ?? 0;
+  const key = focused?.dataset.key;
+  const { scrollTop } = panel;
+  draw();
+  const again = key ? body.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
+  if (!again) {
+    body.style.minHeight = "";
+    return;
+  }
+  panel.scrollTop = scrollTop; // the focus may have scrolled
+  const top = panel.scrollTop + again.getBoundingClientRect().top - before;
+  body.style.minHeight = "";
+  const missing = top + panel.clientHeight - panel.scrollHeight;
+  if (missing > 0) body.style.minHeight = `${body.offsetHeight + missing}px`;
+  panel.scrollTop = top;
+}
+
+function draw() {
   if (!shown) return;
   drawn = chosen();
   const search = currentSearch();

@@ -13,7 +13,7 @@ const PICTURES = "Drop, paste or choose a picture to search by it, alone or with
 const PICTURES_BY_TOUCH = "Choose or take a picture to search by it, alone or with words. Nothing leaves this server.";
 const TOUCHES = [
   ["Tap", "open a photo; while photos are selected, select or deselect it"], ["Hold", "select; drag on for more, and to the edge to scroll"],
-  ["Swipe", "in a photo: left and right to the next one, down to close it"], ["Two fingers", "zoom a photo or the map"],
+  ["Swipe", "in a photo: left and right to the next one, down to close it, up for what is known of it"], ["Two fingers", "zoom a photo or the map"],
   ["Tap twice", "zoom in, and out again"], ["Scroll up", "brings the search box back"],
 ];
 const KEYS = [

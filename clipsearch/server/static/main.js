@@ -55,11 +55,15 @@ const grid = new Grid(byId("photos"), {
 /** Mark a photo and search again. The keyboard stays at its place in the rows. @param {Photo} photo @param {"right" | "wrong"} kind */
 function mark(photo, kind) {
   const place = grid.hasFocus ? grid.current : null;
+  const { top } = grid;
   if (!toggleMark(photo, kind)) {
     announce("Search for something first, then say which photos are right or wrong.");
     return;
   }
-  if (place !== null) photos.addEventListener("shown", () => grid.moveTo(place), { once: true });
+  photos.addEventListener("shown", () => {
+    if (place !== null) grid.moveTo(place);
+    if (scrollY < grid.top - top) scrollTo({ top: grid.top - top, behavior: "instant" }); // the line of marks moves no photo
+  }, { once: true });
 }
 
 let lastSearch = ""; // the last search, so that the same one is not sent again
@@ -230,6 +234,7 @@ function setUpPanels() {
     if (byId("filters").open) await toggleFilters(WIDE.matches);
   });
   if (document.documentElement.classList.contains("with-filters")) toggleFilters(true);
+  if (sessionStorage.getItem("clipsearch-map")) withModule(async () => (await import("./map.js")).toggleMap(), { isAsked: false });
   const open = (/** @type {string} */ button, /** @type {() => Promise<any>} */ act) => byId(button).addEventListener("click", () => withModule(act));
   open("toggle-filters", async () => (await import("./filters.js")).toggleFilters(WIDE.matches));
   open("toggle-map", async () => (await import("./map.js")).toggleMap());

@@ -22,6 +22,8 @@ const NEAR = 2500; // metres; if less is seen, outlines and names of towns do no
 const SPREAD_FROM = 2 ** 25; // pixels; from here on, photos of one spot are spread around it
 const MOST_SPREAD = 24;
 const MARGIN = 0.2; // around all places, of their extent
+const MOST_HIGH = 0.55; // of the world's height that is seen: from the far north to the far south of the land
+const UNEVEN = 2; // how many times as long as at the bottom a length may be at the top; then one scale says nothing
 const BAR = 110; // pixels that the scale bar may be long
 
 const panel = byId("map");
@@ -34,7 +36,7 @@ note.append(total, whereabouts);
 const bar = element("p", { class: "map-scale", "aria-hidden": "true" });
 const strip = element("div", { class: "map-strip", role: "group", "aria-label": "Photos taken here", hidden: true });
 panel.append(canvas, marks, note, bar, element("div", { class: "map-tools" },
-  iconButton("plus", "Nearer", () => zoom(2)), iconButton("minus", "Farther", () => zoom(0.5)), iconButton("fit", "All locations", () => fit(places)),
+  iconButton("plus", "Zoom in", () => zoom(2)), iconButton("minus", "Zoom out", () => zoom(0.5)), iconButton("fit", "All locations", () => fit(places)),
 ), element("button", { type: "button", class: "here", onclick: chooseView }, "Only this area"), strip);
 
 /** The visible part: its middle in the square of the projection, and the width of the whole world in pixels. */
@@ -77,6 +79,7 @@ changes.addEventListener("search", draw);
 
 export function toggleMap() {
   panel.hidden = !panel.hidden;
+  sessionStorage.setItem("clipsearch-map", panel.hidden ? "" : "open"); // main.js opens it again after a reload
   byId("toggle-map").setAttribute("aria-expanded", String(!panel.hidden));
   refresh({ keepView: false });
 }
@@ -122,25 +125,37 @@ function fit(wanted, nearest = panel.clientWidth * NEAREST_FIT) {
   view.x = ((left + right) / 2) % 1;
   view.y = (top + bottom) / 2;
   const size = Math.min(width / ((right - left) * (1 + 2 * MARGIN)), height / ((bottom - top) * (1 + 2 * MARGIN)));
-  view.size = Math.max(Math.min(size, nearest), Math.max(height, width / 2));
+  view.size = Math.max(Math.min(size, nearest), smallest());
+  keepInWorld();
   draw();
 }
 
 /** @param {number} dx pixels @param {number} dy */
 function move(dx, dy) {
   view.x = (view.x + dx / view.size + 1) % 1;
-  view.y = Math.max(0, Math.min(view.y + dy / view.size, 1));
+  view.y += dy / view.size;
+  keepInWorld();
   draw();
 }
 
 /** @param {number} factor @param {number} [x] the fixed point, in pixels of the panel @param {number} [y] */
 function zoom(factor, x = panel.clientWidth / 2, y = panel.clientHeight / 2) {
   const before = view.size;
-  view.size = Math.max(Math.min(panel.clientHeight, panel.clientWidth) / 1.5, Math.min(view.size * factor, FARTHEST_IN));
+  view.size = Math.max(smallest(), Math.min(view.size * factor, FARTHEST_IN));
   const [dx, dy] = [x - panel.clientWidth / 2, y - panel.clientHeight / 2];
   view.x = (view.x + dx / before - dx / view.size + 1) % 1;
   view.y += dy / before - dy / view.size;
+  keepInWorld();
   draw();
+}
+
+/** How wide the world is at least, in pixels: as the panel, unless that would hide much of its height. */
+const smallest = () => Math.max(panel.clientHeight, Math.min(panel.clientWidth, panel.clientHeight / MOST_HIGH));
+
+/** No part of the map is beyond a pole. */
+function keepInWorld() {
+  const half = Math.min(0.5, panel.clientHeight / view.size / 2);
+  view.y = Math.max(half, Math.min(view.y, 1 - half));
 }
 
 function draw() {
@@ -164,7 +179,8 @@ function drawLand(legs) {
   if (!context) return;
   context.scale(devicePixelRatio, devicePixelRatio);
   // a canvas cannot read the page's colours by name, so its own properties carry them
-  const { color, outlineColor, borderTopColor, caretColor, columnRuleColor } = getComputedStyle(canvas);
+  const beside = Math.max(0, (width - view.size) / 2); // the world is shown once
+  const { color, outlineColor, borderTopColor, caretColor, columnRuleColor, textDecorationColor } = getComputedStyle(canvas);
   const tiles = tilesAddress();
   if (tiles) {
     drawTiles(context, view, width, height, tiles, draw);
@@ -180,6 +196,8 @@ function drawLand(legs) {
     context.setLineDash([]);
     writeNames(context, view, width, height, { ink: caretColor, paper: color }, takenBoxes());
   }
+  context.fillStyle = textDecorationColor;
+  for (const x of [0, width - beside]) context.fillRect(x, 0, beside, height);
   context.lineWidth = 2;
   context.strokeStyle = columnRuleColor;
   context.beginPath();
@@ -209,6 +227,9 @@ function drawScale() {
   const round = [5, 2, 1].map((times) => times * power).find((length) => length <= metres) ?? power;
   bar.textContent = round >= 1000 ? `${count(round / 1000)} km` : `${round >= 1 ? round : round.toFixed(1)} m`;
   bar.style.width = `${(round / metres) * BAR}px`;
+  const half = panel.clientHeight / view.size / 2;
+  const [top, bottom] = [view.y - half, view.y + half].map((y) => metresAPixel({ y, size: view.size }));
+  bar.hidden = Math.max(top, bottom) > UNEVEN * Math.min(top, bottom);
 }
 
 /** Near by, without streets: the nearest place, and how to have streets. */

@@ -5,6 +5,7 @@ import { photos } from "./photos.js";
 import { rememberSearch, setUpRecentSearches } from "./recent-searches.js";
 import { changes, changeSearch, currentSearch } from "./state.js";
 
+const HAS_KEYS = matchMedia("(any-hover: hover)"); // not a phone
 const PROPOSING = 250; // milliseconds without a key before suggestions are shown: the photos come first
 const PAUSE = 40; // milliseconds without a key before a search starts, if another one is running
 
@@ -59,6 +60,7 @@ export function setUpSearchBox() {
     suggestions?.closeSuggestions();
     search(false);
     rememberSearch();
+    if (!HAS_KEYS.matches) input.blur(); // its keyboard leaves, and the filters have their room again
   });
   clear.addEventListener("click", () => {
     input.value = "";

@@ -71,10 +71,10 @@ function summary(search) {
     const isExact = hasAll || (photos.likely !== null && !photos.moreLikely);
     return `${isExact ? "" : "At least "}${count(hasAll ? list.length : photos.likely ?? list.length)} of ${all} ${matchWords(search.minMatch)}`;
   }
-  const isPart = search.sort && search.sort !== "score" && list.length < considered;
-  const ranked = isPart ? `the best ${count(list.length)} of ${all}` : `${count(considered)} ranked`;
+  const isBestFirst = !search.sort || search.sort === "score";
   const found = canJudge(search) ? likely() : null;
-  return sentence(found ? `${found}, ${ranked}` : ranked);
+  if (!isBestFirst && list.length < considered) return sentence(`${found ? `${found}, ` : ""}the best ${count(list.length)} of ${all}`);
+  return found ? sentence(`${found} of ${count(considered)}`) : `${all}${isBestFirst ? ", nearest first" : ""}`;
 }
 
 /** @param {string} text */

@@ -41,12 +41,15 @@ const swipe = new Swipe(stage, frame, (direction) => (direction < 0 ? around.bef
 const zoom = new Zoom(stage, frame, {
   leads: (direction) => direction === 0 || (direction < 0 ? around.before : around.after) !== undefined,
   drag: (dx) => swipe.drag(dx),
+  lift: () => showFacts(true),
   swipe: async (direction) => {
-    if (direction === 0) closePhoto();
+    if (direction === 0 && dialog.classList.contains("with-facts") && !WIDE.matches) showFacts(false);
+    else if (direction === 0) closePhoto();
     else if (await swipe.finish(direction)) step(direction);
   },
 });
 
+const WIDE = matchMedia("(min-width: 60rem)"); // the facts are beside the photo
 /** @type {Photo | null} */
 let shown = null;
 /** @type {Around} */
@@ -79,7 +82,7 @@ dialog.addEventListener("keydown", onKey);
 selection.addEventListener("change", showPicked);
 albums.addEventListener("change", showFavourite);
 albums.load().catch(() => {}); // without them, no heart is filled
-showFacts(localStorage.getItem("clipsearch-facts") !== "closed" && matchMedia("(min-width: 60rem)").matches, false);
+showFacts(localStorage.getItem("clipsearch-facts") !== "closed" && WIDE.matches, false);
 
 export const viewer = {
   /** @param {Photo} photo @param {Around} neighbours */

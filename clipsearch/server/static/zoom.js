@@ -27,6 +27,7 @@ export class Zoom {
    * @param {object} acts
    * @param {(direction: -1 | 1 | 0) => boolean} acts.leads whether there is a photo in this direction; 0 is down
    * @param {(dx: number) => void} acts.drag a finger moves the whole photo by so many pixels
+   * @param {() => void} acts.lift called after a swipe up
    * @param {(direction: -1 | 1 | 0) => void} acts.swipe called after a swipe to the next photo (1), to the previous one (-1), or down (0)
    */
   constructor(stage, photo, acts) {
@@ -135,6 +136,7 @@ export class Zoom {
     const from = this.#photo.style.transform;
     this.#apply();
     this.#acts.drag(0);
+    if (!sideways && -dy > least) this.#acts.lift();
     if (!stillness.matches) this.#photo.animate([{ transform: from }, { transform: this.#photo.style.transform }], { duration: 160, easing: "ease-out" });
   }
 }
