@@ -74,3 +74,14 @@ def test_the_status_is_one_line_and_a_chosen_value_stays_under_the_pointer(page)
     page.wait_for_function("() => document.querySelector('#filters .counted, #filters [aria-pressed=true]')")
     page.wait_for_timeout(400)  # the counts are drawn again
     assert stars.bounding_box()["y"] == pytest.approx(before, abs=1)
+
+
+def test_found_words_on_a_card_are_not_under_its_caption(page):
+    search(page, "coffee and cake")
+    card = page.locator('.photo:has(.open[aria-label^="coffee.jpg"])')
+    card.hover()
+    on_top = """(one) => {
+      const { x, y, width, height } = one.getBoundingClientRect();
+      return document.elementFromPoint(x + width / 2, y + height / 2) === one;
+    }"""
+    assert card.locator(".words mark").first.evaluate(on_top)

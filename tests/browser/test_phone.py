@@ -82,7 +82,7 @@ def test_enter_leaves_the_search_box_and_the_filters_end_with_a_button(phone):
 
 
 def test_a_swipe_up_shows_what_is_known_and_a_swipe_down_hides_it(phone):
-    phone.locator(".photo .open").nth(1).tap()
+    phone.locator(".photo .open").nth(1).evaluate("(photo) => photo.click()")
     phone.wait_for_selector("#viewer[open] img.full")
     finger = Finger(phone)
 

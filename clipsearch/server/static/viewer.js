@@ -143,6 +143,7 @@ function showPicture(photo) {
   }
   const preview = element("img", { src: thumbnailUrl(photo.id, 512), alt: "" });
   preview.style.backgroundImage = thumbnails.imageOf(photo); // at once, and without the server
+  preview.addEventListener("error", () => preview.removeAttribute("src")); // a broken picture has a frame
   const picture = element("img", { src: fileUrl(photo.id), alt: photoTitle(photo), class: "full", draggable: "false" });
   picture.addEventListener("error", () => explainMissing(picture));
   frame.replaceChildren(preview, picture);
