@@ -410,7 +410,7 @@ def test_dates_in_the_words_are_chips_that_become_words_again(page):
         understood.get_by_role("button", name="taken 2019-07").click()
     assert page.input_value("#query") == '"a temple in July 2019"'
     page.wait_for_selector("#understood", state="hidden")
-    assert page.locator("#status").inner_text() == "52 photos, nearest first"
+    assert page.locator("#status").inner_text() == "None likely of 52"
     with answered(page, "/api/search"):
         page.fill("#query", "a temple in July 2019")
     with answered(page, "/api/search"):
