@@ -240,7 +240,9 @@ class Failure:
     since: datetime | None = None  # when the file as it is now first failed, UTC; None if that is not known
 
 
-SkipReason: TypeAlias = Literal["hidden", "excluded", "default", "own", "link", "cloud", "no decoder", "no picture"]
+SkipReason: TypeAlias = Literal[
+    "hidden", "excluded", "default", "own", "link", "system", "cloud", "no decoder", "no picture"
+]
 """Why a walk does not take a file or folder.
 
 hidden      its name begins with a dot, and `--hidden` is not given
@@ -248,6 +250,7 @@ excluded    `--exclude` names it
 default     DEFAULT_EXCLUDES names it
 own         clipsearch made it: a contact sheet or a picture of charts
 link        it is a link to a folder, and `--follow-links` is not given
+system      it is a file system of the machine itself, such as /proc
 cloud       its content is not on this machine; to read it would download it
 no decoder  it is a photo or a video of a kind that no installed decoder reads
 no picture  it is a file of another kind

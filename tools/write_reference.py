@@ -394,7 +394,8 @@ def left_alone_page() -> str:
     lines.append(
         "\nA folder that you name yourself is walked, whatever it is called. Contact sheets and pictures of charts that "
         "clipsearch has made are left alone too: they carry a mark in their comment. A gallery is an `.html` file, which is "
-        "no photo. Hidden files and folders are left alone as well; `--hidden` takes them."
+        "no photo. Hidden files and folders are left alone as well; `--hidden` takes them. No option makes it enter "
+        "file systems of the machine itself, such as `/proc`, `/sys` and `/dev`."
     )
     return _NOTE.format(source="list in clipsearch/indexing/default_excludes.py") + "\n".join(lines)
 

@@ -92,9 +92,11 @@ def nearest_index(start: Path) -> Path | None:
 
 
 def as_index(path: Path) -> Path:
-    """An index folder from what a user names: the folder itself, or the photo folder that holds it."""
+    """An index folder from what a user names: the folder itself, or the photo folder that it is of."""
     path = Path(os.path.abspath(os.path.expanduser(path)))
-    return path / INDEX_FOLDER if not _is_index(path) and _is_index(path / INDEX_FOLDER) else path
+    if _is_index(path):
+        return path
+    return next((index for index in (path / INDEX_FOLDER, _outside_index(path)) if _is_index(index)), path)
 
 
 def takes_index(folder: Path) -> bool:

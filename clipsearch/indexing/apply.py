@@ -73,7 +73,7 @@ class SyncReport:
     seconds: float = 0.0  # walk, model and all
     skipped: dict[str, int] = field(default_factory=dict)  # suffix → how many of `others`, most first; "" for no suffix
     links: int = 0  # links to folders, which are not followed
-    left_alone: int = 0  # folders of deleted or derived pictures, which are not walked
+    left_alone: int = 0  # folders of deleted or derived pictures, or of the machine itself, which are not walked
     own: int = 0  # pictures that clipsearch made from photos, and does not index
     left_out: dict[SkipReason, int] = field(
         default_factory=dict

@@ -18,6 +18,7 @@ LEFT_OUT_BECAUSE: dict[SkipReason, str] = {
     "hidden": "they are hidden (--hidden takes them)",
     "default": "they are in folders that are left alone (--no-default-excludes takes them)",
     "own": "clipsearch made them (--no-default-excludes takes them)",
+    "system": "they are in a file system of the machine itself, such as /proc",
     "link": "they are behind links to folders (--follow-links takes them)",
 }
 """How a sentence goes on after "because" if photos leave an index by the rules of its walk."""

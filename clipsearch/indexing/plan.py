@@ -254,7 +254,7 @@ def count_skipped(plan: SyncPlan, listing: Listing) -> None:
         plan.skipped.update(map(suffix_of, listing.other_files))
     if listing.skipped:
         plan.links += sum(reason == "link" for reason in listing.skipped.values())
-        plan.left_alone += sum(reason == "default" for reason in listing.skipped.values())
+        plan.left_alone += sum(reason in ("default", "system") for reason in listing.skipped.values())
 
 
 def is_read_archive(

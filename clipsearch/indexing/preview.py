@@ -130,6 +130,7 @@ _WHY: dict[SkipReason, str] = {
     "hidden": "hidden: use --hidden",
     "excluded": "--exclude",
     "own": "made by clipsearch: use --no-default-excludes",
+    "system": "a file system of the machine itself",
     "link": "a link to a folder: use --follow-links",
     "cloud": "only in the cloud: download it",
     "no picture": "no photo",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.indexing.system_folders import is_system_folder
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -146,6 +147,11 @@ def require_folder(folder: str) -> None:
         raise ClipsearchError(f"there is no folder {folder}{_did_you_mean(path)}")
     if not path.is_dir():
         raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
+    if is_system_folder(folder):
+        raise ClipsearchError(
+            f"{folder} is in a file system of the machine itself, such as /proc, /sys or /dev, which holds no photos and is "
+            "never indexed; give the folder that holds the photos"
+        )
 
 
 def require_sources(sources: Sequence[str | os.PathLike[str]], *, remote: bool) -> None:

@@ -18,6 +18,7 @@ from clipsearch._internal.windows import is_junction, is_misread, opened_as
 from clipsearch.images.file_types import has_image_signature, is_image_name, is_image_suffix
 from clipsearch.images.files import FAR, clamped
 from clipsearch.indexing.default_excludes import NO_MEDIA, default_exclude
+from clipsearch.indexing.system_folders import is_system_folder, system_devices
 from clipsearch.types import ImageFile, SkipReason
 
 _DATALESS = 0x40000000  # of st_flags on macOS, SF_DATALESS: the bytes are in iCloud
@@ -112,12 +113,13 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
     An unreadable folder has a listing with an error, and a file without a readable status is `unsure`: do not treat either as
     deleted. A missing folder has no listing. But if `root` itself disappears during the walk, like an unplugged drive, its
     folders have listings with an error. With `follow_links`, a folder with two paths (a loop, or a link beside its target) is
-    listed once.
+    listed once. File systems that hold no files, such as /proc, are never entered.
     """
     rules = rules or WalkRules()
     base = os.fspath(root)
     before = identity(base)
     seen: set[tuple[int, int]] = set()
+    system = system_devices()
     stack = [under]
     while stack:
         folder = stack.pop()
@@ -127,6 +129,9 @@ def list_images(root: str | os.PathLike[str], rules: WalkRules | None = None, un
             if here.st_ino and (here.st_dev, here.st_ino) in seen:
                 continue
             seen.add((here.st_dev, here.st_ino))
+            if here.st_dev in system:
+                yield Listing(folder, path, skipped={"": "system"})
+                continue
             with os.scandir(opened_as(path)) as scan:
                 entries = list(scan)
         except OSError as error:
@@ -242,6 +247,8 @@ def reason_passed_over(root: str, folder: str, rules: WalkRules) -> tuple[SkipRe
             return why, path
         if not rules.follow_links and (os.path.islink(path) or is_junction(path)):
             return "link", path
+        if is_system_folder(path):
+            return "system", path
         if rules.defaults and os.path.lexists(marker := os.path.join(path, NO_MEDIA)):
             return "default", marker
     return None
@@ -256,6 +263,8 @@ def why_passed_over(root: str, folder: str, rules: WalkRules) -> str:
     name = os.path.basename(path)
     if why == "link":
         return f"{path} is a link to a folder, which `clipsearch index` does not follow here"
+    if why == "system":
+        return f"{path} is a file system of the machine itself, which `clipsearch index` never enters"
     if name == NO_MEDIA:
         return f"`clipsearch index` passes over folders that have a {NO_MEDIA} file, as {os.path.dirname(path)} does"
     return f"`clipsearch index` passes over the folder {name}"

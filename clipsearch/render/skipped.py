@@ -45,7 +45,7 @@ def skipped_lines(files: Mapping[str, int], links: int, left_alone: int, own: in
     if links:
         yield f"skipped {counted_links(links)}: use --follow-links"
     if left_alone:
-        yield f"left alone {counted(left_alone, 'folder')} of deleted photos, thumbnails and the like"
+        yield f"left alone {counted(left_alone, 'folder')} of deleted photos, thumbnails, the system and the like"
     if own:
         yield f"left alone {counted(own, 'picture')} that clipsearch made"
 

@@ -48,13 +48,16 @@ def test_a_new_index_lies_in_the_first_folder_unless_one_is_above(photos, encode
     assert index_for((str(photos),), str(tmp_path / "x")) == tmp_path / "x"
 
 
-def test_photos_that_cannot_be_written_beside_have_their_index_in_the_data_folder(photos, encoder, monkeypatch):
+def test_photos_that_cannot_be_written_beside_have_their_index_in_the_data_folder(
+    photos, encoder, monkeypatch, tmp_path
+):
     monkeypatch.setattr("clipsearch.cli.find_index.takes_index", lambda folder: False)
     index = index_for((str(photos),))
     assert not index.is_relative_to(photos)
     with SearchEngine(index) as engine:
         engine.index(photos)
     assert find_index(start=photos / "trip") == index
+    assert find_index(str(photos), start=tmp_path) == index  # --index takes the photo folder, too
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write anywhere")

@@ -1,14 +1,18 @@
 """A walk skips deleted photos, pictures made from others, and clipsearch's own files."""
 
 import os
+import sys
 
 import pytest
 from PIL import Image
 
 from clipsearch._internal.commands import INDEX_FOLDER
+from clipsearch.engine import SearchEngine
+from clipsearch.errors import ClipsearchError
 from clipsearch.images.own_pictures import is_own_picture, mark
+from clipsearch.indexing import system_folders
 from clipsearch.indexing.default_excludes import DEFAULT_EXCLUDES, default_exclude
-from clipsearch.indexing.walk import WalkRules, find_images, list_images, why_passed_over
+from clipsearch.indexing.walk import WalkRules, find_images, list_images, reason_passed_over, why_passed_over
 from clipsearch.render.chart import Chart
 from clipsearch.render.chart_picture import charts_png, save_png
 from clipsearch.render.contact_sheet import save_contact_sheet
@@ -149,3 +153,64 @@ def test_a_photo_that_became_a_contact_sheet_leaves_the_index(engine, photos):
     report = engine.index()
     assert (report.own, report.removed, report.updated) == (1, 1, 0)
     assert "red.jpg" not in names(engine.search("red", top_k=10))
+
+
+MOUNTS = b"""22 27 0:9021 / /proc rw,relatime - proc proc rw
+23 27 0:9022 / /sys ro shared:7 master:2 - sysfs sysfs ro
+31 23 0:9023 / /sys/fs/cgroup rw - cgroup2 none rw
+27 1 254:0 / / rw - ext4 /dev/vda rw
+40 27 0:9030 / /mnt/nas\\040photos rw - nfs4 nas:/photos rw
+41 27 0:9031 / /mnt/phone rw - fuse.sshfs phone:/ rw
+a line of nonsense - proc
+"""
+
+
+@pytest.fixture
+def proc(tmp_path, monkeypatch):
+    """A folder with a photo, for which the system says that it is in the fake mount table's /proc."""
+    from types import SimpleNamespace
+
+    folder = tmp_path / "machine" / "proc"
+    save_photo(folder / "a.jpg")
+    save_photo(tmp_path / "machine" / "home" / "b.jpg")
+    (tmp_path / "mountinfo").write_bytes(MOUNTS)
+    monkeypatch.setattr(system_folders, "_MOUNTS", tmp_path / "mountinfo")
+    stat = os.stat
+
+    def fake(path, **options):
+        info = stat(path, **options)
+        if os.path.realpath(path) != str(folder):
+            return info
+        return SimpleNamespace(st_dev=os.makedev(0, 9021), st_ino=1, st_mode=info.st_mode, st_mtime_ns=0, st_size=0)
+
+    monkeypatch.setattr(os, "stat", fake)
+    return folder
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such file systems")
+def test_file_systems_of_the_machine_are_known_by_their_type(proc):
+    devices = system_folders.system_devices()
+    assert devices >= {os.makedev(0, minor) for minor in (9021, 9022, 9023)}
+    assert not devices & {os.makedev(254, 0), os.makedev(0, 9030), os.makedev(0, 9031)}  # a disk, a NAS, a phone
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such file systems")
+@pytest.mark.parametrize("rules", [WalkRules(), WalkRules(hidden=True, defaults=False, follow_links=True)])
+def test_a_walk_never_enters_file_systems_of_the_machine(proc, rules):
+    above = proc.parent
+    (above / "home" / "link").symlink_to(proc)
+    listings = list(list_images(above, rules))
+    assert [file.path for listing in listings for file in listing.files] == [str(above / "home" / "b.jpg")]
+    assert {"": "system"} in [listing.skipped for listing in listings]
+    assert reason_passed_over(str(above), "proc", rules) == ("system", str(proc))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such file systems")
+def test_a_file_system_of_the_machine_is_refused_and_one_inside_a_folder_is_named(proc, encoder):
+    with SearchEngine.open(proc.parent) as engine:
+        with pytest.raises(ClipsearchError, match=r"proc is in a file system of the machine itself"):
+            engine.index(proc)
+        report = engine.index(proc.parent)
+        assert (report.added, report.left_alone) == (1, 1)
+        skipped = engine.preview().skipped
+    assert [(file.path, file.reason) for file in skipped] == [(f"{proc}{os.sep}", "system")]

@@ -187,7 +187,7 @@ def test_the_summary_of_a_run_counts_what_was_skipped(engine, photos, tmp_path, 
         "skipped 1 .mov: pip install 'clipsearch[video]'",
         "skipped 3 files: 2 .json, 1 .aae",
         "skipped 1 link to a folder: use --follow-links",
-        "left alone 1 folder of deleted photos, thumbnails and the like",
+        "left alone 1 folder of deleted photos, thumbnails, the system and the like",
     ]
     _, output, _ = run_here("index", photos, "--json", cwd=tmp_path)
     assert list(json.loads(output))[-6:] == ["unreadable", "skipped", "links", "left_alone", "own", "left_out"]

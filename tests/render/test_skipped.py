@@ -45,7 +45,7 @@ def test_links_and_folders_that_are_left_alone():
     assert lines({}, links=1) == ["skipped 1 link to a folder: use --follow-links"]
     assert lines({}, 2, 3, 1) == [
         "skipped 2 links to folders: use --follow-links",
-        "left alone 3 folders of deleted photos, thumbnails and the like",
+        "left alone 3 folders of deleted photos, thumbnails, the system and the like",
         "left alone 1 picture that clipsearch made",
     ]
     assert lines({}) == []

@@ -1,0 +1,58 @@
+"""File systems that hold no files, such as /proc, /sys and /dev. Reading in them can change the machine, or never end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from clipsearch._internal.windows import opened_as
+
+_MOUNTS = Path("/proc/self/mountinfo")  # Linux: the mounted file systems, one a line
+_DEVICES = "/dev"  # on macOS and the BSDs, too; in containers it is a tmpfs, which its type does not give away
+
+# fmt: off
+_TYPES = frozenset(
+    {
+        "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "cpuset", "debugfs", "devpts", "devtmpfs",
+        "efivarfs", "functionfs", "fusectl", "hugetlbfs", "mqueue", "nfsd", "nsfs", "openpromfs", "proc", "pstore",
+        "resctrl", "rpc_pipefs", "securityfs", "selinuxfs", "smackfs", "sysfs", "tracefs", "usbfs", "xenfs"
+    }
+)
+# fmt: on
+
+
+def system_devices() -> frozenset[int]:
+    """The device numbers (`st_dev`) of the file systems that hold no files; empty on Windows.
+
+    Network disks, FUSE and memory disks are not among them: people keep photos there.
+    """
+    if sys.platform == "win32":
+        return frozenset()
+    devices = set()
+    try:
+        mounts = _MOUNTS.read_bytes().splitlines()
+    except OSError:  # not Linux, or /proc is not there
+        mounts = []
+    for line in mounts:
+        mount, _, source = line.partition(b" - ")
+        try:
+            major, minor = map(int, mount.split()[2].split(b":"))
+            if source.split()[0].decode("ascii", "replace") in _TYPES:
+                devices.add(os.makedev(major, minor))
+        except (IndexError, ValueError, OverflowError):
+            continue
+    try:
+        devices.add(os.stat(_DEVICES).st_dev)
+        devices.discard(os.stat("/").st_dev)
+    except OSError:
+        pass
+    return frozenset(devices)
+
+
+def is_system_folder(path: str) -> bool:
+    """Whether a path is in a file system that holds no files. A path that cannot be looked at is not."""
+    try:
+        return os.stat(opened_as(path)).st_dev in system_devices()
+    except OSError:
+        return False
