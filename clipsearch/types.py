@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -291,6 +292,13 @@ Operator: TypeAlias = Literal["=", "!=", "<", "<=", ">", ">=", "~"]
 NUMBERS: tuple[Field, ...] = ("width", "height", "megapixels", "size", "latitude", "longitude", "rating")
 """The fields whose values are numbers."""
 
+_LIMITS: dict[Field, tuple[float, float]] = {"rating": (-1, 5), "latitude": (-90, 90), "longitude": (-180, 180)}
+_CHOICES: dict[Field, tuple[str, ...]] = {
+    "orientation": ("landscape", "portrait", "square"),
+    "source": get_args(DateSource),
+}
+_NEVER_EMPTY: tuple[Field, ...] = ("name", "format", "camera", "keyword", "person", "label", "place")
+
 _WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one class
 
 
@@ -323,6 +331,15 @@ class Test:
             raise QueryError(f"{field} is a number, so ~ does not go with it; use = or <")
         if not is_number and field != "taken" and operator in ("<", "<=", ">", ">="):
             raise QueryError(f"{field} is a text, so {operator} does not go with it; use =, != or ~")
+        if field in _LIMITS:
+            require_number(field, self.value, *_LIMITS[field])
+        elif field in _CHOICES and operator != "~":
+            if str(self.value).lower() not in _CHOICES[field]:
+                article = "an" if field == "orientation" else "a"
+                choices = ", ".join(_CHOICES[field])
+                raise QueryError(f"{self.value!r} is not {article} {field}; give one of {choices}")
+        elif field in _NEVER_EMPTY and not str(self.value).strip():
+            raise QueryError(f"the {field} is empty; `{field} is known` asks whether there is one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -476,6 +493,10 @@ class Term:
                 f"not {short(content)}{memory}"
             )
         require_number("weight", self.weight)
+        if self.weight == 0 or not math.isfinite(self.weight):
+            raise QueryError(
+                f"the weight {self.weight:g} makes no sense; give a number above 0, or below 0 to avoid it"
+            )
 
     def __repr__(self) -> str:
         """With the size of a picture or an embedding in place of its values."""

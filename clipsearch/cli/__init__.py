@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from clipsearch import __version__
-from clipsearch.cli.exit_status import ExitStatus, leave
+from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus, leave, status_of
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import OutputFailed, current_folder, finish_output, note, prepare_streams, say_aside
-from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, StoreUnreachable
+from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         import_module(f"{__name__}.completion")  # it knows a shell more than click does
     with logging_to_standard_error():
         status = _run(arguments)
-    if status == ExitStatus.ERROR and not current_folder():
+    if status in (ExitStatus.ERROR, ExitStatus.TROUBLE) and not current_folder():
         note(FOLDER_GONE)
     try:
         finish_output(output)
@@ -172,7 +172,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         return ExitStatus.INTERRUPTED
     except ClipsearchError as error:
         note(str(error))
-        return ExitStatus.UNREACHABLE if isinstance(error, StoreUnreachable) else ExitStatus.ERROR
+        if (status := status_of(error)) != ExitStatus.ERROR:
+            return status
     except OSError as error:  # no space, no rights, a drive that has gone: the system's own words say it best
         if error.filename is not None or current_folder():
             note(str(error))
@@ -184,7 +185,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
             say_aside(traceback.format_exc())
         note(_unexpected(error))
-    return ExitStatus.ERROR
+    # With --fail-if-none, 1 says that no photo was found.
+    return ExitStatus.TROUBLE if FAIL_IF_NONE in (sys.argv if arguments is None else arguments) else ExitStatus.ERROR
 
 
 _MEMORY_MESSAGES = ("bad_alloc", "annot allocate memory", "failed to map segment", "can't start new thread")

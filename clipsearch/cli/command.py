@@ -28,6 +28,21 @@ class Option(click.Option):
         super().__init__(*arguments, **attributes)
         self.heading = heading
 
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Refuse a second value of an option that has one. Otherwise click takes the last, and ignores the others unsaid."""
+        super().add_to_parser(parser, ctx)
+        if self.multiple or self.is_flag or self.count:
+            return
+        rules = {name: parser._long_opt.get(name) or parser._short_opt.get(name) for name in self.opts}
+        for rule in {id(rule): rule for rule in rules.values() if rule}.values():
+            rule.process = functools.partial(self._take, rule.process, ctx)
+
+    def _take(self, process: Callable[[Any, Any], None], ctx: click.Context, value: Any, state: Any) -> None:
+        if self in state.order:
+            command, name = ctx.command.name, max(self.opts, key=len)
+            raise click.UsageError(f"`{command}` takes one {name}, and here are several: leave out all but one", ctx)
+        process(value, state)
+
     def get_help_extra(self, ctx: click.Context) -> Any:
         """Leave out the range of a number, which an error message tells."""
         extra = super().get_help_extra(ctx)

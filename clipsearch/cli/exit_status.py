@@ -9,6 +9,10 @@ import threading
 from enum import IntEnum
 from typing import NoReturn
 
+from clipsearch.errors import ClipsearchError, CollectionDamaged, StoreUnreachable
+
+FAIL_IF_NONE = "--fail-if-none"
+
 
 class ExitStatus(IntEnum):
     """How a command ended."""
@@ -17,6 +21,8 @@ class ExitStatus(IntEnum):
     """The command did what was asked."""
     ERROR = 1
     """Wrong use, or an error that the message explains. With --fail-if-none: no photo was found."""
+    TROUBLE = 2
+    """With --fail-if-none: wrong use, or an error that the message explains."""
     SOME_FAILED = 3
     """The command finished, but some files failed."""
     DAMAGED = 4
@@ -27,6 +33,14 @@ class ExitStatus(IntEnum):
     """The answer could not be written to standard output."""
     INTERRUPTED = 130
     """Ctrl-C interrupted the command."""
+
+
+_OF_ERRORS = {CollectionDamaged: ExitStatus.DAMAGED, StoreUnreachable: ExitStatus.UNREACHABLE}
+
+
+def status_of(error: ClipsearchError) -> ExitStatus:
+    """The exit status of a command that an error ends."""
+    return next((status for kind, status in _OF_ERRORS.items() if isinstance(error, kind)), ExitStatus.ERROR)
 
 
 _has_to_hurry = False

@@ -38,6 +38,12 @@ _INDEX = "An index or its photo folder. Default: the nearest at or above"
 class _OneFolder(click.types.StringParamType):
     """A folder's path. Of an option that may be repeated, a value of the environment is one folder, whatever signs it has."""
 
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path, unless it is empty: then a variable of the shell has no value."""
+        if not str(value).strip():
+            self.fail("it is empty; give an index or its photo folder", param, ctx)
+        return super().convert(value, param, ctx)
+
     def split_envvar_value(self, rv: str) -> list[str]:
         """The one folder."""
         return [rv]
@@ -50,6 +56,7 @@ def _index_option(text: str, names: str = "--index index_folder", **more: Any) -
         "`SearchEngine.open_many` in Python"
     )
     kind: dict[str, Any] = more or {"cls": Once, "advice": advice}
+    kind["type"] = _OneFolder()
     return option(names, "DIR", text, WHERE, envvar="CLIPSEARCH_INDEX", shell_complete=complete_index, **kind)
 
 
@@ -82,7 +89,6 @@ indexes_option = _index_option(
     "Index or its folder; repeatable. Default: nearest.",
     "--index index_folders",
     multiple=True,
-    type=_OneFolder(),
 )
 new_index_option = _index_option(f"{_INDEX} the first folder, then a new one in it.")
 device_option = option(
@@ -123,7 +129,7 @@ class SearchOptions:
     sort: Literal["score", "likely", "date", "oldest", "name"] = _order(
         "--sort",
         "ORDER",
-        "score (default), likely (matches first), date (newest), oldest or name.",
+        "score (default), likely, date, oldest or name.",
         type=click.Choice(["score", "likely", "date", "oldest", "name"]),
         default="score",
     )

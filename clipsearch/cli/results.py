@@ -15,7 +15,7 @@ import click
 from clipsearch._internal.commands import command
 from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
 from clipsearch.cli.complete import complete_folder
-from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus
 from clipsearch.cli.files import check_html, force_option, html_option, open_in_viewer, put_into, write_html
 from clipsearch.cli.options import paths_option, print0_option
 from clipsearch.cli.output import (
@@ -69,7 +69,7 @@ class ResultOptions:
     )
     html: str | None = html_option
     force: bool = force_option("--contact-sheet and --html")
-    fail_if_none: bool = flag("--fail-if-none", "Exit status 1 if no photo is found, as grep does.", OUTPUT)
+    fail_if_none: bool = flag(FAIL_IF_NONE, "Exit status 1 if no photo is found, as grep does.", OUTPUT)
 
     def __post_init__(self) -> None:
         flags = [flag for name, flag in _FORMATS.items() if getattr(self, name)]

@@ -11,6 +11,7 @@ Case does not matter for fields and words of the language. FIELD is a `Field` of
 "~" compares with a glob.
 A size may end in kB, MB or GB. A date may be a year, a month, a day or a minute (2024, 2024-07, 2024-07-15, 2024-07-15T12:30)
 and stands for all of that time: taken = 2024-07 is any moment of July, taken < 2024-07 any before, taken > 2024-07 any after.
+"=" and "!=" also compare dates and numbers with a range: 2019..2021, 2019.. or ..2021, both ends included.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
+from clipsearch._internal.arguments import require_number
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import QueryError
 from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS, VIDEO_FORMATS
@@ -50,7 +52,6 @@ _TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=
 _FIELDS = frozenset(get_args(Field))
 _ALBUM = "album"  # compared as a field, but what an album has is not a fact of photos
 _UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
-_ORIENTATIONS = ("landscape", "portrait", "square")
 _DEEPEST = 50  # brackets and "not" within each other
 
 
@@ -68,27 +69,44 @@ def chosen(
     people: Iterable[str] = (),
     min_width: int | None = None,
     min_height: int | None = None,
-    **texts: str | None,
+    **texts: str | Iterable[str] | None,
 ) -> tuple[Condition, ...]:
     """The usual filters as conditions that must all hold.
 
     In any of the folders, with any of the names, in any of the places, with all of the keywords and people, and so on. `texts`
     are taken, after, before, camera, near, within, rating, text, orientation, format, album and where, each None
-    if it is not wanted.
+    if it is not wanted. Each may be several: any of them for a name in ALTERNATIVES, otherwise all.
     """
-    alternatives = tuple(map(in_folder, folders)), tuple(map(named, names)), tuple(map(taken_at, places))
-    conditions: list[Condition] = [Either(either) for either in alternatives if either]
+    alternatives = map(in_folder, folders), map(named, names), map(taken_at, places)
+    conditions: list[Condition] = [condition for several in alternatives for condition in either(several)]
     conditions += [*map(keyworded, keywords), *map(showing, people)]
-    conditions += [read(text) for name, read in _READERS.items() if (text := texts.pop(name, None)) is not None]
+    for name, read in _READERS.items():
+        value = texts.pop(name, None)
+        several = [read(text) for text in ((value,) if isinstance(value, str) else value or ())]
+        conditions += either(several) if name in ALTERNATIVES and len(several) > 1 else several
     if texts:
         raise TypeError(f"there are no filters {', '.join(texts)}")
     least: tuple[tuple[Field, int | None], ...] = (("width", min_width), ("height", min_height))
-    conditions += [Test(field, ">=", pixels) for field, pixels in least if pixels is not None]
+    conditions += [at_least(field, pixels) for field, pixels in least if pixels is not None]
     return tuple(conditions)
+
+
+def either(conditions: Iterable[Condition]) -> list[Condition]:
+    """At least one of the conditions, as a list for joining: empty if there are no conditions."""
+    several = tuple(conditions)
+    return [Either(several)] if several else []
+
+
+def at_least(field: Field, pixels: float) -> Condition:
+    """At least so many pixels wide or high. QueryError below 1, which would ask for nothing."""
+    require_number(f"the least {field} in pixels", pixels, 1)
+    return Test(field, ">=", float(pixels))
 
 
 def in_folder(folder: str | os.PathLike[str]) -> Condition:
     """In a folder or anywhere below it. It may be a URL, or an archive."""
+    if not os.fspath(folder).strip():
+        raise QueryError("the folder is empty; give the path of a folder, or . for this one")
     if is_remote(os.fspath(folder)):
         return Below(os.fspath(folder).rstrip("/"))
     return Below(str(Path(os.path.abspath(os.path.expanduser(folder)))))
@@ -96,16 +114,16 @@ def in_folder(folder: str | os.PathLike[str]) -> Condition:
 
 def named(glob: str) -> Condition:
     """A file name, as a glob."""
-    return Test("name", "~", glob)
+    return Test("name", "~", _filled("name", glob))
 
 
 def taken_in(period: str) -> Condition:
-    """Taken within a date, 2024-07, or from one to another, 2024-06..2024-08, both included."""
-    first, _, last = period.partition("..")
-    start, end = _period(first)[0], _period(last or first)[1]
-    if start >= end:
+    """Taken within a date, 2024-07, or from one to another, 2024-06..2024-08, both included; 2024.. and ..2024 are open."""
+    first, last = _ends(period)
+    start, end = _period(first)[0] if first else None, _period(last)[1] if last else None
+    if start and end and start >= end:
         raise QueryError(f"{period!r} ends before it begins")
-    return _taken_within(start, end)
+    return _between("taken", start, "<", end)
 
 
 def taken_from(date: str) -> Condition:
@@ -120,7 +138,7 @@ def taken_before(date: str) -> Condition:
 
 def taken_by(text: str) -> Condition:
     """A camera whose name contains a text."""
-    return Test("camera", "~", f"*{literal_glob(text)}*")
+    return Test("camera", "~", f"*{literal_glob(_filled('camera', text))}*")
 
 
 def taken_near(text: str) -> Condition:
@@ -184,21 +202,16 @@ def showing(person: str) -> Condition:
 
 
 def _of_several(field: Field, text: str) -> Condition:
-    name = " ".join(text.split())
-    if not name:
-        raise QueryError(f"the {field} is empty; give a {field}")
+    name = " ".join(_filled(field, text).split())
     return Test(field, "~" if re.search(r"[*?\[]", name) else "=", name)
 
 
 def rated(text: str) -> Condition:
     """So many stars: 4, or from 2..4, 4.. or ..2."""
-    match = re.fullmatch(r"\s*(-1|[0-5])?\s*(\.\.)?\s*([0-5])?\s*", text)
+    match = re.fullmatch(r"\s*(-1|[0-5])?\s*(\.\.)?\s*(-1|[0-5])?\s*", text)
     if not match or not (match[1] or match[3]) or bool(match[3]) > bool(match[2]):
         raise QueryError(f"{text!r} is not a rating; give stars from 0 to 5, as 5, 4.. or 2..4; -1 is rejected")
-    if not match[2]:
-        return Test("rating", "=", float(match[1]))
-    limits: list[Condition] = [Test("rating", ">=", float(match[1]))] if match[1] else []
-    return All((*limits, *([Test("rating", "<=", float(match[3]))] if match[3] else [])))
+    return _numbers_in("rating", text)
 
 
 def containing(text: str) -> Condition:
@@ -217,8 +230,6 @@ def in_album(name: str) -> Condition:
 
 def oriented(orientation: str) -> Condition:
     """Landscape, portrait or square."""
-    if orientation.lower() not in _ORIENTATIONS:
-        raise QueryError(f"{orientation!r} is not an orientation; give one of {', '.join(_ORIENTATIONS)}")
     return Test("orientation", "=", orientation.lower())
 
 
@@ -227,7 +238,7 @@ def of_format(name: str) -> Condition:
 
     `raw` is any camera's, and `video` any film's.
     """
-    short = name.lower().lstrip(".")
+    short = _filled("format", name).strip().lower().lstrip(".")
     groups = {"raw": (*RAW_FORMATS, OTHER_RAW), "video": VIDEO_FORMATS}
     if short in groups:
         return Either(tuple(Test("format", "=", member) for member in groups[short]))
@@ -249,6 +260,38 @@ _READERS: dict[str, Callable[[str], Condition]] = {
     "album": in_album,
     "where": parse_where,
 }
+ALTERNATIVES = frozenset(_READERS.keys() - {"after", "before", "text", "where"})
+"""Names of filters of which several mean any of them."""
+
+
+def _filled(name: str, text: str) -> str:
+    if not text.strip():
+        raise QueryError(f"the {name} is empty; give a {name}")
+    return text
+
+
+def _ends(text: str) -> tuple[str, str]:
+    """The first and the last value of a range, "" for an open end; both are the same for one value."""
+    first, dots, last = (part.strip() for part in text.partition(".."))
+    if dots and not (first or last):
+        raise QueryError("the range .. has neither a beginning nor an end; give at least one, such as 2019..")
+    return first, last if dots else first
+
+
+def _numbers_in(field: Any, text: str) -> Condition:
+    """A number, or a range of numbers. QueryError if it ends before it begins."""
+    first, last = (_number(field, end) if end else None for end in _ends(text))
+    if ".." not in text:
+        return Test(field, "=", float(first or 0))
+    if first is not None and last is not None and first > last:
+        raise QueryError(f"{text!r} ends before it begins")
+    return _between(field, first, "<=", last)
+
+
+def _between(field: Any, start: str | float | None, operator: Operator, end: str | float | None) -> Condition:
+    """From a value up to another; None is an open end."""
+    limits: list[Condition] = [Test(field, ">=", start)] if start is not None else []
+    return All((*limits, *([Test(field, operator, end)] if end is not None else [])))
 
 
 def _period(text: str) -> tuple[str, str]:
@@ -280,6 +323,11 @@ def _number(field: str, text: str) -> float:
 
 
 def _test(field: Any, operator: Any, value: str) -> Condition:
+    if ".." in value and operator != "~" and field in ("taken", *NUMBERS):
+        if operator not in ("=", "!="):
+            raise QueryError(f"{value!r} is a range, so {operator} does not go with it; use = or !=")
+        inside = taken_in(value) if field == "taken" else _numbers_in(field, value)
+        return inside if operator == "=" else All((Known(field), Not(inside)))
     if field == "taken":
         return _taken_test(operator, value)
     if field == "place":
@@ -289,8 +337,6 @@ def _test(field: Any, operator: Any, value: str) -> Condition:
     if field in NUMBERS:
         return replace(Test(field, operator, 0.0), value=_number(field, value))
     test = Test(field, operator, value)
-    if field == "orientation" and operator != "~":
-        oriented(value)
     if field == "format" and operator != "~":
         of = of_format(value)
         return of if operator == "=" else Not(of)
@@ -316,15 +362,10 @@ def _taken_test(operator: Operator, value: str) -> Condition:
     if operator == "~":
         return Test("taken", "~", value)
     start, end = _period(value)
-    if operator == "=":
-        return _taken_within(start, end)
-    if operator == "!=":
-        return All((Known("taken"), Not(_taken_within(start, end))))
+    if operator in ("=", "!="):
+        inside = _between("taken", start, "<", end)
+        return inside if operator == "=" else All((Known("taken"), Not(inside)))
     return Test("taken", "<" if operator in ("<", "<=") else ">=", end if operator in ("<=", ">") else start)
-
-
-def _taken_within(start: str, end: str) -> Condition:
-    return All((Test("taken", ">=", start), Test("taken", "<", end)))
 
 
 _WORDS: dict[str, Callable[[str], Condition]] = {"contains": containing, "near": taken_near, "within": taken_within}

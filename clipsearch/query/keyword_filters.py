@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from numbers import Real
 from typing import Any, get_args
 
 from clipsearch._internal.arguments import listed, require_number, short
 from clipsearch.errors import QueryError
 from clipsearch.query import filters
-from clipsearch.types import Condition, Either, Field, Test
+from clipsearch.types import Condition, Field
 
 
 def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
@@ -21,11 +22,18 @@ def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
     conditions: list[Condition] = []
     for name, (read, is_any) in _OF_SEVERAL.items():
         several = [_read(name, read, value) for value in listed(wanted.pop(name, ()))]
-        conditions += [Either(tuple(several))] if is_any and several else several
+        conditions += filters.either(several) if is_any else several
     for name, read in _OF_ONE.items():
         if name in wanted:
-            conditions.append(_read(name, read, wanted.pop(name)))
+            several = [_read(name, read, value) for value in _values(name, wanted.pop(name))]
+            conditions += filters.either(several) if name in filters.ALTERNATIVES and len(several) > 1 else several
     return tuple(conditions)
+
+
+def _values(name: str, value: Any) -> Sequence[Any]:
+    """The values of a filter of which a list has several. A tuple is one value, and so is a list of numbers for a point."""
+    is_point = name in ("near", "within") and isinstance(value, list) and all(isinstance(part, Real) for part in value)
+    return value if isinstance(value, list) and name not in _SINGLE and not is_point else (value,)
 
 
 def _read(name: str, read: Callable[[Any], Condition], value: Any) -> Condition:
@@ -59,15 +67,15 @@ def _time(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:04}"
+        return str(value)
     return _text(value)
 
 
 def _range(read: Callable[[Any], str], value: Any) -> str:
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, tuple):
         if len(value) != 2:
             raise QueryError(f"it must be one value, or the first and the last, not {short(value)}")
-        return f"{read(value[0])}..{read(value[1])}"
+        return "..".join("" if end is None else read(end) for end in value)
     return read(value)
 
 
@@ -95,7 +103,7 @@ def _degrees(names: str, value: Any) -> str:
 def _at_least(field: Field) -> Callable[[Any], Condition]:
     def read(value: Any) -> Condition:
         require_number("it", value)
-        return Test(field, ">=", float(value))
+        return filters.at_least(field, value)
 
     return read
 
@@ -129,3 +137,6 @@ _OF_ONE: dict[str, Callable[[Any], Condition]] = {
     "album": _of_text(filters.in_album),
     "where": _where,
 }
+"""Filters that take one value, or a list if they are not in _SINGLE."""
+
+_SINGLE = ("after", "before", "min_width", "min_height")

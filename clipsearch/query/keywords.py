@@ -40,23 +40,27 @@ class SearchKeywords(TypedDict, total=False):
     hybrid: bool  # also look for the words in titles, keywords and texts
     in_: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None  # below this folder, or any of several
     name: str | Sequence[str] | None  # a glob of file names, or any of several
-    taken: Day | tuple[Day, Day] | None  # then, or from the first to the second: "2024-06..2024-08" too
+    taken: (
+        Day | tuple[Day | None, Day | None] | list[Day] | None
+    )  # then, or "2024-06..2024-08" or "2024..", or any of a list
     after: Day | None  # then or later
     before: Day | None  # before it begins
-    camera: str | None  # a part of the camera's name
+    camera: str | list[str] | None  # a part of the camera's name, or of any of several
     place: str | Sequence[str] | None  # a city, region or country, or any of several
     near: str | tuple[float, float] | tuple[float, float, float] | None  # latitude, longitude in degrees; km (or 1)
     within: str | tuple[float, float, float, float] | None  # south, west, north and east of a rectangle of a map
     keyword: str | Sequence[str] | None  # a keyword, or all of several
     person: str | Sequence[str] | None  # a person, or all of several
-    rating: int | str | tuple[int, int] | None  # stars: 5, "4..", or from the first to the second
-    text: str | None  # words and "phrases" in the photo's texts
+    rating: (
+        int | str | tuple[int | None, int | None] | list[int] | None
+    )  # stars: 5, "4..", or from the first to the second
+    text: str | list[str] | None  # words and "phrases" in the photo's texts
     min_width: int | None  # pixels
     min_height: int | None  # pixels
-    album: str | None  # the name of an album; "Favourites" is the album of the hearts
+    album: str | list[str] | None  # the name of an album, or any of several; "Favourites" is the album of the hearts
     orientation: Literal["landscape", "portrait", "square"] | None
-    format: str | None  # "jpeg", "heic", "raw", "video", ...
-    where: str | Condition | None  # an expression, such as "size > 5MB", or a Condition
+    format: str | list[str] | None  # "jpeg", "heic", "raw", "video", ..., or any of several
+    where: str | Condition | list[str | Condition] | None  # an expression, such as "size > 5MB", or a Condition
     relevant: bool  # the same as min_match=0.5
     min_match: float | None  # at least this probability, from 0 to 1
     min_score: float | None  # at least this cosine, from -1 to 1

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EMPTY = "the query is empty; describe the photo you are looking for"
 _WORD = re.compile(r'(?:\d*\.?\d+:)?"[^"]*"(?=\s|$)|\S+')
+_ONLY_WEIGHT = re.compile(r"(?:\d+\.?\d*|\.\d+):")
 _WEIGHT = re.compile(r"(\d+\.?\d*|\.\d+):(?=[^\s\d])")  # "12:30" is a time
 
 
@@ -102,6 +103,8 @@ def parse_terms(
 
 def _term(words: list[str], sign: int, picture: Callable[[str], str | os.PathLike[str] | Image]) -> Term:
     weight = 1.0
+    if len(words) == 1 and _ONLY_WEIGHT.fullmatch(words[0]):
+        raise QueryError(f"there is nothing after the weight {words[0]!r}; put it in double quotes to search for it")
     if prefix := _WEIGHT.match(words[0]):
         weight = float(prefix[1])
         words = [words[0][prefix.end() :], *words[1:]]

@@ -145,3 +145,38 @@ def test_stars_are_read_and_more_than_five_refused():
 def test_a_period_that_ends_before_it_begins():
     with pytest.raises(QueryError, match="ends before"):
         taken_in("2024..2023")
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        ("taken = 2019..", "taken >= 2019"),
+        ("taken = ..2010", "taken < 2011"),
+        ("width = 100..200", "width >= 100 and width <= 200"),
+        ("rating = 4..", "rating >= 4"),
+        ("size = ..2MB", "size <= 2MB"),
+    ],
+)
+def test_a_range_may_be_open(text, same):
+    found, wanted = parse_where(text), parse_where(same)
+    assert found == wanted or found == All((wanted,))
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "says"),
+    [
+        (taken_in, "2024..2019", "ends before it begins"),
+        (taken_in, "..", "neither a beginning nor an end"),
+        (rated, "3..2", "ends before it begins"),
+        (parse_where, "rating = 6", "rating must be a number from -1 to 5"),
+        (parse_where, "rating > 10", "rating must be a number"),
+        (parse_where, "latitude > 100", "latitude must be a number"),
+        (parse_where, "source = bogus", "'bogus' is not a source; give one of exif,"),
+        (parse_where, "width > 2..3", "is a range"),
+        (parse_where, "camera = ''", "the camera is empty"),
+        (taken_by, " ", "the camera is empty"),
+    ],
+)
+def test_a_value_is_checked_where_its_condition_is_made(read, text, says):
+    with pytest.raises(QueryError, match=says):
+        read(text)

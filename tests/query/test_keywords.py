@@ -97,7 +97,11 @@ def test_where_takes_a_condition():
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
-        ({"sort": "size"}, r"sort must be one of 'score', 'date', 'oldest' or 'name', not 'size'"),
+        ({"sort": "size"}, r"sort must be one of 'score', 'likely', 'date', 'oldest' or 'name', not 'size'"),
+        ({"min_width": -5}, "min_width: the least width in pixels must be a number"),
+        ({"taken": 24}, "taken: '24' is not a date"),
+        ({"rating": (3, 2)}, "rating: '3..2' ends before it begins"),
+        ({"camera": ""}, "camera: the camera is empty"),
         ({"min_match": 3}, "min_match must be a number from 0 to 1, not 3"),
         ({"min_match": "high"}, "min_match must be a number from 0 to 1, not 'high'"),
         ({"min_score": True}, "min_score must be a number"),
@@ -207,3 +211,9 @@ def test_parse_where_says_what_is_wrong_without_a_flag():
     with pytest.raises(QueryError) as raised:
         parse_where("widht > 3")
     assert str(raised.value).startswith("there is no field 'widht'")
+
+
+def test_a_list_is_any_of_several_and_a_tuple_is_a_range_that_may_be_open():
+    filters = Query.parse("a", taken=[2019, 2024], camera=["nikon", "canon"], rating=(4, None)).filters
+    assert filters == chosen(taken=["2019", "2024"], camera=["nikon", "canon"], rating="4..")
+    assert Query.parse("a", near=[48, 11]).filters == chosen(near="48,11")

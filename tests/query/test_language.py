@@ -77,3 +77,11 @@ def test_a_text_means_the_same_as_one_argument_or_several(arguments):
 def test_an_argument_that_is_the_name_of_a_file_stays_whole():
     words = shell_words(["2:me - you.jpg", "+", "a - b"], lambda name: name == "me - you.jpg")
     assert words == ["2:me - you.jpg", "+", "a", "-", "b"]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: parse_query("2:"), lambda: Term("cat", weight=0), lambda: parse_query("cat + 2:")]
+)
+def test_a_weight_of_nothing_is_refused(make):
+    with pytest.raises(QueryError, match="weight"):
+        make()

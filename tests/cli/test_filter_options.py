@@ -1,0 +1,73 @@
+"""Filters on the command line: ranges, repeated options, empty values, and the exit statuses that scripts tell apart."""
+
+import shutil
+
+import pytest
+
+from clipsearch.cli.exit_status import ExitStatus
+from tests.cli.running import run_here
+
+
+@pytest.fixture
+def indexed(indexed_photos, encoder):
+    """A folder of five photos with an index that knows colours."""
+    return indexed_photos
+
+
+@pytest.fixture
+def paths(indexed):
+    """The names that a list of photos by these filters has, in order."""
+
+    def run(*filters):
+        status, output, errors = run_here("query", *filters, "--sort", "name", "--paths", cwd=indexed)
+        assert status == 0, errors
+        return output.decode().split()
+
+    return run
+
+
+def refused(folder, *words):
+    status, output, errors = run_here(*words, cwd=folder)
+    assert status == ExitStatus.ERROR and output == b"", errors
+    return errors
+
+
+def test_several_values_of_a_filter_mean_any_of_them(indexed, paths):
+    jpegs, pngs = paths("--format", "jpeg"), paths("--format", "png")
+    assert jpegs and pngs
+    assert sorted(paths("--format", "jpeg", "--format", "png")) == sorted(jpegs + pngs)
+    both = paths("--orientation", "square", "--orientation", "landscape", "--orientation", "portrait")
+    assert sorted(both) == sorted(paths("--name", "*"))
+    assert paths("--where", "format = jpeg", "--where", "format = png") == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("-k", "1", "--top-k", "2"), ("--after", "2019", "--after", "2020"), ("--sort", "name", "--sort", "date")],
+)
+def test_a_second_value_of_an_option_that_has_one_is_refused(indexed, options):
+    assert f"`query` takes one {options[2] if options[2] != '-k' else '--top-k'}" in refused(
+        indexed, "query", "red", *options
+    )
+
+
+@pytest.mark.parametrize(
+    "option", ["--camera", "--in", "--format", "--place", "--keyword", "--album", "--name", "--index"]
+)
+def test_an_empty_value_is_refused(indexed, option):
+    assert "empty" in refused(indexed, "query", "red", option, "")
+
+
+def test_a_script_can_tell_a_mistake_from_an_empty_answer(indexed):
+    nothing = ("query", "--taken", "1950", "--fail-if-none")
+    assert run_here(*nothing, cwd=indexed)[0] == ExitStatus.ERROR
+    for wrong in (("--taken", "195x"), ("--colour",), ("--index", "nowhere")):
+        assert run_here(*nothing[:1], *wrong, "red", "--fail-if-none", cwd=indexed)[0] == ExitStatus.TROUBLE
+
+
+def test_every_command_says_by_its_status_that_the_index_is_damaged(indexed, tmp_path):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(indexed, damaged)
+    next(damaged.rglob("catalog.sqlite")).write_bytes(bytes(range(256)) * 50)
+    for words in (("query", "red"), ("stats",), ("status",), ("failures",), ("duplicates",), ("index", ".")):
+        assert run_here(*words, cwd=damaged)[0] == ExitStatus.DAMAGED, words
