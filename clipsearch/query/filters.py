@@ -422,8 +422,12 @@ class _Parser:
         kind, field, position = self._take("a field")
         field = field.lower()
         if kind != "word" or field not in (*_FIELDS, _ALBUM):
-            known_fields = ", ".join(sorted((*_FIELDS, _ALBUM)))
-            self._fail(f"there is no field {field!r}; there are {known_fields}", position)
+            from difflib import get_close_matches  # a right filter does not need it
+
+            known_fields = sorted((*_FIELDS, _ALBUM))
+            meant = get_close_matches(field, known_fields, 1, 0.7)
+            advice = f"did you mean {meant[0]}?" if meant else f"there are {', '.join(known_fields)}"
+            self._fail(f"there is no field {field!r}; {advice}", position)
         if field != _ALBUM and self._skip("is"):
             is_not = self._skip("not")
             if not self._skip("known"):

@@ -81,8 +81,12 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords, stackl
     """
     wanted: dict[str, Any] = {name: value for name, value in keywords.items() if value is not None}
     if unknown := wanted.keys() - SearchKeywords.__annotations__.keys():
-        known = ", ".join(SearchKeywords.__annotations__)
-        raise TypeError(f"a search has no keyword {', '.join(sorted(unknown))}; it has {known}")
+        from difflib import get_close_matches  # a right search does not need it
+
+        known = [*SearchKeywords.__annotations__, "top_k"]
+        meant = [get_close_matches(name.replace("_", ""), known, 1, 0.7) for name in sorted(unknown)]
+        advice = f"did you mean {', '.join(map(''.join, meant))}?" if all(meant) else f"it has {', '.join(known)}"
+        raise TypeError(f"a search has no keyword {', '.join(sorted(unknown))}; {advice}")
     query = Query(()) if content is None else _parsed(content, stacklevel + 1)
     if not wanted:
         return query

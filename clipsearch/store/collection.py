@@ -89,7 +89,7 @@ class Collection:
         with contextlib.ExitStack() as undo:
             if writable:
                 require_own_files(self.folder)
-                with telling_unwritable(self.folder):
+                with telling_unwritable(self.folder, is_new=not has_catalog(self.folder)):
                     _make_folder(self.folder / "segments")
                     self._lock = WriterLock(self.folder / "writer.lock", on_busy)
                 undo.callback(self._release)

@@ -319,6 +319,14 @@ def _require_own_schema(database: Database, expected: _Columns) -> None:
             raise CollectionDamaged(f"the catalog's table {table} has other columns than clipsearch gives it")
 
 
+def _is_full(folder: Path) -> bool:
+    """Whether a disk has no room for the file that SQLite's readers share."""
+    try:
+        return shutil.disk_usage(folder).free < 1 << 16
+    except OSError:
+        return False
+
+
 def _connect(path: Path, create: bool) -> Database:
     attempts = ["mode=rwc"] if create else ["mode=rw", "mode=ro", "mode=ro&immutable=1"]  # the last: a read-only disk
     for attempt in attempts:
@@ -345,6 +353,10 @@ def _connect(path: Path, create: bool) -> Database:
             if copy:
                 copy.cleanup()
             if isinstance(error, CollectionDamaged) or attempt == attempts[-1]:
+                if not isinstance(error, CollectionDamaged) and _is_full(path.parent):  # SQLite says: disk I/O error
+                    raise CollectionError(f"{path}: no space left on the disk of the index; {_FREE_SOME}") from error
+                if isinstance(error, CollectionError) and not isinstance(error, CollectionDamaged):
+                    raise type(error)(f"{path}: {error}") from error
                 known = type(error) if isinstance(error, CollectionError) else CollectionDamaged  # or a disk's trouble
                 raise known(f"{path} is not a readable catalog: {error}") from error
         else:
@@ -384,13 +396,18 @@ _OF_DAMAGE = (
 """Parts of an OperationalError's text if values are not what clipsearch writes."""
 
 
+_FREE_SOME = "what was committed before is safe. Free some space, and run this again"
+
+
 def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
     text = str(error)
     if "locked" in text:
         return CollectionBusy(f"another process is in the middle of writing to the index ({text}); try again")
     if any(words in text for words in _OF_DAMAGE):
         return CollectionDamaged(f"the index's catalog is damaged ({text:.200}); {WHAT_TO_DO}")
-    if isinstance(error, sqlite3.OperationalError):  # no space, no rights, no such device
+    if "is full" in text:
+        return CollectionError(f"no space left on the disk of the index ({text}); {_FREE_SOME}")
+    if isinstance(error, sqlite3.OperationalError):  # no rights, no such device
         return CollectionError(
             f"the index's catalog cannot be used ({text}); what was committed before is safe. Check that its disk is there, "
             "has room and may be written to, and run this again"

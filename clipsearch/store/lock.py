@@ -80,15 +80,16 @@ class WriterLock:
 
 
 @contextlib.contextmanager
-def telling_unwritable(folder: Path) -> Iterator[None]:
-    """Raise CollectionError, with what to do, if an index folder cannot be written to."""
+def telling_unwritable(folder: Path, *, is_new: bool) -> Iterator[None]:
+    """Raise CollectionError, with what to do, if an index folder cannot be written to. A new index may be elsewhere."""
     try:
         yield
     except OSError as error:
-        raise CollectionError(
-            f"cannot write an index at {folder}: {error.strerror or error}. Make the folder writable, or name another one "
-            "with --index"
-        ) from error
+        reason = f"cannot write an index at {folder}: {error.strerror or error}"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CollectionError(f"{reason}. Free some space, and run this again") from error
+        another = ", or name another one with --index" if is_new else ""
+        raise CollectionError(f"{reason}. Make the folder writable{another}") from error
 
 
 def _holder(path: Path) -> str:

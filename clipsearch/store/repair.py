@@ -56,7 +56,7 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     with nothing changed, if the model or the folders cannot be recovered.
     """
     require_own_files(folder)
-    with telling_unwritable(folder):
+    with telling_unwritable(folder, is_new=False):
         lock = WriterLock(folder / "writer.lock")
     try:
         finish_replacement(folder)

@@ -111,7 +111,7 @@ def test_where_takes_a_condition():
         ({"taken": (1, 2, 3)}, "taken: it must be one value, or the first and the last"),
         ({"near": (91, 0)}, "near: '91.0,0.0' is not a place"),
         ({"near": ("a", "b")}, "near: each of latitude, longitude and km must be a number"),
-        ({"where": "widht > 3"}, "where: there is no field 'widht'"),
+        ({"where": "widht > 3"}, r"where: there is no field 'widht'; did you mean width\?"),
         ({"where": 5}, r"where: it must be a text \(str\), not 5"),
         ({"min_width": "wide"}, "min_width: it must be a number"),
         ({"orientation": "diagonal"}, "orientation: 'diagonal' is not an orientation"),
@@ -131,6 +131,8 @@ def test_wrong_values_fail_at_once_in_words_of_python(keywords, message):
 def test_an_unknown_keyword_is_named_with_the_known_ones(engine):
     with pytest.raises(TypeError, match="no keyword colour; it has like, unlike"):
         engine.search("dog", colour="red")
+    with pytest.raises(TypeError, match=r"no keyword topk; did you mean top_k\?"):
+        engine.search("dog", topk=3)
 
 
 @pytest.mark.parametrize("content", [5, b"\xff\xd8", ["a", "dog"], {"text": "a dog"}])

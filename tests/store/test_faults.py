@@ -4,6 +4,7 @@ import errno
 import os
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,5 +154,25 @@ def test_a_repair_of_an_index_that_cannot_be_written_to_says_what_to_do(tmp_path
         raise OSError(30, "Read-only file system", str(path))
 
     monkeypatch.setattr("clipsearch.store.repair.WriterLock", refuse)
-    with pytest.raises(CollectionError, match=r"cannot write an index at .*Read-only file system.*--index"):
+    with pytest.raises(
+        CollectionError, match=r"cannot write an index at .*Read-only file system\. Make the folder writable$"
+    ):
         repair(tmp_path)
+
+
+def test_a_full_disk_is_called_full(index, monkeypatch):
+    with Collection(index, writable=True) as collection:
+        collection._catalog._db.execute("PRAGMA max_page_count = 1")  # as many pages as there are
+        with pytest.raises(CollectionError, match=r"no space left on the disk of the index .* is safe\. Free some"):
+            for number in range(5):
+                add(collection, [f"{number}-{name}.jpg" for name in range(500)], random_units(500, 16, seed=number))
+                collection.commit()
+
+    def connect(*_, **options):
+        raise database.sqlite3.OperationalError("disk I/O error")
+
+    monkeypatch.setattr(database.sqlite3, "connect", connect)
+    monkeypatch.setattr(database.shutil, "disk_usage", lambda folder: SimpleNamespace(free=4096))
+    with pytest.raises(CollectionError, match=r"no space left on the disk of the index; what was") as caught:
+        Catalog(index / "catalog.sqlite")
+    assert "readable" not in str(caught.value)
