@@ -137,10 +137,17 @@ def test_only_this_area_is_what_is_seen(page, address):
     considered = json.load(urlopen(f"{address}/api/images?within={within}&top_k=9"))["considered"]
     assert considered == len(shown(page)) < 4
     chip = page.locator("#filter-chips button").first
-    assert chip.inner_text().startswith("area of ") and " km \u00d7 " in chip.inner_text()
+    assert chip.locator("bdi").inner_text() == "area on the map"  # thousands of kilometres say nothing
     with answered(page):
         chip.click()
     assert "within" not in page.url
+    for _ in range(4):
+        page.get_by_label("Zoom in").click()
+    with answered(page):
+        page.get_by_role("button", name="Only this area").click()
+    assert re.fullmatch(r"area of [\d,]+ km \u00d7 [\d,]+ km", chip.locator("bdi").inner_text())
+    with answered(page):
+        chip.click()
     for _ in range(12):
         page.get_by_label("Zoom out").click()
     page.wait_for_function("() => document.querySelectorAll('.mark').length > 1")
