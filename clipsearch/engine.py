@@ -595,6 +595,8 @@ class SearchEngine(Searcher):
             from clipsearch.indexing import roots
 
             roots.require_sources(sources, remote=remote)
+            if not sources and self.index_folder.name == INDEX_FOLDER:
+                roots.require_folder(str(self.index_folder.parent))
             self._model.for_new_index()
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             fingerprint = collection.fingerprint

@@ -632,7 +632,8 @@ class Hit:
     def __repr__(self) -> str:
         """Without the photo's facts."""
         match = "" if self.match is None else f", match={self.match:.2f}"
-        return f"<Hit {self.rank}: {self.path}, score={self.score:.3f}{match}>"
+        score = "" if math.isnan(self.score) else f", score={self.score:.3f}"
+        return f"<Hit {self.rank}: {self.path}{score}{match}>"
 
     @property
     def path(self) -> str:

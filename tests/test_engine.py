@@ -1,5 +1,6 @@
 """SearchEngine, as library users call it."""
 
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -278,3 +279,21 @@ def test_smart_queries_know_the_people_and_places_of_the_index(engine):
     hits = engine.search(Query((Term("red in France"),), smart=True))
     assert [hit.record.file.name for hit in hits] == ["red.jpg"]
     assert str(hits.explanation.understood) == "place: France, looking for: red"
+
+
+def test_a_mistyped_folder_is_not_made_and_a_photo_folder_gets_its_own_index(photos, encoder, tmp_path):
+    typo = tmp_path / "Pohtos"
+    with SearchEngine.open(typo) as engine, pytest.raises(ClipsearchError, match=r"there is no folder .*Pohtos"):
+        engine.index()
+    assert not typo.exists()
+    for folder, words in (
+        (typo / ".clipsearch", "because there is no folder"),
+        (photos, f"to make it: clipsearch index {re.escape(str(photos))}$"),
+        (photos / "red.jpg", r"red\.jpg is a file; name the folder"),
+    ):
+        with pytest.raises(CollectionNotFound, match=words):
+            SearchEngine(folder).search("red")
+    with SearchEngine.open(photos) as engine:
+        engine.index()
+    with pytest.raises(CollectionNotFound, match=r"a folder of photos: its index is .*\.clipsearch"):
+        SearchEngine(photos).search("red")

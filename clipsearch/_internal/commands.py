@@ -11,7 +11,7 @@ from pathlib import Path
 _PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,./:;=@+\\-]+")
 _PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
 _PARAMETER = re.compile(
-    r"`(diverse|hybrid|index|min_match|min_score|model|precision|relevant|store|text_model|where)"
+    r"`(device|diverse|hybrid|index|min_match|min_score|model|precision|relevant|store|text_model|where)"
     r"""(?:=["']?([^`"']*)["']?)?`"""
 )
 _WITHOUT_INDEX = ("models", "eval")
@@ -41,10 +41,35 @@ def command(*words: str | os.PathLike[str], index: str | os.PathLike[str] | None
 
 
 def how_to_make(index: Path) -> str:
-    """The command that makes an index there: of the folder that holds it, or of PHOTOS."""
+    """The command that makes an index there: of the folder that holds it, of a folder with files itself, or of PHOTOS."""
     if index.name == INDEX_FOLDER and index.parent.is_dir():
         return command("index", index.parent)
+    if is_in_use(index):  # an index among photos would be in their way
+        return command("index", index)
     return command("index", PHOTOS, index=index)
+
+
+def is_in_use(folder: Path) -> bool:
+    """Whether a folder holds files or folders that are not what is left of an index, such as photos."""
+    try:
+        return folder.name != INDEX_FOLDER and any(folder.iterdir()) and not (folder / "segments").exists()
+    except OSError:
+        return False
+
+
+def no_index(index: Path) -> str:
+    """A message that there is no index in a folder: why not, and how to make one."""
+    photos = index.parent if index.name == INDEX_FOLDER else index
+    if photos.is_file():
+        return f"{photos} is a file; name the folder of the photos, or that of their index"
+    if photos != index and not photos.is_dir():
+        return f"there is no index at {index}, because there is no folder {photos}; check its name"
+    if (index / INDEX_FOLDER).is_dir():
+        return (
+            f"there is no index at {index}, which is a folder of photos: its index is {index / INDEX_FOLDER}, and "
+            "SearchEngine.open finds it"
+        )
+    return f"there is no index at {index}; to make it: {how_to_make(index)}"
 
 
 def with_flags(text: str) -> str:

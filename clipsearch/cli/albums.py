@@ -10,10 +10,10 @@ import click
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.commands import command as command_text
 from clipsearch.cli.choose_index import open_engine
-from clipsearch.cli.command import OUTPUT, argument, command, option
+from clipsearch.cli.command import OUTPUT, argument, command, flag, option
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import force_option
-from clipsearch.cli.options import index_option, json_option, print0_option
+from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import note, print_json, print_paths, print_report
 from clipsearch.errors import SidecarError
 from clipsearch.render.json_output import photo_to_json
@@ -37,7 +37,7 @@ def albums(
     force: bool = force_option("--m3u"),
     index_folder: str | None = index_option,
     as_json: bool = json_option,
-    print0: bool = print0_option,
+    print0: bool = flag("-0 --print0", "End paths with NULs.", OUTPUT),
 ) -> int:
     """The albums that were made on the page, and the paths of the photos in one.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command, how_to_make, quoted
+from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command, how_to_make, is_in_use, quoted
 from clipsearch.cli.find_index import find_index, index_for, last_used_index, nearest_index
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import note, remark
@@ -132,12 +132,15 @@ def _require_index(index: Path, given: str | None) -> None:
             f"there is no index in {_named(given)}, but the index {around} is of a folder above it. To search only "
             f"there: --index {quoted(around)} --in {quoted(index)}"
         )
-    if index.name != INDEX_FOLDER and index != Path(index.anchor) and _holds_photos(index):
+    if index.name != INDEX_FOLDER and index != Path(index.anchor) and is_in_use(index):
         raise CollectionNotFound(
             f"there is no index in {_named(given)}. To index the photos in that folder: {command('index', index)}"
         )
-    legend = f" ({PHOTOS} is your photo folder)" if index.name != INDEX_FOLDER or not index.parent.is_dir() else ""
-    raise CollectionNotFound(f"there is no index at {_named(given)}. To make it: {how_to_make(index)}{legend}")
+    photos = index.parent if index.name == INDEX_FOLDER else index
+    missing = "" if photos.is_dir() else f", because there is no folder {photos}"
+    how = how_to_make(index)
+    legend = f" ({PHOTOS} is your photo folder)" if f" {PHOTOS} " in how else ""
+    raise CollectionNotFound(f"there is no index at {_named(given)}{missing}. To make it: {how}{legend}")
 
 
 def _named(given: str | None) -> str:

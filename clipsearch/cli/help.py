@@ -43,8 +43,10 @@ def help_(
 
     Topics: query-language, filters, exit-statuses, environment.
     """
-    if len(names) == 1 and names[0] in TOPICS:
-        say(topic_text(names[0]))
+    if names and names[0] in TOPICS:
+        if len(names) > 1:
+            raise click.UsageError(f"{names[0]} is a topic; give its name alone: {commands.command('help', names[0])}")
+        say(topic_text(names[0]).removeprefix("# "))
         return
     inner = click.get_current_context().find_root()
     for name in names:

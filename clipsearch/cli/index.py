@@ -355,7 +355,8 @@ def _show(
         )
     note_failures(report.unreadable)
     name = engine.model_name or ""
-    value = {"index": str(engine.index_folder), "model": name, **asdict(report)}
+    was_made = not (is_new and _is_empty(report))
+    value = {"index": str(engine.index_folder) if was_made else None, "model": name, **asdict(report)}
     later = {key: value.pop(key) for key in ("unreadable", "skipped", "links", "left_alone", "own", "left_out")}
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
 
 from clipsearch._internal.arguments import require_one_of
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.devices import require_device
 from clipsearch.encoders.recommended import MINI
 from clipsearch.encoders.registry import (
     canonical_name,
@@ -15,7 +17,7 @@ from clipsearch.encoders.registry import (
     local_folder,
     require_trusted_model,
 )
-from clipsearch.errors import ModelError
+from clipsearch.errors import ClipsearchWarning, ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +41,10 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     "auto" (CUDA, else MPS, else CPU) or a torch device; `mini` always runs on the CPU. `precision` applies to pictures: "fp32",
     "bf16", "int8", or "auto". An index with "auto" measures its first photos to choose; an encoder of its own uses fp32.
 
-    Raises ModelError if there is no such model or it cannot be loaded. Weights are read from safetensors only, and no code
-    that comes with a checkpoint ever runs.
+    Raises ModelError if there is no such model or device, or the model cannot be loaded. Weights are read from safetensors
+    only, and no code that comes with a checkpoint ever runs.
     """
+    require_device(device)
     name = canonical_name(os.fspath(name_or_path))
     require_one_of("precision", precision, ("auto", *PRECISIONS), ModelError)
     if name == MINI:
@@ -49,6 +52,10 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
 
         if precision not in ("auto", "int8"):
             raise ModelError(f"{MINI!r} runs in int8 only; leave the precision out")
+        if device not in ("auto", "cpu"):
+            warnings.warn(
+                f"{MINI!r} runs on the CPU; it does not use the device {device}", ClipsearchWarning, stacklevel=2
+            )
         return MiniEncoder()
     from clipsearch.encoders.checkpoint import Checkpoint
 

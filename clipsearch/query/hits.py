@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
+from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, overload
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.types import Hit, ImageRecord, Query
+from clipsearch.types import Hit, ImageRecord, Query, Term
 
 if TYPE_CHECKING:
     import pandas
@@ -61,6 +62,13 @@ class Explanation:
 _FEW = 3  # hits that a repr names
 
 
+def _shown(term: Term) -> str:
+    """A term for a repr, as the query language writes it: 2:'snow' counts twice. Its sign is left to the caller."""
+    content = repr(term.content) if isinstance(term.content, str) else repr(replace(term, weight=1.0))
+    size = abs(term.weight)
+    return content if size == 1 else f"{size:g}:{content}"
+
+
 class Hits(list[Hit]):
     """A list of hits with their query and how they were found."""
 
@@ -84,11 +92,13 @@ class Hits(list[Hit]):
         """The number of hits, the query and the first names."""
         from clipsearch.render.explain import condition_text
 
-        parts = [f"{term.content!r}" if isinstance(term.content, str) else f"{term!r}" for term in self.query.terms]
+        terms = "".join(f" {'-' if term.weight < 0 else '+'} {_shown(term)}" for term in self.query.terms)
+        parts = [terms.removeprefix(" + ").strip()] if terms else []
         parts += map(condition_text, self.query.filters)
-        names = [f"{hit.record.file.name} {hit.score:.3f}" for hit in self[:_FEW]]
-        more = ", ..." if len(self) > _FEW else ""
-        return f"<Hits: {len(self)} for {' and '.join(parts)}: {', '.join(names)}{more}>"
+        asked = f" for {' and '.join(parts)}" if parts else ""
+        names = [hit.record.file.name + ("" if isnan(hit.score) else f" {hit.score:.3f}") for hit in self[:_FEW]]
+        found = f": {', '.join(names)}" if names else ""
+        return f"<Hits: {len(self)}{asked}{found}{', ...' if len(self) > _FEW else ''}>"
 
     def explain(self) -> dict[str, Any]:
         """The query and how the answer came about, in the values that JSON has."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from clipsearch.encoders import canonical_name, choose_default_model, load_encoder, require_trusted_model
 from clipsearch.encoders.base import NO_TEXT_MODEL
+from clipsearch.encoders.devices import require_device
 from clipsearch.errors import ModelMismatch
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class IndexModel:
     """The encoder of an index: chosen by name or by the index, loaded once, and always checked against the index."""
 
     def __init__(self, name: str | None, device: str, precision: str, text_model: str | None = None) -> None:
+        require_device(device)
         self.name = name and canonical_name(name)
         self.text_model = text_model and canonical_name(text_model)
         self.device = device

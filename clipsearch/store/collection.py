@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from clipsearch._internal.atomic_files import sync_folder
 from clipsearch._internal.checksums import file_sha256
-from clipsearch._internal.commands import PHOTOS, command, how_to_make
+from clipsearch._internal.commands import PHOTOS, command, no_index
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound, ModelMismatch
 from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
@@ -85,7 +85,7 @@ class Collection:
         self.home = home or self.folder
         self._lock: WriterLock | None = None
         if not writable and not has_catalog(self.folder):
-            raise CollectionNotFound(f"there is no index at {self.folder}; to make it: {how_to_make(self.folder)}")
+            raise CollectionNotFound(no_index(self.folder))
         with contextlib.ExitStack() as undo:
             if writable:
                 require_own_files(self.folder)

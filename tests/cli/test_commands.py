@@ -163,7 +163,9 @@ def test_status_and_failures_and_exit_status_3(clipsearch, indexed):
 
 
 def test_forget(clipsearch, indexed):
-    assert clipsearch("forget", indexed / "trip", cwd=indexed)[1] == "forgot 1 photo\n"
+    _, output, errors = clipsearch("forget", indexed / "trip", cwd=indexed)
+    assert output == "forgot 1 photo\n"
+    assert f"adds {indexed / 'trip'} again; to keep it out: clipsearch index {indexed} --exclude trip\n" in errors
     assert clipsearch("forget", indexed / "trip", cwd=indexed)[0] == 1
 
 
@@ -215,7 +217,8 @@ def test_ctrl_c_asks_eval_to_stop(clipsearch, photos, monkeypatch, line, options
         (["query", "https://example.org/a.jpg"], "--allow-url"),
         (["similar", "missing.jpg"], "there is no file missing.jpg"),
         (["query", "x", "-k", "0"], "not in the range"),
-        (["query", "x", "--index", "nowhere"], "there is no index at"),
+        (["query", "x", "--index", "nowhere"], "there is no index at nowhere, because there is no folder"),
+        (["index", ".", "--device", "banana"], "--device must be auto, cpu, cuda"),
         (["query", "x"], "clipsearch index FOLDER"),
         (["query", " "], "empty"),
         (["index", "nowhere"], "there is no folder"),

@@ -13,7 +13,7 @@ from clipsearch import ClipsearchWarning, load_encoder
 from clipsearch.encoders import hub
 from clipsearch.encoders.checkpoint import Checkpoint, read_pixel_spec
 from clipsearch.encoders.unread import unread_words
-from clipsearch.errors import ModelError, QueryError
+from clipsearch.errors import ClipsearchWarning, ModelError, QueryError
 from tests.conftest import PHOTOS, SHARED
 from tests.encoders.support import MAKERS, TEXTS, save_checkpoint
 from tests.lazy import LazyModule
@@ -125,8 +125,13 @@ def test_bytes_of_sentencepiece_are_parts_of_characters(tmp_path, monkeypatch):
 
 
 def test_a_device_that_is_not_there_is_a_clear_error(checkpoint):
-    with pytest.raises(ModelError, match="device 'nonsense'"):
-        load_encoder(checkpoint, device="nonsense")
+    for name in ("nonsense", "gpu", "", "cuda:", None):
+        with pytest.raises(ModelError, match=r"`device` must be auto, cpu, cuda"):
+            load_encoder(checkpoint, device=name)
+    with pytest.raises(ModelError, match="device 'xpu:99' cannot be used here"):
+        load_encoder(checkpoint, device="xpu:99")
+    with pytest.warns(ClipsearchWarning, match="'mini' runs on the CPU; it does not use the device cuda"):
+        load_encoder("mini", device="cuda")
 
 
 def test_the_same_weights_elsewhere_are_the_same_model(checkpoint, tmp_path):

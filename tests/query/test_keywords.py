@@ -205,6 +205,10 @@ def test_hits_say_what_they_are_and_a_part_of_them_is_hits(engine):
     assert repr(engine.search("red", where="format = png")) == "<Hits: 1 for 'red' and format = PNG: grey.png 0.681>"
     assert isinstance(hits[:3], Hits) and len(hits[:3]) == 3 and hits[:3].query is hits.query
     assert isinstance(hits[::-1], Hits) and hits[-1] is hits[::-1][0]
+    unlike = engine.search("2:red - green", unlike="a dog", near=(0, 0))
+    assert repr(unlike) == "<Hits: 0 for 2:'red' - 'green' - 'a dog' and within 1 km of 0,0>"
+    assert repr(engine.search(where="format = png")) == "<Hits: 1 for format = PNG: grey.png>"
+    assert "score" not in repr(engine.search(where="format = png")[0])
     assert repr(hits[0]).startswith(f"<Hit 1: {hits[0].path}, score=1.000, match=")
     assert hits[:2].explain()["images"] == 5 and "<figure" in hits[:2]._repr_html_()
 
