@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import sys
@@ -9,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,7 +29,7 @@ from clipsearch.errors import ClipsearchError, ImageError, QueryError
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.language import parse_terms, shell_words, split_words
 from clipsearch.render.text import printable
-from clipsearch.types import Below, Condition, Query, Term, Test, literal_glob
+from clipsearch.types import Below, Condition, Either, Query, Term, Test, literal_glob
 
 if TYPE_CHECKING:
     from clipsearch.client import Client
@@ -38,6 +39,25 @@ if TYPE_CHECKING:
 _part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR, shell_complete=complete_file)
 _photo = partial(option, multiple=True, metavar="PHOTO", heading=LOOK_FOR, shell_complete=complete_file)
 _MARKS = re.compile(r"\s*[+-]\d+(?:\s+[+-]\d+)*\s*")  # "+2 -5": the ranks of hits that are right or wrong
+
+
+class _Probability(click.types.FloatParamType):
+    """A number from 0 to 1, or a percentage as results print it."""
+
+    name = "probability"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. A usage error says what to write."""
+        text = str(value).strip()
+        try:
+            number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= 1:
+            self.fail(
+                f"{value!r} is not a probability; give a number from 0 to 1 or a percentage, as 0.5 or 50%", param, ctx
+            )
+        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +77,9 @@ class QueryOptions:
     min_match: float | None = option(
         "--min-match",
         "P",
-        "Only photos with at least this match, 0 to 1.",
+        "Only photos with at least this match: 0.5 or 50%.",
         WHICH_PHOTOS,
-        type=click.FloatRange(0, 1),
+        type=_Probability(),
     )
 
     @property
@@ -127,6 +147,7 @@ def query(
     )
     if not wanted.parts and not filters:
         raise click.UsageError('describe the photo you are looking for: clipsearch query "a dog on a beach"')
+    _require_quoted_pattern(wanted.words, filters)
     with ExitStack() as stack:
         pictures = _Pictures(wanted.allow_url, stack)
         if wanted.parts == ("-",):
@@ -141,6 +162,17 @@ def query(
             question = _marked(engine, question, wanted)
             text = " ".join(wanted.parts) or _filter_text(question)
             return show(engine.search(question, search.top_k), results, text)
+
+
+def _require_quoted_pattern(words: tuple[str, ...], filters: tuple[Condition, ...]) -> None:
+    """Raise UsageError if --name is followed by files: the shell has put them in the place of a pattern without quotes."""
+    names = [name for either in filters if isinstance(either, Either) for name in either.conditions]
+    first = next((str(name.value) for name in names if isinstance(name, Test) and name.field == "name"), None)
+    if first is not None and len(words) > 1 and all(map(os.path.isfile, (first, *words))):
+        pattern = commands.command("query", "--name", f"*{os.path.splitext(first)[1]}")
+        raise click.UsageError(
+            f"--name takes one pattern, and here are {len(words) + 1} files: your shell expanded it. Quote it: {pattern}"
+        )
 
 
 def _terms(parts: tuple[str, ...], pictures: _Pictures) -> tuple[Term, ...]:

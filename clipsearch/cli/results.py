@@ -183,6 +183,12 @@ def _nothing_found(hits: Hits) -> str:
     for about in hits.explanation.notes:
         if about.code in _LIMITS:
             return f"no photo was found: {about.message}; {_LIMITS[about.code]} {about.value} shows it"
+    offset, considered = hits.query.offset, hits.explanation.considered
+    if offset and considered:
+        return (
+            f"no photo is left: the list ends at photo {considered:,} or before, and the first {offset:,} are skipped; "
+            "give a smaller --page or --offset"
+        )
     return "no photo was found"
 
 

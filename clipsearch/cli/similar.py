@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import click
+
 from clipsearch._internal.commands import command as shown_command
 from clipsearch.cli.backend import Backend, backend_options
-from clipsearch.cli.command import argument, command
+from clipsearch.cli.command import Command, argument, command
 from clipsearch.cli.complete import complete_file
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, search_options
@@ -17,7 +19,23 @@ from clipsearch.errors import QueryError
 from clipsearch.types import Condition, Term
 
 
-@command()
+class _SimilarCommand(Command):
+    """The `similar` command. It explains why it lacks the options about a match."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the options and pictures."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name in ("--relevant", "--min-match"):
+                message = (
+                    f"only texts have a match, so `similar` has no {error.option_name}; --min-score limits the cosine"
+                )
+                raise click.UsageError(message, ctx) from error
+            raise
+
+
+@command(cls=_SimilarCommand)
 def similar(
     images: tuple[str, ...] = argument(
         "images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=complete_file

@@ -32,7 +32,7 @@ _SYNONYMS = {
 OTHER_WORDS = {word: name for name, words in _SYNONYMS.items() for word in words.split()}
 """Words that a user may type for a command, and the command."""
 
-_MINUS_WORD = re.compile(r"-[^\W\d_][\w'-]+")
+_MINUS_WORD = re.compile(r"-(?:\d*\.?\d+:)?[^\W\d_][\w'-]+")
 
 
 def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:

@@ -25,6 +25,7 @@ from clipsearch.render.text import cosine, percent
 from clipsearch.types import (
     All,
     Condition,
+    Contains,
     Either,
     Field,
     Hit,
@@ -104,7 +105,14 @@ def filter_notes(
         longer = {leaf: note for leaf in leaves if isinstance(leaf, Test) and (note := _longer(leaf, store))}
         values = unmet([leaf for leaf in leaves if leaf not in longer], store)
         fields = {field: None for leaf in leaves if (field := _needed_fact(leaf)) and field not in values}
-        notes = [_unknown(field, images - len(store.select(Known(field))), images) for field in fields]
+        notes = [
+            (field == "taken" and _dates(query, store))
+            or _unknown(field, images - len(store.select(Known(field))), images)
+            for field in fields
+        ]
+        if any(isinstance(leaf, Contains) for leaf in leaves) and not len(store.select(Known("text"))):
+            unread = "the text in the pictures has not been read; `clipsearch index --ocr` reads it"
+            notes.append(QueryNote("unknown", unread, "text"))
         notes += [*longer.values(), *values.values()]
     return tuple(dict.fromkeys(note for note in notes if note))
 
@@ -135,6 +143,37 @@ def _unknown(field: Field, missing: int, images: int) -> QueryNote | None:
     return QueryNote("unknown", f"{lack}, so no filter by {name} finds them", field)
 
 
+def _dates(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:
+    """If no photo is from some dates: that they exclude each other, or from when the photos are. None if none has a date."""
+    tests = [leaf for condition in query.filters for leaf in _required(condition)]
+    limits = [test for test in tests if isinstance(test, Test) and test.field == "taken"]
+    starts = [str(test.value) for test in limits if test.operator == ">="]
+    ends = [str(test.value) for test in limits if test.operator == "<"]
+    if starts and ends and max(starts) >= min(ends):
+        message = f"no photo can be taken on {max(starts)[:10]} or later and also before {min(ends)[:10]}"
+        return QueryNote("unknown", message, "taken")
+    shown = []
+    for order in ("oldest", "date"):
+        records, dated = store.browse(Known("taken"), order, 0, 1)
+        if not records or records[0].info.taken_at is None:
+            return None
+        shown.append(f"{records[0].info.taken_at:%Y-%m-%d}")
+    images = len(store)
+    lack = f"; {images - dated:,} of {images:,} photos lack a date" if dated < images else ""
+    return QueryNote("unknown", f"the photos with a date are from {shown[0]} to {shown[1]}{lack}", "taken")
+
+
+def _required(condition: Condition) -> Iterator[Condition]:
+    """The conditions that must all hold for a condition."""
+    if isinstance(condition, All):
+        for part in condition.conditions:
+            yield from _required(part)
+    elif isinstance(condition, Either) and len(condition.conditions) == 1:
+        yield from _required(condition.conditions[0])
+    else:
+        yield condition
+
+
 def _longer(test: Test, store: VectorStore[SelectionT]) -> QueryNote | None:
     """If no photo has a keyword or a person, but some have one with these words in it, how to find those."""
     if test.field not in ("keyword", "person") or test.operator != "=" or len(store.select(test)):
@@ -143,8 +182,9 @@ def _longer(test: Test, store: VectorStore[SelectionT]) -> QueryNote | None:
     count = len(store.select(Test(test.field, "~", glob)))
     if not count:
         return None
-    message = f'no photo has the {test.field} "{test.value}" alone, but {count:,} have it in a longer one'
-    return QueryNote("longer", f'{message}; "{glob}" finds them', glob)
+    have = "1 photo has it in a longer one" if count == 1 else f"{count:,} photos have it in a longer one"
+    finds = "finds it" if count == 1 else "finds them"
+    return QueryNote("longer", f'no photo has the {test.field} "{test.value}" alone; {have}: "{glob}" {finds}', glob)
 
 
 def _several_places(located: Located, hits: Sequence[Hit]) -> QueryNote | None:
@@ -193,6 +233,8 @@ def _sign(text: str) -> QueryNote | None:
         return None
     code: Literal["minus", "plus"] = "plus" if match[1] == "+" else "minus"
     message = f"{match[0]} was searched as a word, because no space follows its {code}"
+    if any(word.startswith("-") for word in rest.split()):  # options that were taken as text: no query to propose
+        return QueryNote(code, message, "")
     return QueryNote(code, message, f"{rest} {'+' if code == 'plus' else '-'} {match[2]}")
 
 

@@ -144,8 +144,8 @@ def _check_name(name: str) -> None:
 
 
 def _no_album(name: str, albums: Iterable[str]) -> QueryError:
-    known = ", ".join(sorted(albums)[:10]) or "none yet"
-    return QueryError(f"there is no album {name!r}; there are: {known}")
+    known = ", ".join(sorted(albums)[:10])
+    return QueryError(f"there is no album {name!r}; " + (f"there are: {known}" if known else "no album was made yet"))
 
 
 def playlist(paths: Iterable[str]) -> bytes:

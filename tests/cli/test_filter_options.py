@@ -71,3 +71,30 @@ def test_every_command_says_by_its_status_that_the_index_is_damaged(indexed, tmp
     next(damaged.rglob("catalog.sqlite")).write_bytes(bytes(range(256)) * 50)
     for words in (("query", "red"), ("stats",), ("status",), ("failures",), ("duplicates",), ("index", ".")):
         assert run_here(*words, cwd=damaged)[0] == ExitStatus.DAMAGED, words
+
+
+def test_a_page_after_the_end_says_where_the_list_ends(indexed):
+    for words in (("red", "--offset", "100"), ("--name", "*", "--page", "11")):
+        errors = run_here("query", *words, cwd=indexed)[2]
+        assert "the list ends at photo 5 or before, and the first 100 are skipped" in errors
+
+
+def test_the_note_of_an_empty_answer_names_the_true_cause(indexed):
+    errors = run_here("query", "red", "--after", "2024", "--before", "2020", cwd=indexed)[2]
+    assert "no photo can be taken on 2024-01-01 or later and also before 2020-01-01" in errors
+    assert "`clipsearch index --ocr` reads it" in run_here("query", "--text", "ticket", cwd=indexed)[2]
+
+
+def test_a_match_may_be_a_percentage(indexed):
+    assert run_here("query", "red", "--min-match", "50%", cwd=indexed)[0] == 0
+    assert "as 0.5 or 50%" in refused(indexed, "query", "red", "--min-match", "50")
+    assert "only texts have a match, so `similar` has no --relevant" in refused(
+        indexed, "similar", "red.jpg", "--relevant"
+    )
+
+
+def test_what_the_shell_or_a_minus_made_of_a_query_is_explained(indexed):
+    assert "To leave 1:cat out, put a space after the minus" in refused(indexed, "query", "red", "-1:cat")
+    assert "your shell expanded it" in refused(indexed, "query", "--name", "red.jpg", "blue.jpg", "green.jpg")
+    errors = run_here("query", "--", "-dog", "-k", "2", cwd=indexed)[2]
+    assert "-dog was searched as a word" in errors and "clipsearch query" not in errors
