@@ -233,7 +233,7 @@ def _sign(text: str) -> QueryNote | None:
         return None
     code: Literal["minus", "plus"] = "plus" if match[1] == "+" else "minus"
     message = f"{match[0]} was searched as a word, because no space follows its {code}"
-    if any(word.startswith("-") for word in rest.split()):  # options that were taken as text: no query to propose
+    if rest.startswith("-"):  # options that were taken as text: no query to propose
         return QueryNote(code, message, "")
     return QueryNote(code, message, f"{rest} {'+' if code == 'plus' else '-'} {match[2]}")
 
