@@ -68,7 +68,9 @@ def _time(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    return _text(value)
+    if not isinstance(value, str):
+        raise QueryError(f"it must be a year (int), a date, a datetime or a text such as '2024-07', not {short(value)}")
+    return value
 
 
 def _range(read: Callable[[Any], str], value: Any) -> str:

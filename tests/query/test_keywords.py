@@ -108,6 +108,7 @@ def test_where_takes_a_condition():
         ({"diverse": "yes"}, "diverse must be True or False, not 'yes'"),
         ({"relevant": 1}, "relevant must be True or False"),
         ({"taken": "soon"}, "taken: 'soon' is not a date"),
+        ({"taken": 2024.5}, r"taken: it must be a year \(int\), a date, .* not 2024.5"),
         ({"taken": (1, 2, 3)}, "taken: it must be one value, or the first and the last"),
         ({"near": (91, 0)}, "near: '91.0,0.0' is not a place"),
         ({"near": ("a", "b")}, "near: each of latitude, longitude and km must be a number"),
