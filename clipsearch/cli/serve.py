@@ -35,7 +35,10 @@ def serve(
         "--port", "N", "0 takes any free port.", type=click.IntRange(0, 65535), default=8100, show_default=True
     ),
     token: str | None = option(
-        "--token", "TEXT", "Ask for this before showing anything. $CLIPSEARCH_TOKEN", envvar="CLIPSEARCH_TOKEN"
+        "--token",
+        "TEXT",
+        "Ask for this before showing anything: 16 to 256 letters and digits. $CLIPSEARCH_TOKEN",
+        envvar="CLIPSEARCH_TOKEN",
     ),
     allow_below: tuple[str, ...] = option(
         "--allow-below", "FOLDER", "Let the page add folders below this one. Repeatable.", multiple=True

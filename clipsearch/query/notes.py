@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from clipsearch.encoders.base import Encoder
@@ -20,6 +21,7 @@ from clipsearch.images.file_types import is_image_name
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text
 from clipsearch.query.negation import languages_read, negations_of, without_negations
+from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import cosine, percent
 from clipsearch.types import (
@@ -62,6 +64,25 @@ def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) 
     if gone := _gone_marks(query, store):
         notes.append(gone)
     return tuple(notes)
+
+
+def spelling_notes(query: Query, hits: Sequence[Hit], encoder: Encoder) -> list[QueryNote]:
+    """If no hit is a likely match, and letters of some words are in the wrong order: the query that was probably meant."""
+    if query.offset or not hits or hits[0].match is None or any((hit.match or 0.0) >= RELEVANT for hit in hits):
+        return []
+    from clipsearch.query.misspelt import without_swaps  # few queries need it
+
+    terms = [
+        replace(term, content=without_swaps(term.content, encoder.text_pieces))
+        if isinstance(term.content, str)
+        else term
+        for term in query.terms
+    ]
+    texts = [term.content for term in query.terms if isinstance(term.content, str)]
+    if terms == list(query.terms) or any(map(words_of_other_languages, texts)):
+        return []
+    meant = terms_text(terms)
+    return [QueryNote("misspelt", f'no photo is a likely match; did you mean "{meant}"?', meant)]
 
 
 def limit_notes(query: Query, unlimited: Sequence[Hit]) -> list[QueryNote]:

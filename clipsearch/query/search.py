@@ -20,7 +20,7 @@ from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.language import EMPTY
 from clipsearch.query.negation import denies
-from clipsearch.query.notes import filter_notes, limit_notes, query_notes
+from clipsearch.query.notes import filter_notes, limit_notes, query_notes, spelling_notes
 from clipsearch.query.null_scores import NullScores
 from clipsearch.query.relevance import REACH, RELEVANT, RIVALS, length, match
 from clipsearch.query.shots import Shot, first_shots, gathered
@@ -279,6 +279,11 @@ def _answers(
                     *query_notes(search.query, store, encoder),
                     *filter_notes(search.query, store, hits, considered),
                     *limit_notes(search.query, unlimited),
+                    *(
+                        spelling_notes(search.query, hits or unlimited, encoder)
+                        if not likely or not likely.count
+                        else ()
+                    ),
                 ),
                 own_photos=_own_photos(store, search.embedded.own),
                 words=_words(search.query, spec),

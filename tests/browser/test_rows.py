@@ -287,6 +287,23 @@ def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected
     page.route("**/api/search*", answer)
     search(page, "a dog")
     assert page.evaluate(STATUS) == "About 700 likely of 900"
+    page.click("#open-saved")
+    page.get_by_role("button", name="Download the 700 likely photos").click()
+    page.wait_for_function("() => document.querySelector('#panel h2').textContent === 'Download 700 photos'")
+    page.keyboard.press("Escape")
+    watch = """async () => {
+        (await import("/static/messages.js")).announce("A note", { label: "Act", act() {} });
+        const note = document.querySelector("#note");
+        note.showPopover = () => {
+            window.isAbove = document.querySelector("#panel").open;
+            HTMLElement.prototype.showPopover.call(note);
+        };
+    }"""
+    page.evaluate(watch)
+    page.click("#open-saved")
+    page.wait_for_selector("#panel[open]")
+    assert page.evaluate("window.isAbove")  # the note went above the dialog again
+    page.keyboard.press("Escape")
     with answered(page, "sort=oldest"):
         page.select_option("#sort", "oldest")
     assert page.evaluate(STATUS) == "About 700 likely, the best 300 of 900 photos"
@@ -321,3 +338,8 @@ def test_a_date_without_a_time_gets_none(page):
     dates = ["2024-09-25T00:00:00", "2024-09-25", "2024-09-25T00:00:07", "2024-09-25T12:30:00+02:00"]
     whole = "Wed, September 25, 2024"
     assert page.evaluate(script, dates) == [whole, whole, f"{whole}, 00:00", f"{whole}, 12:30"]
+
+
+def test_photos_of_any_rating_are_rated(page):
+    script = "async () => (await import('/static/format.js')).starsText('0..')"
+    assert page.evaluate(script) == "rated"

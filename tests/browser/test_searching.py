@@ -280,6 +280,7 @@ def test_nothing_found_counts_nothing(page):
     page.get_by_text("Nothing found to count").wait_for()
     assert page.locator("#filters h3").all_inner_texts() == []
     page.get_by_role("heading", name="In all your photos").wait_for()
+    assert page.locator("#filters").get_attribute("role") == "region"  # it stays, as a dialog does not
     with answered(page, "/api/search"):
         page.fill("#query", "a giraffe in 2021")
     page.wait_for_selector("#filters [data-key^=format]")
@@ -425,6 +426,7 @@ def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
     search(page, "a beach without people")
     understood = page.locator("#understood")
     assert understood.inner_text().split("\n")[:2] == ["Understood:", "without people"]
+    assert "some photos of them may stay" in understood.inner_text()
     assert "looking for a beach - people" in understood.inner_text() and page.locator("#answer-notes").is_hidden()
     with answered(page, "/api/search"):
         understood.get_by_role("button", name="without people").click()
@@ -454,6 +456,22 @@ def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
 def test_words_that_are_only_words_are_quoted(page, query, words, is_only, expected):
     script = "async (given) => (await import('/static/understood.js')).asWords(...given)"
     assert page.evaluate(script, [query, words, is_only]) == expected
+
+
+def test_a_short_word_is_not_taken_for_the_beginning_of_a_long_name(page):
+    pairs = [
+        ("ben carter", "car"),
+        ("cardiff, wales", "car"),
+        ("ben carter", "cart"),
+        ("ben carter", "ben"),
+        ("tokyo", "tok"),
+    ]
+    pairs += [("ben carter", "arter"), ("ben carter", "ben c")]
+    script = """async (pairs) => {
+        const { shareTyped } = await import("/static/suggestions.js");
+        return pairs.map((pair) => shareTyped(...pair));
+    }"""
+    assert page.evaluate(script, pairs) == pytest.approx([0.5, 3 / 7, 4 / 6, 1, 3 / 5, 0, 0.5])
 
 
 def test_words_in_texts_find_photos_unless_they_are_switched_off(page):

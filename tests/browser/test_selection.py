@@ -91,6 +91,7 @@ def test_paths_are_copied_and_lists_downloaded(page, album):
     page.click("#selection-download")
     with page.expect_download() as download:
         page.get_by_role("button", name="A list for a spreadsheet").click()
+    assert download.value.suggested_filename == "a guitar.csv"
     rows = list(csv.DictReader(io.StringIO(download.value.path().read_text())))
     assert [row["path"] for row in rows] == paths
     assert rows[0].keys() >= {"rank", "score", "match", "width", "height", "taken_at", "content_hash"}
@@ -134,10 +135,10 @@ def test_the_selection_is_downloaded_as_an_archive_a_gallery_and_a_sheet(page, a
         with page.expect_download() as download:
             page.locator("#panel").get_by_role("button", name=kind).click()
         saved[download.value.suggested_filename] = download.value.path().read_bytes()
-    assert list(saved) == ["photos.zip", "photos.html", "photos.pdf"]
-    with zipfile.ZipFile(io.BytesIO(saved["photos.zip"])) as archive:
+    assert list(saved) == ["a guitar.zip", "a guitar.html", "a guitar.pdf"]
+    with zipfile.ZipFile(io.BytesIO(saved["a guitar.zip"])) as archive:
         assert archive.namelist() == names
-    assert str(album).encode() not in saved["photos.html"] and saved["photos.pdf"].startswith(b"%PDF")
+    assert str(album).encode() not in saved["a guitar.html"] and saved["a guitar.pdf"].startswith(b"%PDF")
 
 
 def test_a_search_is_shared_by_its_address_and_as_a_gallery(page):

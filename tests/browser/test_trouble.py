@@ -141,6 +141,10 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page.goto(f"{address}/?where=width+%3E+3+andd+x")
     assert page.locator("#empty code").inner_text() == "width > 3 andd x"
     assert page.locator("#empty mark").inner_text() == "andd x" and ">>>" not in page.locator("#empty").inner_text()
+    page.goto(f"{address}/?taken=2030-01-01..2001-01-01")
+    page.get_by_text("The last day is before the first one.").wait_for()
+    page.get_by_text("The filter panel says why").wait_for()
+    assert page.locator("#empty code").count() == 0  # the dates stand in the panel and in the chip
 
 
 def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
@@ -162,7 +166,7 @@ def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
         field.fill("/")
         field.press("Enter")
         page.wait_for_selector("#folder-problem:not(:empty)")
-        assert "is not below a folder that this server may add" in page.locator("#folder-problem").inner_text()
+        assert "This folder cannot be added. Choose one below" in page.locator("#folder-problem").inner_text()
         save_photo(tmp_path / "more" / "new.jpg", "red")
         field.fill(str(tmp_path / "more"))
         field.press("Enter")

@@ -30,6 +30,7 @@ def scale(page):
 
 def test_it_shows_the_photo_with_what_is_known_of_it(page, viewer, album):
     assert title(page) == "rowing-boats.jpg"
+    assert page.locator(".viewer-place").inner_text() == "Tue, August 6, 2019, 10:00 · 2 of 52"
     facts = viewer.locator(".photo-facts").inner_text()
     for fact in (
         "Tue, August 6, 2019, 10:00",
@@ -63,6 +64,7 @@ def test_a_search_tells_score_and_match(page):
     page.wait_for_selector("#viewer[open]")
     facts = page.locator(".photo-facts").inner_text()
     assert re.search(r"Match\s+\d+%|Match\s+[<>]\d+%", facts)
+    assert "compares a photo with the others of this index" in facts
     assert re.search(r"Score\s+-?0\.\d{4} \(rank 1\)", facts)
 
 
@@ -263,18 +265,19 @@ def test_a_focus_ring_is_not_over_the_name(page, viewer):
 def test_a_strip_shows_the_photos_around_and_leads_to_them(page, viewer):
     strip = viewer.locator(".filmstrip button")
     names = shown(page)
-    assert [strip.nth(number).get_attribute("aria-label") for number in range(4)] == names[:4]
+    labels = [strip.nth(number).get_attribute("aria-label") for number in range(4)]
+    assert [label.split(", ")[0] for label in labels] == names[:4] and "August 6, 2019" in labels[1]
     current = viewer.locator(".filmstrip [aria-current]")
-    assert current.get_attribute("aria-label") == title(page)
+    assert current.get_attribute("aria-label").startswith(title(page))
     box, room = current.bounding_box(), viewer.locator(".filmstrip").bounding_box()
     assert box["x"] + box["width"] / 2 == pytest.approx(room["x"] + room["width"] / 2, abs=2)
     strip.nth(3).click()
     wait_for_title(page, names[3])
-    assert current.get_attribute("aria-label") == names[3]
+    assert current.get_attribute("aria-label").startswith(names[3])
     current.focus()
     page.keyboard.press("ArrowLeft")
     wait_for_title(page, names[2])
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == names[2]
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')").startswith(names[2])
 
 
 def test_a_slideshow_goes_on_by_itself_pauses_and_ends(page, viewer):

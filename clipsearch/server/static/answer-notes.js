@@ -1,6 +1,6 @@
 /** Above the photos: that a picture of the query is in the index, and why the answer may surprise. */
 
-import { thumbnailUrl } from "./api.js";
+import { sentence, thumbnailUrl } from "./api.js";
 import { byId, element } from "./dom.js";
 import { visible } from "./format.js";
 import { photos } from "./photos.js";
@@ -44,7 +44,7 @@ function ownPhoto(photo) {
 /** @param {AnswerNote} about */
 function note({ code, message, value }) {
   const [label, change] = action(code, value);
-  return element("p", {}, element("bdi", {}, `${message[0].toUpperCase()}${message.slice(1)}.`),
+  return element("p", {}, element("bdi", {}, sentence(message)),
     value && label && element("button", { type: "button", class: "link", onclick: () => changeSearch(change) }, label));
 }
 
@@ -53,6 +53,7 @@ function action(code, value) {
   if (code === "file-name") return ["Show photos of this name", { q: "", name: value, minMatch: 0 }];
   if (code === "minus" || code === "negation") return ["Leave it out", { q: value }];
   if (code === "plus") return ["Search for each part", { q: value }];
+  if (code === "misspelt") return ["Search for that", { q: value }];
   if (code === "best-match") return ["Show it", { minMatch: Number(value) }];
   return ["", {}];
 }

@@ -3,20 +3,22 @@
 import { ask, fileFrom, originalUrl } from "./api.js";
 import { element, icon } from "./dom.js";
 import { download, save } from "./download.js";
+import { searchTitle } from "./filter-chips.js";
 import { bytes, counted, fileName } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
+import { MOST_FILES } from "./select-all.js";
+import { currentSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
-const MOST_FILES = 10_000; // as the server takes them
 const MOST_PICTURES = 1000;
 
 /**
  * Ask what to make of photos.
- * @param {Photo[]} photos @param {string} [title] of what is made, and its file's name
+ * @param {Photo[]} photos @param {string} [title] of what is made, and its file's name: that of the search, if there is none
  */
-export function openDownloadPanel(photos, title = "photos") {
+export function openDownloadPanel(photos, title = searchTitle(currentSearch()) || "photos") {
   const size = photos.reduce((sum, photo) => sum + photo.size, 0);
   const first = (/** @type {number} */ most) => photos.length > most ? ` Only the first ${counted(most)}.` : "";
   const [photo] = photos;
@@ -27,8 +29,8 @@ export function openDownloadPanel(photos, title = "photos") {
         : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files with the same name get numbers.${first(MOST_FILES)}`, () => make(photos, "zip", title)),
       row("picture", "A gallery", `One HTML file with pictures, names and facts, to send or to keep. It names no folders.${first(MOST_PICTURES)}`, () => make(photos, "gallery", title)),
       row("sheet", "A contact sheet", `A PDF with small pictures and names, to print.${first(MOST_PICTURES)}`, () => make(photos, "sheet", title)),
-      row("list", "A list for a spreadsheet", "Paths and facts as CSV.", () => finish(() => download(photos, "csv"))),
-      row("list", "A list for programs", "The same as JSON.", () => finish(() => download(photos, "json"))),
+      row("list", "A list for a spreadsheet", "Paths and facts as CSV.", () => finish(() => download(photos, "csv", title))),
+      row("list", "A list for programs", "The same as JSON.", () => finish(() => download(photos, "json", title))),
     ));
 }
 

@@ -4,10 +4,10 @@
 
 const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run it as a formula (OWASP, "CSV Injection")
 
-/** @param {Photo[]} photos @param {"csv" | "json"} kind */
-export function download(photos, kind) {
+/** @param {Photo[]} photos @param {"csv" | "json"} kind @param {string} title the file's name */
+export function download(photos, kind, title) {
   const text = kind === "csv" ? toCsv(photos) : `${JSON.stringify(photos, null, 1)}\n`;
-  save(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }), `photos.${kind}`);
+  save(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }), `${title.slice(0, 100).replace(/[/\\:*?"<>|]/g, "-")}.${kind}`);
 }
 
 /** Let the browser save a file. @param {Blob} file @param {string} name */

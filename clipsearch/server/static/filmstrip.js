@@ -2,7 +2,7 @@
 
 import { thumbnailUrl } from "./api.js";
 import { element } from "./dom.js";
-import { photoTitle } from "./format.js";
+import { day, photoTitle } from "./format.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -70,7 +70,7 @@ export class Filmstrip {
 
   /** @param {Photo} photo */
   #button(photo) {
-    const title = photo.sketch ? "Photo" : photoTitle(photo);
+    const title = (photo.sketch ? "Photo" : photoTitle(photo)) + (photo.taken_at ? `, ${day(photo.taken_at)}` : "");
     return element("button", { type: "button", tabindex: "-1", "aria-label": title, title, onclick: () => this.#open(photo) },
       element("img", { src: thumbnailUrl(photo.id, 256), alt: "", loading: "lazy", decoding: "async" }));
   }

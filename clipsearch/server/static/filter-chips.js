@@ -26,6 +26,11 @@ function render() {
   ));
 }
 
+/** A search as the name of what is made of it: "a dog, with Anna, 2019"; "" for all photos. @param {Readonly<Search>} search */
+export function searchTitle(search) {
+  return [visible(search.q.trim()), search.pictures.length ? "like a picture" : "", ...chipsOf(search).map(({ text }) => text)].filter(Boolean).join(", ");
+}
+
 /** @param {Readonly<Search>} search @returns {{text: string, change: Partial<Search>}[]} */
 function chipsOf(search) {
   const chips = search.folders.map((folder) => ({

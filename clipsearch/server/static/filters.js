@@ -76,6 +76,8 @@ export function toggleFilters(beside, open = !panel.open) {
   if (panel.open) panel.close();
   if (open && beside) panel.setAttribute("open", ""); // show() would take the focus from the search box
   else if (open) panel.showModal();
+  if (open && beside) panel.setAttribute("role", "region"); // it stays beside the photos, as a dialog does not
+  else panel.removeAttribute("role");
   byId("toggle-filters").setAttribute("aria-expanded", String(open));
   document.documentElement.classList.toggle("with-filters", open && beside);
   if (beside || (!open && !wasModal)) localStorage.setItem("clipsearch-filters", open ? "open" : "closed");
@@ -150,7 +152,7 @@ async function whatIsCounted(search) {
     whatCounts = "Nothing found to count";
     return pairs;
   }
-  whatCounts = "Counts of all: none is a likely match";
+  whatCounts = "Counts of all; none is likely";
   return photos.understood?.facts.length ? [...wordPairs(search), ["nearest", "5000"]] : [];
 }
 
@@ -191,7 +193,7 @@ function draw() {
   const { year, month, folder, camera, format, orientation, rating, place, country, keyword = [], person = [] } = shown;
   keepingFocus(panel, () => {
     body.replaceChildren(...[
-      wrong !== null && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, sentence(wrong.message)),
+      wrong !== null && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, expressionProblem(wrong.message).reason),
       element("p", { class: "soft counted", role: "status" }, whatCounts), // always, so that the counts below it stay where they are
       (format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search),
       folder.length > 0 && section("Folders", folderTree(folder, search.folders, render)),
@@ -267,7 +269,7 @@ function ratingChoices(counts) {
   });
   return element("ul", { class: "facet-list" }, ...choices.map(({ value, images }) => choice("rating", value, images, value === chosen,
     () => changeSearch({ rating: value === chosen ? "" : value }),
-    value === "-1" ? "Rejected" : element("span", {}, element("span", { class: "stars", "aria-hidden": "true" }, starSigns(parseInt(value))),
+    value === "-1" ? "Rejected" : value === "0.." ? "Rated" : element("span", {}, element("span", { class: "stars", "aria-hidden": "true" }, starSigns(parseInt(value))),
       element("span", { class: "offscreen" }, starsText(value)), value.endsWith("..") && element("span", { "aria-hidden": "true" }, " and more")))));
 }
 

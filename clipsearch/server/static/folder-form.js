@@ -28,8 +28,11 @@ export function folderForm({ indexed, below, suggested, token }, add) {
       field.value = "";
     } catch (error) {
       field.setAttribute("aria-invalid", "true");
-      problem.textContent = sentence(/** @type {Error} */ (error).message);
-      if (token && error instanceof ApiError && error.code === "not-allowed") {
+      const isRefused = error instanceof ApiError && error.code === "not-allowed";
+      problem.textContent = isRefused
+        ? `This folder cannot be added. Choose one below ${below.map(visible).join(" or ")}, and check how it is written.`
+        : sentence(/** @type {Error} */ (error).message);
+      if (token && isRefused) {
         keyLabel.hidden = false;
         problem.textContent = key.value ? "This is not the token of this server." : `This folder is not below ${where}. To add it, enter the server's token.`;
         key.focus();

@@ -18,6 +18,8 @@ export function percent(value) {
   return value >= 0.995 ? ">99%" : value <= 0.005 ? "<1%" : `${Math.round(value * 100)}%`;
 }
 
+export const MATCH_MEANING = "The percentage compares a photo with the others of this index.";
+
 /** @param {number} size in bytes */
 export function bytes(size) {
   for (const unit of ["B", "kB", "MB", "GB"]) {
@@ -83,6 +85,7 @@ export function starsText(rating) {
   const [from, to = from] = rating.split("..");
   const stars = (/** @type {string} */ number) => number === "-1" ? "rejected" : number === "0" ? "no stars" : counted(Number(number), "star");
   if (from === to) return stars(from);
+  if (rating === "0..") return "rated";
   return from && to ? `${from} to ${stars(to)}` : from ? `${stars(from)} and more` : `at most ${stars(to)}`;
 }
 

@@ -1,10 +1,14 @@
 /** Help: how to search, and what fingers and keys do. */
 
 import { element } from "./dom.js";
+import { MATCH_MEANING } from "./format.js";
 import { openPanel } from "./panel.js";
 
 const SEARCHES = [
   ["a dog on a beach", "what the photo shows, in your own words"],
+  ["dogs in Paris in July 2019", "dates and places become filters; above the photos you see them, and a click makes them words again"],
+  ["Anna at the beach", "names of people and keywords, if your photos have them"],
+  ["a beach without people", "leaves out what the model takes for people; some may stay"],
   ["a cat + 2:on a sofa", "both; the second counts twice"],
   ["mountains - people", "mountains without people"],
   ['"salt + pepper"', "in quotes, + and - are plain text"],
@@ -26,7 +30,7 @@ export function openHelp() {
   const withTouch = matchMedia("(any-pointer: coarse)").matches;
   const withKeys = matchMedia("(any-hover: hover)").matches || !withTouch; // a phone has neither a mouse nor keys
   openPanel("Help",
-    element("h3", {}, "Searching"), table(SEARCHES, "code"), element("p", {}, withKeys ? PICTURES : PICTURES_BY_TOUCH),
+    element("h3", {}, "Searching"), table(SEARCHES, "code"), element("p", {}, withKeys ? PICTURES : PICTURES_BY_TOUCH), element("p", {}, `Likely photos match by 50% or more. ${MATCH_MEANING}`),
     ...(withTouch ? [element("h3", {}, "Touch"), table(TOUCHES, "strong")] : []),
     ...(withKeys ? [element("h3", {}, "Keys"), table(KEYS, "kbd")] : []),
   );

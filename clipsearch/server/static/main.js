@@ -3,6 +3,7 @@
 import { toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
+import { count } from "./format.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
 import { headingsOf } from "./photo-headings.js";
@@ -152,11 +153,13 @@ function explainError({ error, isFirst }) {
 function explainWrongFilter(error) {
   const names = state.filtersOf(error.parameter);
   const inPanel = ["text", "name", "where"].includes(error.parameter);
+  const isDate = names.includes("from");
+  const isPanelThere = byId("filters").open || document.documentElement.classList.contains("with-filters"); // which is loaded later
   const typed = names.map((name) => state.currentSearch()[name]).flat().filter(Boolean).join(" ");
   const { reason, place } = expressionProblem(error.message);
   explainEmpty(error.parameter === "where" ? "This expression cannot be read" : "This filter cannot be used", {
-    text: inPanel && byId("filters").open ? "The filter panel says why, beside what was typed." : reason,
-    code: place ?? typed,
+    text: (inPanel || isDate) && isPanelThere ? "The filter panel says why, beside what was typed." : reason,
+    code: isDate ? "" : place ?? typed,
     actions: [
       ...(inPanel ? [{ label: "Change it", act: () => withModule(async () => (await import("./filters.js")).editText(WIDE.matches, error.parameter)) }] : []),
       { label: "Remove this filter", act: () => state.changeSearch(state.withoutFilters(names)) },
@@ -212,6 +215,7 @@ async function showInViewer(viewer, id) {
     viewer.show(photos.list[index], {
       before: photos.list[index - 1],
       after: photos.list[index + 1],
+      position: `${count(index + 1)} of ${count(photos.complete ? photos.list.length : photos.considered)}`,
       similar,
       mark,
     });

@@ -60,6 +60,7 @@ export function setUpConnectionBanner(whenBack) {
 export function expressionProblem(message) {
   const [reason, place] = message.replace(/^where: /, "").split(", at: ");
   const [before, after] = (place ?? "").split(" >>> ");
+  if (reason.endsWith("ends before it begins")) return { reason: "The last day is before the first one.", place: null };
   return { reason: sentence(reason), place: place ? element("code", {}, before, before && " ", element("mark", {}, after ?? "")) : null };
 }
 

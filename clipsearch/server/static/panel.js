@@ -15,8 +15,14 @@ export function openPanel(title, ...content) {
     element("div", { class: "panel-head" }, element("h2", { id: "panel-title" }, title), iconButton("close", "Close", () => panel.close())),
     element("div", { class: "panel-body" }, ...content),
   );
-  if (!panel.open) panel.showModal();
-  else if (panel.contains(document.activeElement)) return;
+  if (!panel.open) {
+    panel.showModal();
+    const note = byId("note");
+    if (note.matches(":popover-open")) { // it was opened before, so it would lie under the dialog
+      note.hidePopover();
+      note.showPopover();
+    }
+  } else if (panel.contains(document.activeElement)) return;
   const first = HAS_KEYS.matches ? /** @type {HTMLElement | null} */ (panel.querySelector("[data-first]")) : null;
   (first ?? panel).focus({ preventScroll: true }); // the panel itself, so that keys scroll it and Enter does not close it
 }

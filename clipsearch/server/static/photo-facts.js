@@ -1,7 +1,7 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, day, fileName, folderOf, markedParts, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
+import { bytes, day, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
 import { literal, newSearch, openPhoto } from "./state.js";
@@ -26,20 +26,20 @@ export function photoFacts(photo) {
     ["Title", photo.title && element("bdi", { class: "photo-title" }, visible(photo.title))],
     ["Description", photo.description && element("bdi", {}, visible(photo.description))],
     ["Caption", photo.caption && element("bdi", {}, visible(photo.caption))],
+    ["Taken", photo.taken_at && taken(photo.taken_at, SOURCES[photo.taken_from ?? ""])],
+    ["Place", photo.place && placeNames(photo.place)],
+    ["Location", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
     ["People", photo.people && tags(photo.people, (person) => ({ people: [literal(person)] }))],
+    ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],
     ["Keywords", photo.keywords && tags(photo.keywords, (keyword) => ({ keywords: [literal(keyword)] }))],
     ["Rating", photo.rating != null && rating(photo.rating)],
     ["Label", photo.label && element("bdi", {}, visible(photo.label))],
     ["Text", photo.text && readText(photo.text)],
     ["Moment", momentText(photo)],
     ["Match", photo.match != null && matchBar(photo.match)],
-    ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
     ["Words found", photo.found_in && element("bdi", {}, ...markedParts(photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text), element("span", { class: "soft" }, ` (${photo.found_in.field})`))],
     ["Found by", photo.found_by && photo.found_by.map((way) => FOUND_BY[way]).join(" and ")],
-    ["Taken", photo.taken_at && taken(photo.taken_at, SOURCES[photo.taken_from ?? ""])],
-    ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],
-    ["Place", photo.place && placeNames(photo.place)],
-    ["Location", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
+    ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
     ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(photoTitle(other), () => openPhoto(other.id), visible(other.path))))],
@@ -84,7 +84,8 @@ function taken(takenAt, source) {
 
 /** @param {number} match */
 function matchBar(match) {
-  return element("span", { class: "match" }, element("meter", { min: "0", max: "1", value: String(match), "aria-label": "Match" }), percent(match));
+  const bar = element("span", { class: "match" }, element("meter", { min: "0", max: "1", value: String(match), "aria-label": "Match" }), percent(match));
+  return element("div", {}, bar, element("p", { class: "soft" }, MATCH_MEANING));
 }
 
 /** @param {string} text @param {() => void} onclick @param {string} [title] */

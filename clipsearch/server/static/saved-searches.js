@@ -1,14 +1,14 @@
-/** Saved searches. The server keeps them for each index. */
+/** Saved searches, which the server keeps for each index, and albums. */
 
 import { albumList } from "./albums-panel.js";
 import { ask } from "./api.js";
 import { copyText } from "./clipboard.js";
 import { element, icon, iconButton } from "./dom.js";
-import { counted, visible } from "./format.js";
+import { searchTitle } from "./filter-chips.js";
+import { visible } from "./format.js";
 import { announce } from "./messages.js";
-import { whole } from "./outline.js";
 import { closePanel, openPanel } from "./panel.js";
-import { photos } from "./photos.js";
+import { toDownload } from "./select-all.js";
 import { currentSearch, fromPairs, isFiltered, isQuery, LIKELY, newSearch, toPairs } from "./state.js";
 import { matchWords } from "./threshold.js";
 
@@ -16,7 +16,6 @@ import { matchWords } from "./threshold.js";
 /** @typedef {Record<string, string | number | boolean | string[]>} Parameters */
 
 const TITLE = "Searches and albums";
-const MOST_FILES = 10_000; // in one download
 const REPEATED = ["like", "unlike", "right", "wrong", "in", "name", "place", "keyword", "person"];
 
 export async function openSavedSearches() {
@@ -40,7 +39,7 @@ function saveForm() {
   if (search.pictures.some((picture) => picture.source.startsWith("upload:"))) {
     return element("p", { class: "soft" }, "This search has an uploaded picture, which the server deletes within an hour, so it cannot be saved.");
   }
-  const name = element("input", { name: "name", required: true, maxlength: "200", value: search.q, "aria-label": "Name of this search", autocomplete: "off" });
+  const name = element("input", { name: "name", required: true, maxlength: "200", value: searchTitle(search).slice(0, 200), "aria-label": "Name of this search", autocomplete: "off" });
   return element("form", { class: "inline-form", onsubmit: async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     try {
@@ -55,18 +54,27 @@ function saveForm() {
 
 /** Giving the search to others, as an address or as files. */
 function shareActions() {
-  const search = currentSearch();
-  const found = photos.list.slice(0, MOST_FILES);
-  if (!found.length) return [];
+  const wanted = toDownload();
+  if (!wanted) return [];
   const copy = async () => announce((await copyText(location.href)) ? "Address copied. It opens this search on a machine that reaches this server." : "The browser does not allow copying here.");
   const share = () => navigator.share({ title: document.title, url: location.href }).catch(() => {}); // closing the sheet is no error
-  const take = async () => (await import("./download-panel.js")).openDownloadPanel(await whole(found), search.q || "photos");
+  const take = async (/** @type {Event} */ { currentTarget }) => {
+    const button = /** @type {HTMLButtonElement} */ (currentTarget);
+    button.disabled = true; // many photos take a moment
+    try {
+      const found = await wanted.load();
+      (await import("./download-panel.js")).openDownloadPanel(found);
+    } catch (error) {
+      announce(/** @type {Error} */ (error).message);
+    }
+    button.disabled = false;
+  };
   return [
     element("h3", {}, "Share what is shown"),
     element("div", { class: "inline-form" },
       element("button", { type: "button", onclick: copy }, icon("link"), "Copy the address"),
       "share" in navigator && element("button", { type: "button", onclick: share }, icon("share"), "Share…"),
-      element("button", { type: "button", onclick: take }, icon("download"), `Download ${counted(found.length)}`)),
+      element("button", { type: "button", onclick: take }, icon("download"), wanted.label)),
   ];
 }
 

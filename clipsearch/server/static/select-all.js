@@ -2,12 +2,16 @@
 
 import { ask, isAbort } from "./api.js";
 import { byId } from "./dom.js";
-import { count } from "./format.js";
+import { count, counted } from "./format.js";
 import { announce } from "./messages.js";
 import { MOST_AT_ONCE, photos, requestFor } from "./photos.js";
 import { selection } from "./selection.js";
-import { canJudge, changes, isQuery, LIKELY } from "./state.js";
+import { canJudge, changes, LIKELY, NEAREST_COUNTED } from "./state.js";
+import { matchWords } from "./threshold.js";
 
+export const MOST_FILES = 10_000; // in one download, as the server takes them
+
+/** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
 
 let running = new AbortController();
@@ -15,7 +19,7 @@ let running = new AbortController();
 /** What is selected, in words, and the search that finds it; null if the loaded photos are all that can be meant. */
 function whole() {
   const { search, likely, moreLikely, list } = photos;
-  if (!search || !isQuery(search)) return { label: "Select all", search };
+  if (!search || !photos.isRanked) return { label: "Select all", search };
   if (canJudge(search) && search.minMatch) {
     const number = photos.hasAll ? list.length : moreLikely ? null : likely;
     return { label: number === null ? "Select all" : `Select all ${count(number)}`, search };
@@ -33,6 +37,32 @@ export function setUpSelectAll() {
   button.addEventListener("click", selectAll);
   for (const event of ["shown", "more"]) photos.addEventListener(event, show);
   changes.addEventListener("search", () => running.abort());
+}
+
+/**
+ * The photos that a download of this search is about, however many of them are loaded: all of a list, the likely ones of words, and
+ * the nearest ones to a picture.
+ * @returns {{label: string, load: () => Promise<Photo[]>} | null} null if there are none
+ */
+export function toDownload() {
+  const { search, likely, moreLikely, list, considered } = photos;
+  if (!search || !list.length) return null;
+  const hasLikely = photos.isRanked && canJudge(search) && (search.minMatch > 0 || likely !== 0);
+  const nearest = photos.isRanked && !hasLikely ? Math.min(considered, NEAREST_COUNTED) : 0;
+  const of = hasLikely ? { ...search, minMatch: search.minMatch || LIKELY } : search;
+  const most = nearest || MOST_FILES;
+  const number = hasLikely ? (moreLikely ? null : likely) : photos.complete ? list.length : considered;
+  const what = nearest ? `the ${counted(nearest, "nearest photo")}` : hasLikely
+    ? `the ${number === null ? "" : `${count(number)} `}${matchWords(of.minMatch)} ${number === 1 ? "photo" : "photos"}` : counted(Number(number));
+  return { label: `Download ${what}`, load: async () => {
+    /** @type {Photo[]} */
+    const found = [];
+    for await (const page of pages(of, new AbortController().signal, Math.min(most, MOST_AT_ONCE))) {
+      found.push(...page);
+      if (found.length >= most) break;
+    }
+    return found.slice(0, most);
+  } };
 }
 
 export async function selectAll() {
@@ -57,12 +87,12 @@ export async function selectAll() {
   }
 }
 
-/** @param {Readonly<Search>} search @param {AbortSignal} signal */
-async function* pages(search, signal) {
-  for (let offset = 0; ; offset += MOST_AT_ONCE) {
-    const { path, pairs } = requestFor(search, offset, MOST_AT_ONCE);
+/** @param {Readonly<Search>} search @param {AbortSignal} signal @param {number} [size] photos in one answer */
+async function* pages(search, signal, size = MOST_AT_ONCE) {
+  for (let offset = 0; ; offset += size) {
+    const { path, pairs } = requestFor(search, offset, size);
     const answer = await ask(path, { pairs, signal });
     yield answer.hits ?? answer.images;
-    if (answer.hits ? answer.hits.length < MOST_AT_ONCE : offset + MOST_AT_ONCE >= answer.considered) return;
+    if (answer.hits ? answer.hits.length < size : offset + size >= answer.considered) return;
   }
 }

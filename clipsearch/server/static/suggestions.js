@@ -11,7 +11,9 @@ import { changeSearch, currentSearch, EMPTY, literal, newSearch } from "./state.
 /** @typedef {{label: string, kind: string, symbol: string, images?: number, choose: () => void}} Suggestion */
 /** @typedef {{value: string, images: number, kind: string, symbol: string, filter: (search: Readonly<Search>) => Partial<Search>}} Fact */
 
-const MOST = 7; // suggestions while the user types
+const MOST = 5; // suggestions while the user types
+const MOST_IDEAS = 7;
+const LEAST_SHARE = 0.5; // of a word, that is typed before it is proposed: "car" may be a word of its own, and not Carter or Cardiff
 const MOST_RECENT = 5;
 const FEWEST_LETTERS = 2;
 /** Which facts are proposed, how many of each as ideas, and the filter that each becomes. @type {[facet: string, kind: string, symbol: string, ideas: number, filter: (value: string, search: Readonly<Search>) => Partial<Search>][]} */
@@ -36,7 +38,7 @@ let active = -1; // which suggestion the arrow keys are at
 export async function suggest() {
   const typed = input.value;
   const own = ++turn;
-  const found = typed.trim() ? await matches(typed) : [...recent(""), ...(await ideas()).slice(0, MOST)];
+  const found = typed.trim() ? await matches(typed) : [...recent(""), ...(await ideas()).slice(0, MOST_IDEAS)];
   if (own !== turn || input.value !== typed || document.activeElement !== input) return;
   show(isUnderstood() ? [] : found);
 }
@@ -120,6 +122,19 @@ function described({ q, pictures, people, places, keywords, camera, from }) {
   return [q, pictures.length ? "a picture" : "", ...people, ...places, ...keywords, camera, from].filter(Boolean).join(" · ");
 }
 
+/**
+ * How much of a fact's words is typed, from the beginning of one of them: 1 for whole words, 0 if none begins so.
+ * @param {string} value @param {string} end
+ */
+export function shareTyped(value, end) {
+  const words = value.split(/[\s,/|-]+/);
+  const shares = [value, ...words.map((_, at) => words.slice(at).join(" "))].filter((text) => text.startsWith(end)).map((text) => {
+    const rest = text.slice(end.length).search(/[\s,/|-]|$/); // letters until the word ends
+    return end.length / (end.length + rest);
+  });
+  return Math.max(0, ...shares);
+}
+
 /** Facts with a word that begins as the last words of the search box do. @param {string} typed @returns {Promise<Suggestion[]>} */
 async function matches(typed) {
   const facts = await known();
@@ -127,8 +142,9 @@ async function matches(typed) {
   for (let i = Math.max(0, words.length - 3); i < words.length && !/\s$/.test(typed); i++) {
     const end = words.slice(i).join(" ").toLowerCase();
     if (end.length < FEWEST_LETTERS) continue;
-    const fits = (/** @type {Fact} */ { value }) => value.toLowerCase().startsWith(end) || value.toLowerCase().split(/[\s,/|-]+/).some((word, at, all) => all.slice(at).join(" ").startsWith(end));
-    const found = facts.filter(fits).sort((a, b) => b.images - a.images);
+    const shares = new Map(facts.map((fact) => [fact, shareTyped(fact.value.toLowerCase(), end)]));
+    const isWhole = (/** @type {Fact} */ fact) => Number(shares.get(fact) === 1);
+    const found = facts.filter((fact) => Number(shares.get(fact)) > LEAST_SHARE).sort((a, b) => isWhole(b) - isWhole(a) || b.images - a.images);
     if (!found.length) continue;
     const rest = words.slice(0, i).join(" ").replace(/(^|\s)(in|at|with|by|from|of|\+)$/i, "").trim();
     return [...recent(typed), ...found.map((fact) => suggestion(fact, rest))].slice(0, MOST);

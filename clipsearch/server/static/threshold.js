@@ -1,7 +1,7 @@
 /** How likely photos must match to be shown: any, likely or certain. */
 
 import { byId, element } from "./dom.js";
-import { percent } from "./format.js";
+import { MATCH_MEANING, percent } from "./format.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, currentSearch, isQuery, LIKELY } from "./state.js";
 
@@ -41,5 +41,5 @@ export function setUpThreshold() {
 
 /** @param {number} value @param {string} label @param {string} meaning */
 function choice(value, label, meaning) {
-  return element("label", { title: meaning || false }, element("input", { type: "radio", name: "threshold", value: String(value), id: label && `match-${label.toLowerCase()}` }), element("span", {}, label));
+  return element("label", { title: meaning && `${meaning}. ${value ? MATCH_MEANING : ""}`.trim() }, element("input", { type: "radio", name: "threshold", value: String(value), id: label && `match-${label.toLowerCase()}` }), element("span", {}, label));
 }

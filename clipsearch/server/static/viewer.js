@@ -5,7 +5,7 @@ import { checkConnection, fileUrl, thumbnailUrl, whatIsGone, whenBack } from "./
 import { byId, element, icon, iconButton } from "./dom.js";
 import { filmPlayer, playOrPause, stopFilms } from "./film-player.js";
 import { Filmstrip } from "./filmstrip.js";
-import { isFilm, photoTitle } from "./format.js";
+import { day, isFilm, photoTitle } from "./format.js";
 import { photoFacts } from "./photo-facts.js";
 import { photos } from "./photos.js";
 import { isMarked } from "./marks.js";
@@ -18,12 +18,13 @@ import { copyPicture, downloadPhoto, menuItems, openInTab } from "./viewer-menu.
 import { Zoom } from "./zoom.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
-/** @typedef {{before?: Photo, after?: Photo, similar: (photo: Photo) => void, mark: (photo: Photo, mark: "right" | "wrong") => void}} Around */
+/** @typedef {{before?: Photo, after?: Photo, position?: string, similar: (photo: Photo) => void, mark: (photo: Photo, mark: "right" | "wrong") => void}} Around */
 
 const dialog = byId("viewer");
 const frame = element("div", { class: "frame" });
 const stage = element("div", { class: "stage", tabindex: "-1" }, frame); // it has the focus first, since the arrow keys are for the photos
 const title = element("h2", { class: "viewer-title", "aria-live": "polite" });
+const place = element("p", { class: "viewer-place soft" });
 const facts = element("aside", { class: "photo-facts", "aria-label": "About this photo", tabindex: "0" });
 const main = element("div", { class: "viewer-main" }, stage);
 const filmstrip = new Filmstrip((photo) => openPhoto(photo.id));
@@ -59,7 +60,7 @@ facts.id = "photo-facts";
 main.append(previous, next);
 dialog.append(
   element("div", { class: "viewer-top" },
-    element("div", { class: "viewer-bar" }, iconButton("close", "Close (Esc)", closePhoto), title),
+    element("div", { class: "viewer-bar" }, iconButton("close", "Close (Esc)", closePhoto), element("div", { class: "viewer-names" }, title, place)),
     element("div", { class: "viewer-tools" },
       iconButton("minus", "Zoom out (-)", () => zoom.by(1 / 1.5), { class: "icon-button zoomer" }),
       iconButton("plus", "Zoom in (+)", () => zoom.by(1.5), { class: "icon-button zoomer" }), heart, pick, right, wrong,
@@ -90,6 +91,7 @@ export const viewer = {
     around = neighbours;
     previous.disabled = !around.before;
     next.disabled = !around.after;
+    place.textContent = [photo.taken_at && day(photo.taken_at), around.position].filter(Boolean).join(" · ");
     const isOther = shown?.id !== photo.id || !dialog.open;
     if (isOther || shown !== photo) { // the same photo of a newer answer has another match
       shown = photo;

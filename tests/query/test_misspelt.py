@@ -1,0 +1,52 @@
+"""Words with letters in the wrong order."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from clipsearch.encoders.mini.encoder import MiniEncoder
+from clipsearch.query.misspelt import without_swaps
+from clipsearch.query.notes import spelling_notes
+from clipsearch.types import Query, Term
+from tests.conftest import ROOT, shared
+
+
+@pytest.fixture(scope="module")
+def mini():
+    return MiniEncoder()
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("dgo on a baech", "dog on a beach"),
+        ("a mountian at sunest, in snwo", "a mountain at sunset, in snow"),
+        ("a tarp, a bale and a sled", "a tarp, a bale and a sled"),
+        ("Alcie at the sea", "Alcie at the sea"),
+        ("x-ary dgo's dgo2", "x-ary dgo's dgo2"),
+    ],
+)
+def test_swapped_letters_are_put_in_order(mini, text, meant):
+    assert without_swaps(text, mini.text_pieces) == meant
+
+
+def test_plain_queries_and_captions_have_next_to_no_false_alarm(mini):
+    queries = (ROOT / "data" / "plain" / "queries.txt").read_text("utf-8").splitlines()
+    assert [query for query in queries if without_swaps(query, mini.text_pieces) != query] == []
+    lines = shared("flickr8k/captions.jsonl").read_text("utf-8").splitlines()[:200]
+    captions = [caption for line in lines for caption in json.loads(line)["captions"]]
+    assert sum(without_swaps(text, mini.text_pieces) != text for text in captions) <= len(captions) / 250
+
+
+def test_a_note_says_what_was_meant_if_nothing_is_likely(mini, engine):
+    query = Query((Term("dgo"), Term("a baech", -1)))
+    (likely,) = engine.search("red", 1)
+    unlikely = [type(likely)(1, 0.1, likely.record, 0.2)]
+    (note,) = spelling_notes(query, unlikely, mini)
+    assert (note.code, note.value) == ("misspelt", "dog - a beach")
+    assert note.message == 'no photo is a likely match; did you mean "dog - a beach"?'
+    assert spelling_notes(query, [type(likely)(1, 0.1, likely.record, 0.6)], mini) == []
+    assert spelling_notes(replace(query, offset=10), unlikely, mini) == []
+    assert spelling_notes(Query((Term("ein hund im baech"),)), unlikely, mini) == []
+    assert spelling_notes(query, [], mini) == [] == spelling_notes(Query((Term("dog"),)), unlikely, mini)
