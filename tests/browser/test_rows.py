@@ -303,6 +303,7 @@ def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected
     page.click("#open-saved")
     page.wait_for_selector("#panel[open]")
     assert page.evaluate("window.isAbove")  # the note went above the dialog again
+    page.get_by_role("button", name="Copy the address").wait_for()
     page.keyboard.press("Escape")
     with answered(page, "sort=oldest"):
         page.select_option("#sort", "oldest")

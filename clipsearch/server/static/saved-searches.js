@@ -3,7 +3,7 @@
 import { albumList } from "./albums-panel.js";
 import { ask } from "./api.js";
 import { copyText } from "./clipboard.js";
-import { element, icon, iconButton } from "./dom.js";
+import { byId, element, icon, iconButton } from "./dom.js";
 import { searchTitle } from "./filter-chips.js";
 import { visible } from "./format.js";
 import { announce } from "./messages.js";
@@ -26,7 +26,8 @@ export async function openSavedSearches() {
 async function show() {
   try {
     const { searches } = await ask("/api/saved-searches");
-    openPanel(TITLE, saveForm(), list(searches), ...await albumList(show), ...shareActions());
+    const albums = await albumList(show);
+    if (byId("panel").open) openPanel(TITLE, saveForm(), list(searches), ...albums, ...shareActions()); // unless it was closed meanwhile
   } catch (error) {
     openPanel(TITLE, element("p", {}, /** @type {Error} */ (error).message));
   }
