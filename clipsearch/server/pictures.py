@@ -44,8 +44,8 @@ PICTURE_VERSION = 2
 PictureType = Literal["image/webp", "image/jpeg"]
 
 _SAVE_OPTIONS: dict[PictureType, dict[str, Any]] = {
-    # Method 4, the default, saves 3% of a 256 or 512 px thumbnail and takes 2 to 3 times as long.
-    "image/webp": {"format": "WEBP", "quality": 80, "method": 2},
+    # Of a 512 px thumbnail. Method 2 saves 10% of its bytes and takes 1.8 times as long, method 4, the default, far longer.
+    "image/webp": {"format": "WEBP", "quality": 78, "method": 0},
     "image/jpeg": {"format": "JPEG", "quality": 90},
 }
 BROWSER_TYPES = {
