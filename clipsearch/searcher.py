@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 from clipsearch._internal.arguments import require_one_of
 from clipsearch._internal.commands import command
 from clipsearch.encoders import PRECISIONS
-from clipsearch.encoders.base import NO_TEXT_MODEL
 from clipsearch.errors import ClipsearchError, ModelError, QueryError
 from clipsearch.milvus.address import StoreAddress
 from clipsearch.query.embed import QueryEmbedder
@@ -198,19 +197,16 @@ class Searcher:
         "yesterday" is the day before. Places and people are understood if the index has photos of them; a vector database is
         not asked for them.
         """
-        from clipsearch.query.negation import languages_read  # not for other queries
-        from clipsearch.query.smart import understand
+        from clipsearch.query.smart import understand  # not for other queries
 
         wanted, today = make_query(query, {}, stacklevel=4), today or date.today()
-        texts = self._source().text_model if self._model.text_model is None else self._model.text_model
-        languages = languages_read((self.model_name or "") if texts in (None, NO_TEXT_MODEL) else str(texts))
         if not isinstance(self._place, (Path, tuple)):
-            return understand(wanted, today, languages=languages)
+            return understand(wanted, today)
         index: Collection | SeveralCollections = (
             self._several_indexes() if isinstance(self._place, tuple) else self._collection()
         )
         people = [name for name, _ in index.count_by("person")]
-        return understand(wanted, today, partial(_places_with_photos, index), people, languages)
+        return understand(wanted, today, partial(_places_with_photos, index), people)
 
     @in_turn
     def browse(

@@ -97,6 +97,7 @@ def test_what_a_text_denies_is_offered_and_with_smart_done(ask):
     status, output, errors = ask("query", "--smart", "red without blue", "-k", "1")
     assert output.endswith("red.jpg\n") and "%" in output
     assert errors == "clipsearch: understood: without: blue, looking for: red - blue\n"
+    assert "understood: without: blue" in ask("query", "--smart", "red ohne blue", "-k", "1")[2]
 
 
 def test_nothing_found_is_explained_and_may_fail(ask):
