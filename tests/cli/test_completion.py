@@ -53,6 +53,7 @@ def test_folders_and_choices_are_completed():
     assert completed("bash", "clipsearch index --index ", "3")[0] == ["dir,"]
     assert completed("bash", "clipsearch query --sort ", "3")[0] == [
         "plain,score",
+        "plain,likely",
         "plain,date",
         "plain,oldest",
         "plain,name",
@@ -64,7 +65,7 @@ def test_powershell_is_told_kind_text_and_help():
     assert [line.split("\t")[:2] for line in lines] == [["plain", "stats"], ["plain", "status"]]
     assert completed("powershell", "clipsearch index --index ", "")[0] == ["dir\t\t"]
     lines, _ = completed("powershell", "clipsearch query --sort ", "")
-    assert [line.split("\t")[1] for line in lines] == ["score", "date", "oldest", "name"]
+    assert [line.split("\t")[1] for line in lines] == ["score", "likely", "date", "oldest", "name"]
 
 
 def test_models_files_and_values_of_the_index_are_completed(five_photos, tmp_path):

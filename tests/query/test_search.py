@@ -298,7 +298,7 @@ def test_weights_count_by_their_proportion_however_large_they_are(engine):
         assert [hit.score for hit in hits] == pytest.approx([hit.score for hit in once])
     assert names(engine.search(f"{'9' * 42}:red", 1)) == ["red.jpg"]
     for weight in (0.0, float("inf"), float("nan")):
-        with pytest.raises(QueryError, match=r"points nowhere|must be a number"):
+        with pytest.raises(QueryError, match=r"makes no sense|must be a number"):
             engine.search(Query((Term("red", weight),)), 5)
 
 
