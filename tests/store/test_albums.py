@@ -35,7 +35,7 @@ def test_photos_are_added_searched_and_taken_out(engine):
     assert names(engine.search("blue", 5)) != names(engine.search("blue", 5)[:2])
     warm = engine.album("Warm")
     assert engine.browse(All((Not(warm), Test("name", "~", "*.jpg"))))[1] == 2
-    assert condition_text(warm) == "in the album Warm" and condition_to_json(warm) == {"among": list(warm.ids)}
+    assert condition_text(warm) == "among 2 chosen photos" and condition_to_json(warm) == {"among": list(warm.ids)}
     assert engine.browse(Among(()))[1] == 0
     assert albums.take_out("Warm", records(engine, "red.jpg")) == 1
     assert albums.remove("Warm") and not albums.remove("Warm")
