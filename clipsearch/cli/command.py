@@ -29,9 +29,9 @@ class Option(click.Option):
         self.heading = heading
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
-        """Refuse a second value of an option that has one. Otherwise click takes the last, and ignores the others unsaid."""
+        """Refuse a second value of a filter that has one. Of other options the last counts, as in other programs."""
         super().add_to_parser(parser, ctx)
-        if self.multiple or self.is_flag or self.count:
+        if self.heading != WHICH_PHOTOS or self.multiple or self.is_flag:
             return
         rules = {name: parser._long_opt.get(name) or parser._short_opt.get(name) for name in self.opts}
         for rule in {id(rule): rule for rule in rules.values() if rule}.values():

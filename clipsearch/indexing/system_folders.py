@@ -27,26 +27,25 @@ def system_devices() -> frozenset[int]:
 
     Network disks, FUSE and memory disks are not among them: people keep photos there.
     """
-    if sys.platform == "win32":
-        return frozenset()
-    devices = set()
-    try:
-        mounts = _MOUNTS.read_bytes().splitlines()
-    except OSError:  # not Linux, or /proc is not there
-        mounts = []
-    for line in mounts:
-        mount, _, source = line.partition(b" - ")
+    devices: set[int] = set()
+    if sys.platform != "win32":
         try:
-            major, minor = map(int, mount.split()[2].split(b":"))
-            if source.split()[0].decode("ascii", "replace") in _TYPES:
-                devices.add(os.makedev(major, minor))
-        except (IndexError, ValueError, OverflowError):
-            continue
-    try:
-        devices.add(os.stat(_DEVICES).st_dev)
-        devices.discard(os.stat("/").st_dev)
-    except OSError:
-        pass
+            mounts = _MOUNTS.read_bytes().splitlines()
+        except OSError:  # not Linux, or /proc is not there
+            mounts = []
+        for line in mounts:
+            mount, _, source = line.partition(b" - ")
+            try:
+                major, minor = map(int, mount.split()[2].split(b":"))
+                if source.split()[0].decode("ascii", "replace") in _TYPES:
+                    devices.add(os.makedev(major, minor))
+            except (IndexError, ValueError, OverflowError):
+                continue
+        try:
+            devices.add(os.stat(_DEVICES).st_dev)
+            devices.discard(os.stat("/").st_dev)
+        except OSError:
+            pass
     return frozenset(devices)
 
 

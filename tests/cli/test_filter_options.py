@@ -41,14 +41,13 @@ def test_several_values_of_a_filter_mean_any_of_them(indexed, paths):
     assert paths("--where", "format = jpeg", "--where", "format = png") == []
 
 
-@pytest.mark.parametrize(
-    "options",
-    [("-k", "1", "--top-k", "2"), ("--after", "2019", "--after", "2020"), ("--sort", "name", "--sort", "date")],
-)
-def test_a_second_value_of_an_option_that_has_one_is_refused(indexed, options):
-    assert f"`query` takes one {options[2] if options[2] != '-k' else '--top-k'}" in refused(
-        indexed, "query", "red", *options
-    )
+@pytest.mark.parametrize("options", [("--after", "2019", "--after", "2020"), ("--min-width", "1", "--min-width", "2")])
+def test_a_second_value_of_a_filter_that_has_one_is_refused(indexed, options):
+    assert f"`query` takes one {options[0]}" in refused(indexed, "query", "red", *options)
+
+
+def test_of_other_options_the_last_value_counts_so_that_an_alias_can_be_overruled(paths):
+    assert len(paths("--format", "png", "--format", "jpeg", "-k", "1", "--top-k", "2")) == 2
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The tutorial's commands run in their order and print what the tutorial shows, apart from figures."""
+"""The tutorial's commands run in order and print what it shows: scores and matches too, but other times and sizes."""
 
 import os
 import re
@@ -23,6 +23,12 @@ def sessions(page):
                 yield command, shown
 
 
+def figures(lines):
+    """The scores of hits, and their matches, from 0 to 1."""
+    scores = [float(score) for line in lines for score in re.findall(r"^\d+ +(0\.\d{4})\b", line)]
+    return scores + [int(match) / 100 for line in lines for match in re.findall(r"^\d+ +0\.\d{4} +(\d+)%", line)]
+
+
 def without_figures(lines):
     """Replace every figure by # and every run of spaces by one space. Figures differ from machine to machine."""
     figures = [re.sub(r"<?\b[0-9]+(\.[0-9]+)?\b%?", "#", re.sub(r"\b[0-9a-f]{12}\b", "DIGEST", line)) for line in lines]
@@ -44,5 +50,6 @@ def test_it_prints_what_the_tutorial_shows(tmp_path):
             # A terminal may show output and errors in either order.
             both = (printed[0] + printed[1], printed[1] + printed[0])
             assert without_figures(shown) in map(without_figures, both), (command, both[0])
+            assert figures(printed[0]) == pytest.approx(figures(shown), abs=0.015), command
         ran += 1
     assert ran > 6
