@@ -122,7 +122,8 @@ def sandbox(tmp_path_factory):
         first = run(f"clipsearch {line}")
         assert first.returncode == 0, first.stderr
     with SearchEngine.open(photos) as engine:
-        engine.albums.add("Favourites", engine.browse(top_k=2)[0])
+        for album in ("Favourites", "Italy"):
+            engine.albums.add(album, engine.browse(top_k=2)[0])
     shutil.copytree(photos / ".clipsearch", home / "Archive" / ".clipsearch")
     given = set(work.iterdir())
 

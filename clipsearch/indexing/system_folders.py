@@ -53,5 +53,5 @@ def is_system_folder(path: str) -> bool:
     """Whether a path is in a file system that holds no files. A path that cannot be looked at is not."""
     try:
         return os.stat(opened_as(path)).st_dev in system_devices()
-    except OSError:
+    except (OSError, ValueError):  # a name with NUL, which a crafted index may have
         return False

@@ -34,7 +34,7 @@ def test_swapped_letters_are_put_in_order(mini, text, meant):
 def test_plain_queries_and_captions_have_next_to_no_false_alarm(mini):
     queries = (ROOT / "data" / "plain" / "queries.txt").read_text("utf-8").splitlines()
     assert [query for query in queries if without_swaps(query, mini.text_pieces) != query] == []
-    lines = shared("flickr8k/captions.jsonl").read_text("utf-8").splitlines()[:200]
+    lines = shared("data/flickr8k/captions.jsonl").read_text("utf-8").splitlines()[:200]
     captions = [caption for line in lines for caption in json.loads(line)["captions"]]
     assert sum(without_swaps(text, mini.text_pieces) != text for text in captions) <= len(captions) / 250
 
