@@ -36,11 +36,13 @@ def test_photos_are_marked_in_the_rows_and_marks_are_taken_back_by_chips(page):
     assert "right=" in url and "wrong=" in url
     page.reload()
     page.wait_for_selector(".photo.loaded")
-    assert shown(page) == marked and page.locator("#terms .marks").count() == 2
+    assert shown(page)[:12] == marked[:12] and page.locator("#terms .marks").count() == 2
     for _ in range(2):
         with answered(page, "/api/search"):
             page.locator("#terms .marks .remove").first.click()
-    assert shown(page) == before and "right=" not in page.url
+    assert (
+        shown(page)[:12] == before[:12] and "right=" not in page.url
+    )  # how many more are drawn depends on the scrolling
 
 
 @pytest.mark.long

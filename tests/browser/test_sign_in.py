@@ -66,7 +66,7 @@ def test_an_address_signs_in_once_and_does_not_stay(visitor, new_page, locked):
     other = new_page(viewport={"width": 400, "height": 800})
     other.goto(link)
     other.wait_for_selector("#problem:not(:empty)")
-    assert "used already" in other.locator("#problem").inner_text() and code not in other.url
+    assert "has been used" in other.locator("#problem").inner_text() and code not in other.url
     other.goto(f"{address}#token={TOKEN}")  # only the part behind # changes
     other.reload()
     other.wait_for_selector(".photo.loaded")
