@@ -58,7 +58,7 @@ def is_in_use(folder: Path) -> bool:
 
 
 def no_index(index: Path) -> str:
-    """A message that there is no index in a folder: why not, and how to make one."""
+    """The message for a folder without an index: why it has none, and how to make one."""
     photos = index.parent if index.name == INDEX_FOLDER else index
     if photos.is_file():
         return f"{photos} is a file; name the folder of the photos, or that of their index"

@@ -24,7 +24,7 @@ _STRETCHES = np.array([0.94, 0.97, 1.0, 1 / 0.97, 1 / 0.94])  # of each directio
 _FINER = np.array([0.985, 1.0, 1 / 0.985])
 _PARTS = 16  # in each direction
 _LEAST_POWER = 0.1  # of the mean part: parts with less detail than that, such as sky and paper, are noise
-_BLUR = 1 / 40  # of a side; what is larger is no detail
+_BLUR = 1 / 40  # of a side; larger shapes do not count as detail
 
 Grey = NDArray[np.float32]
 
@@ -36,10 +36,13 @@ def agreement(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
     """
     fine_a, fine_b = _details(a), _details(b)
     coarse_a, coarse_b = _halved(fine_a), _halved(fine_b)
+    coarse, fine = np.fft.rfft2(coarse_a), np.fft.rfft2(fine_a)
     _, down, across = max(
-        (_laid_over(coarse_a, coarse_b, down, across), down, across) for down in _STRETCHES for across in _STRETCHES
+        (_laid_over(coarse_a, coarse, coarse_b, down, across), down, across)
+        for down in _STRETCHES
+        for across in _STRETCHES
     )
-    return max(_laid_over(fine_a, fine_b, down * y, across * x) for y in _FINER for x in _FINER)
+    return max(_laid_over(fine_a, fine, fine_b, down * y, across * x) for y in _FINER for x in _FINER)
 
 
 def _details(pixels: NDArray[np.uint8]) -> Grey:
@@ -57,15 +60,15 @@ def _halved(picture: Grey) -> Grey:
     return halved
 
 
-def _laid_over(a: Grey, b: Grey, down: float, across: float) -> float:
-    """The correlation of `a` with `b`, which is stretched around its centre, and moved to where it fits best."""
+def _laid_over(a: Grey, spectrum: NDArray[np.complexfloating], b: Grey, down: float, across: float) -> float:
+    """The correlation of `a`, of this spectrum, with `b`, which is stretched around its centre and moved where it fits best."""
     side = len(a)
     size = round(side * across), round(side * down)
     stretched = np.asarray(Image.fromarray(b).resize(size, Image.Resampling.BILINEAR))
     laid = np.zeros_like(a)
     (to_y, from_y), (to_x, from_x) = (_middle(side, length) for length in stretched.shape)
     laid[to_y, to_x] = stretched[from_y, from_x]
-    fit = np.fft.irfft2(np.fft.rfft2(a) * np.conj(np.fft.rfft2(laid)), s=a.shape)
+    fit = np.fft.irfft2(spectrum * np.conj(np.fft.rfft2(laid)), s=a.shape)
     moved = np.roll(laid, np.unravel_index(int(fit.argmax()), fit.shape), axis=(0, 1))
     return _agreement_of_parts(a, moved)
 

@@ -330,7 +330,7 @@ def _hash_photos(
 
 
 class Details:
-    """Tells whether two pictures agree in detail. They are decoded when they are asked for; the last ones are kept."""
+    """Tells whether two pictures agree in detail. It decodes pictures when it needs them, and keeps the last ones."""
 
     def __init__(self) -> None:
         self._closing = ExitStack()
@@ -388,14 +388,13 @@ def _near_groups(
                 near[start + row].append((float(cosines[row, column]), int(bits[pair]), int(others[column])))
         for position in rows.tolist():
             possible = sorted((neighbour for neighbour in near[position] if neighbour[2] in copies), reverse=True)
-            sure = [neighbour for neighbour in possible if neighbour[1] <= SURE_BITS]
             nearest = next(
                 (
                     neighbour
                     for neighbour in possible[:_LAID_OVER]
-                    if neighbour in sure or details.agree(records[neighbour[2]].file, records[position].file)
+                    if neighbour[1] <= SURE_BITS or details.agree(records[neighbour[2]].file, records[position].file)
                 ),
-                sure[0] if sure else None,
+                next((neighbour for neighbour in possible if neighbour[1] <= SURE_BITS), None),
             )
             if nearest:
                 cosine, differing, best = nearest

@@ -35,7 +35,7 @@ _WORDS = {
 - words of grammar: prepositions, articles, "and", "or", "not", and the numbers from two;
 - the most usual things in photos: people, animals, plants, the land and the weather, streets and vehicles, festivals.
 
-A word qualifies if it means nothing in English ("strand" and "kind" do) and is no part of a well-known name ("sans", "playa").
+A word qualifies if it means nothing in English ("strand" and "kind" do) and is not part of a well-known name ("sans", "playa").
 So "Strand ohne Menschen" is found by two of its three words. A test compares the words with captions, and with names of cities.
 """
 

@@ -11,10 +11,15 @@ from tests.conftest import save_photo
 pytestmark = pytest.mark.long
 
 
-def test_the_page_says_that_the_server_is_gone_and_recovers(new_page, small):
+def free_port():
+    """A port for a server that is started twice at one address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def test_the_page_says_that_the_server_is_gone_and_recovers(new_page, small):
+    port = free_port()
     page = new_page()
     page.expected += ["ERR_", "Failed to load"]
     with serving(small / ".clipsearch", port=port) as (process, address):
@@ -77,9 +82,7 @@ def test_the_page_says_that_the_index_is_gone_and_recovers(new_page, small, tmp_
 
 
 def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page, small):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     page = new_page()
     page.expected += ["ERR_", "Failed to load"]
     page.route("**/file", lambda route: route.continue_(headers={**route.request.headers, "cache-control": "no-cache"}))
