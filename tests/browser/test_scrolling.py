@@ -19,6 +19,7 @@ from tests.browser.conftest import serving
 
 COUNT = 600
 FIRST = datetime(2019, 1, 1, 12)
+RIGHT_END = "Math.max(...[...document.querySelectorAll('.photo')].map((one) => one.getBoundingClientRect().right))"
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +206,8 @@ def test_the_strip_of_months_goes_anywhere_by_pointer(new_page, many, touch):
     page.evaluate("scrollTo(0, 50)")  # on a phone the strip is there while the page scrolls
     page.wait_for_function("() => document.querySelector('#scrubber').matches('.moving')")
     box = strip.bounding_box()
+    assert box["x"] + 0.5 >= page.evaluate(RIGHT_END)  # beside the photos
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollbarWidth") == "none"  # nothing lies over it
     x, middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     if touch:
         client = page.context.new_cdp_session(page)
@@ -221,6 +224,12 @@ def test_the_strip_of_months_goes_anywhere_by_pointer(new_page, many, touch):
     else:
         page.mouse.up()
     assert page.locator("#scrubber.dragging").count() == 0
+    for width in (390, 820, 3840):
+        page.set_viewport_size({"width": width, "height": 844})
+        page.wait_for_function(f"() => document.querySelector('#scrubber').getBoundingClientRect().x + 0.5 >= {RIGHT_END}")
+    page.goto(f"{many}/?sort=name")
+    page.wait_for_selector(".photo.loaded")
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollbarWidth") == "auto"
 
 
 def test_there_is_no_strip_in_an_order_without_dates(new_page, many):
