@@ -138,6 +138,7 @@ def test_on_a_phone_the_filters_come_over_the_photos(new_page, address):
     page.wait_for_selector(".photo.loaded")
     assert not page.locator("#filters").is_visible()
     page.click("#toggle-filters")
+    assert page.evaluate("document.activeElement.id") == "filters-title"  # not the button that closes them
     with answered(page):
         page.locator("#filters").get_by_role("button", name=re.compile("^WEBP")).click()
     page.keyboard.press("Escape")

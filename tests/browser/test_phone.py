@@ -135,6 +135,8 @@ def test_the_menu_has_what_the_row_has_no_room_for(phone):
     text = phone.locator("#panel").inner_text()
     assert "Hold" in text and "Ctrl" not in text and phone.locator("#panel kbd").count() == 0
     assert phone.locator("#more-tools").is_hidden()
+    phone.keyboard.press("Escape")
+    phone.wait_for_function("() => document.activeElement.id === 'open-more'")  # the menu that led there
 
 
 def test_a_held_finger_selects_and_a_dragged_one_selects_on(phone):

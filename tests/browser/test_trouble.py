@@ -39,6 +39,14 @@ def test_the_page_says_that_the_server_is_gone_and_recovers(new_page, small):
         page.wait_for_function("() => !document.querySelector('#status').textContent.includes('search before')")
         assert page.locator("#photos.stale").count() == 0 and shown(page)[0] == "red.jpg"
         page.wait_for_selector("#panel[open]")  # what was asked for meanwhile is there, too
+        page.evaluate(
+            "async () => (await import('/static/messages.js')).announce('A note', { label: 'Act', act() { window.acted = 1; } })"
+        )
+        page.get_by_role("button", name="Act").click()  # although a dialog is open
+        assert page.evaluate("window.acted") == 1
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#panel", state="hidden")
+        assert page.locator("body > #note").count() == 1
         page.close()
 
 
@@ -99,7 +107,12 @@ def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page
         page.wait_for_selector("#viewer .missing")
         assert page.locator("#viewer .missing").inner_text().startswith("The server does not answer")
         page.wait_for_selector("#gone:popover-open")  # over the viewer
-        assert page.locator("#gone").bounding_box()["y"] >= page.locator(".viewer-bar").bounding_box()["height"]
+        banner = page.locator("#gone").bounding_box()
+        page.wait_for_function("() => document.querySelector('#viewer').getBoundingClientRect().y > 20")
+        for part in (".viewer-bar", ".photo-facts"):  # it covers nothing
+            assert page.locator(part).bounding_box()["y"] >= banner["y"] + banner["height"] - 1
+        with page.expect_request("**/api/**"):
+            page.get_by_role("button", name="Try now").click()  # it is in the dialog, so it can be used
     with serving(small / ".clipsearch", port=port):
         page.wait_for_selector("#gone", state="hidden", timeout=20_000)
         page.wait_for_function("() => document.querySelector('#viewer img.full').naturalWidth > 0")

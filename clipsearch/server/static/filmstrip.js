@@ -2,7 +2,7 @@
 
 import { thumbnailUrl } from "./api.js";
 import { element } from "./dom.js";
-import { day, photoTitle } from "./format.js";
+import { count, day, photoTitle } from "./format.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -14,6 +14,7 @@ export class Filmstrip {
   #first = 0; // the part of the photos that the strip has
   #end = 0;
   #current = -1;
+  #total = 0;
   #open;
 
   /** @param {(photo: Photo) => void} open */
@@ -22,8 +23,11 @@ export class Filmstrip {
     this.element = element("div", { class: "filmstrip", role: "group", "aria-label": "Photos around this one", onscroll: () => this.#extend() });
   }
 
-  /** @param {Photo[]} photos in the order of the rows @param {Photo} photo the one that is shown; without it among them, the strip is hidden */
-  show(photos, photo) {
+  /**
+   * @param {Photo[]} photos in the order of the rows @param {Photo} photo the one that is shown; without it among them, the strip is hidden
+   * @param {number} total how many photos there are, also those that are not loaded
+   */
+  show(photos, photo, total) {
     const index = photos.findIndex((other) => other?.id === photo.id);
     this.element.hidden = index < 0 || photos.length < 2;
     if (this.element.hidden) return;
@@ -32,6 +36,7 @@ export class Filmstrip {
     const wasNear = Math.abs(index - this.#current) === 1;
     this.#photos = photos;
     this.#current = index;
+    this.#total = total;
     if (!isSame) {
       this.element.replaceChildren();
       this.#first = this.#end = index;
@@ -51,13 +56,13 @@ export class Filmstrip {
 
   /** Make the strip have the photos from one position to another, by adding to what it has. @param {number} first @param {number} end */
   #render(first, end) {
-    const before = this.#photos.slice(first, this.#first).map((photo) => this.#button(photo));
+    const before = this.#photos.slice(first, this.#first).map((photo, i) => this.#button(photo, first + i));
     if (before.length) {
       const width = this.element.scrollWidth;
       this.element.prepend(...before);
       this.element.scrollLeft += this.element.scrollWidth - width; // what is seen stays where it is
     }
-    this.element.append(...this.#photos.slice(this.#end, end).map((photo) => this.#button(photo)));
+    this.element.append(...this.#photos.slice(this.#end, end).map((photo, i) => this.#button(photo, this.#end + i)));
     this.#first = first;
     this.#end = end;
   }
@@ -68,9 +73,9 @@ export class Filmstrip {
     else if (this.#end < this.#photos.length && scrollWidth - scrollLeft < clientWidth * 1.5) this.#render(this.#first, Math.min(this.#photos.length, this.#end + REACH));
   }
 
-  /** @param {Photo} photo */
-  #button(photo) {
-    const title = (photo.sketch ? "Photo" : photoTitle(photo)) + (photo.taken_at ? `, ${day(photo.taken_at)}` : "");
+  /** @param {Photo} photo @param {number} index */
+  #button(photo, index) {
+    const title = (photo.sketch ? "Photo" : `${photoTitle(photo)},`) + ` ${count(index + 1)} of ${count(this.#total)}` + (photo.taken_at ? `, ${day(photo.taken_at)}` : "");
     return element("button", { type: "button", tabindex: "-1", "aria-label": title, title, onclick: () => this.#open(photo) },
       element("img", { src: thumbnailUrl(photo.id, 256), alt: "", loading: "lazy", decoding: "async" }));
   }

@@ -39,7 +39,7 @@ let waiting = 0;
 const unfolded = new Set();
 
 panel.append(
-  element("div", { class: "panel-head" }, element("h2", { id: "filters-title" }, "Filters"), iconButton("close", "Close the filters", () => toggleFilters(false, false))),
+  element("div", { class: "panel-head" }, element("h2", { id: "filters-title", tabindex: "-1", autofocus: true }, "Filters"), iconButton("close", "Close the filters", () => toggleFilters(false, false))),
   body,
   element("form", { class: "facet", onsubmit: useTexts },
     textField("text", "Words in titles, keywords and pictures", '"train ticket" pari*'),

@@ -85,7 +85,7 @@ function search({ returning = false, again = false } = {}) {
 function showPhotos(isMore = false) {
   if (!photos.search) return;
   const isOpen = !photos.complete;
-  grid.show(photos.list, headingsOf(photos.list, photos.search, { likely: photos.likely, isOpen, isRanked: photos.isRanked }), { total: isOpen ? photos.considered : photos.list.length, isMore, isOpen });
+  grid.show(photos.list, headingsOf(photos.list, photos.search, { likely: photos.likely, isOpen, isRanked: photos.isRanked }), { total: photos.total, isMore, isOpen });
   if (photos.list.length) explainEmpty();
   else explainNothing();
 }
@@ -215,7 +215,7 @@ async function showInViewer(viewer, id) {
     viewer.show(photos.list[index], {
       before: photos.list[index - 1],
       after: photos.list[index + 1],
-      position: `${count(index + 1)} of ${count(photos.complete ? photos.list.length : photos.considered)}`,
+      position: `${count(index + 1)} of ${count(photos.total)}`,
       similar,
       mark,
     });
@@ -247,7 +247,11 @@ function setUpPanels() {
   open("open-help", async () => (await import("./help-panel.js")).openHelp());
   byId("start-selecting").addEventListener("click", () => selection.start());
   byId("all-photos").addEventListener("click", () => state.newSearch({}));
-  byId("more-tools").addEventListener("click", () => byId("more-tools").matches(":popover-open") && byId("more-tools").hidePopover());
+  byId("more-tools").addEventListener("click", () => {
+    if (!byId("more-tools").matches(":popover-open")) return;
+    byId("more-tools").hidePopover();
+    byId("open-more").focus(); // where the keyboard is again when the dialog closes
+  }, true); // before the button opens its dialog
 }
 
 function setUpPhotos() {

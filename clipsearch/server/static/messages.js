@@ -1,9 +1,11 @@
 /** Messages: short notes, the banner for a server that is gone, and why there are no photos. */
 
+import { coveringDialog, keepAbove, moveAbove } from "./above-dialogs.js";
 import { checkConnection, connection, sentence } from "./api.js";
 import { byId, element, icon } from "./dom.js";
 
 let hiding = 0;
+for (const id of ["gone", "note"]) keepAbove(byId(id));
 
 /**
  * A short note that disappears by itself. Screen readers read it.
@@ -17,6 +19,7 @@ export function announce(text, action) {
     note.append(element("button", { type: "button", class: "link", onclick: () => (note.hidePopover(), action.act()) }, action.label));
   }
   note.hidePopover();
+  moveAbove();
   note.showPopover(); // in the top layer, above a dialog that is open
   clearTimeout(hiding);
   hiding = setTimeout(() => note.hidePopover(), action ? 12_000 : 5000);
@@ -28,12 +31,16 @@ export function announce(text, action) {
  */
 export function setUpConnectionBanner(whenBack) {
   const banner = byId("gone");
-  /** Over a dialog, only what is in the top layer is seen; there its button could not be clicked. */
+  /** Over a dialog, only what is in the top layer is seen. The dialog makes room for it. */
   const place = () => {
-    const isCovered = !banner.hidden && document.querySelector("dialog:modal") !== null;
+    const isCovered = !banner.hidden && coveringDialog() !== null;
     banner.popover = isCovered ? "manual" : null;
+    moveAbove();
     if (isCovered) banner.showPopover();
+    measure();
   };
+  const measure = () => document.documentElement.style.setProperty("--banner", `${banner.popover ? banner.offsetHeight : 0}px`);
+  new ResizeObserver(measure).observe(banner);
   for (const event of ["toggle", "close"]) document.addEventListener(event, ({ target }) => target instanceof HTMLDialogElement && place(), true);
   connection.addEventListener("gone", (event) => {
     banner.hidden = false;

@@ -1,5 +1,6 @@
 /** The small dialog that saved searches, the index and the help are shown in. */
 
+import { moveAbove } from "./above-dialogs.js";
 import { byId, element, iconButton } from "./dom.js";
 
 const HAS_KEYS = matchMedia("(any-hover: hover)"); // on a phone, a field with the focus brings up a keyboard that covers the panel
@@ -11,17 +12,14 @@ const HAS_KEYS = matchMedia("(any-hover: hover)"); // on a phone, a field with t
  */
 export function openPanel(title, ...content) {
   const panel = byId("panel");
-  panel.replaceChildren(
+  for (const old of panel.querySelectorAll(":scope > .panel-head, :scope > .panel-body")) old.remove(); // a note may lie here, too
+  panel.prepend(
     element("div", { class: "panel-head" }, element("h2", { id: "panel-title" }, title), iconButton("close", "Close", () => panel.close())),
     element("div", { class: "panel-body" }, ...content),
   );
   if (!panel.open) {
     panel.showModal();
-    const note = byId("note");
-    if (note.matches(":popover-open")) { // it was opened before, so it would lie under the dialog
-      note.hidePopover();
-      note.showPopover();
-    }
+    moveAbove();
   } else if (panel.contains(document.activeElement)) return;
   const first = HAS_KEYS.matches ? /** @type {HTMLElement | null} */ (panel.querySelector("[data-first]")) : null;
   (first ?? panel).focus({ preventScroll: true }); // the panel itself, so that keys scroll it and Enter does not close it

@@ -1,7 +1,7 @@
 /** One photo in the rows. A card is drawn whole from what it shows, so nothing of an older answer can stay. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { day, fileName, isFilm, markedParts, momentText, percent, photoTitle } from "./format.js";
+import { count, day, fileName, isFilm, markedParts, momentText, percent, photoTitle } from "./format.js";
 import { placeholderImage } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -76,7 +76,7 @@ function draw(card, wanted) {
   if (card.shown?.photo !== photo) drawPlaceholder(card.image, photo);
   card.shown = wanted;
   const { element: node, button, pick, image, tools } = card;
-  const name = fileName(photo.path);
+  const name = photo.sketch ? `photo ${count(wanted.index + 1)}` : fileName(photo.path);
   node.classList.toggle("picked", isPicked);
   node.classList.toggle("marked", isMarked);
   node.classList.toggle("is-favourite", isFavourite);
@@ -130,7 +130,8 @@ function cardLabel({ photo, index, total, isMarked, isFavourite }) {
   const marked = (isFavourite ? ", favourite" : "") + (isMarked ? ", marked right" : "");
   const moment = photo.moment ? `, ${momentText(photo)}` : isFilm(photo) ? ", film" : "";
   const words = photo.found_by?.includes("text") ? ", its texts have the words" : "";
-  return `${fileName(photo.path)}, ${index + 1} of ${total}${moment}${match}${taken}${others}${marked}${words}`;
+  const name = photo.sketch ? "Photo" : `${fileName(photo.path)},`;
+  return `${name} ${count(index + 1)} of ${count(total)}${moment}${match}${taken}${others}${marked}${words}`;
 }
 
 /**

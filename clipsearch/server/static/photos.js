@@ -71,6 +71,11 @@ export const photos = new (class extends EventTarget {
     return this.#loading;
   }
 
+  /** How many photos `list` will have in the end. */
+  get total() {
+    return this.complete ? this.list.length : this.considered;
+  }
+
   /** Whether `list` has all photos of the search: sorted ones are only the best. */
   get hasAll() {
     return this.complete && !(this.search && this.isRanked && isSorted(this.search) && this.list.length >= SORTED);

@@ -111,7 +111,7 @@ export const viewer = {
       stage.focus();
       zoom.start(photo.width, photo.height); // the stage has a size only now
     }
-    filmstrip.show(photos.list, photo);
+    filmstrip.show(photos.list, photo, photos.total);
     for (const neighbour of [around.after, around.before]) {
       if (neighbour) new Image().src = isFilm(neighbour) ? thumbnailUrl(neighbour.id, 1024) : fileUrl(neighbour.id);
     }
