@@ -221,6 +221,23 @@ def test_a_saved_search_keeps_the_threshold(page):
     remove_saved(page, "long necks")
 
 
+def test_if_no_photo_is_certain_the_page_says_how_good_the_best_one_is(page, address):
+    best = {"code": "best-match", "message": "the best match is 54%", "value": "0.54"}
+    explanation = {"likely": 0, "more_likely": False, "notes": [best]}
+    answer = {"hits": [], "considered": 1447, "seconds": 0.01, "explanation": explanation}
+    page.route("**/api/search*", lambda route: route.fulfill(json=answer))
+    page.goto(f"{address}/?q=a+giraffe&min_match=0.9")
+    page.wait_for_selector("#empty h2")
+    assert page.locator("#empty h2").inner_text() == "No photo is certain"
+    assert page.locator("#empty > p").inner_text() == "The best match is 54%."
+    assert page.evaluate(STATUS) == "None of 1,447 photos" and page.locator("#answer-notes").is_hidden()
+    best["message"], best["value"] = "the best match is 12%", "0.12"
+    page.get_by_role("button", name="Show likely ones").click()
+    page.wait_for_function("() => document.querySelector('#empty h2').textContent === 'No photo is likely'")
+    assert "relevant=true" in page.url and page.get_by_role("button", name="Show likely ones").count() == 0
+    assert page.locator("#empty > p").inner_text().startswith("The best match is 12%. Try fewer")
+
+
 def hits(matches):
     """An answer whose hits have these matches."""
     photos = made_up([None] * len(matches))

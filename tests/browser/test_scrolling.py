@@ -227,7 +227,9 @@ def test_the_strip_of_months_goes_anywhere_by_pointer(new_page, many, touch):
     assert page.locator("#scrubber.dragging").count() == 0
     for width in (390, 820, 3840):
         page.set_viewport_size({"width": width, "height": 844})
-        page.wait_for_function(f"() => document.querySelector('#scrubber').getBoundingClientRect().x + 0.5 >= {RIGHT_END}")
+        page.wait_for_function(
+            f"() => document.querySelector('#scrubber').getBoundingClientRect().x + 0.5 >= {RIGHT_END}"
+        )
     page.goto(f"{many}/?sort=name")
     page.wait_for_selector(".photo.loaded")
     assert page.evaluate("getComputedStyle(document.documentElement).scrollbarWidth") == "auto"

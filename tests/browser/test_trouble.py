@@ -39,9 +39,8 @@ def test_the_page_says_that_the_server_is_gone_and_recovers(new_page, small):
         page.wait_for_function("() => !document.querySelector('#status').textContent.includes('search before')")
         assert page.locator("#photos.stale").count() == 0 and shown(page)[0] == "red.jpg"
         page.wait_for_selector("#panel[open]")  # what was asked for meanwhile is there, too
-        page.evaluate(
-            "async () => (await import('/static/messages.js')).announce('A note', { label: 'Act', act() { window.acted = 1; } })"
-        )
+        note = "announce('A note', { label: 'Act', act() { window.acted = 1; } })"
+        page.evaluate(f"async () => (await import('/static/messages.js')).{note}")
         page.get_by_role("button", name="Act").click()  # although a dialog is open
         assert page.evaluate("window.acted") == 1
         page.keyboard.press("Escape")

@@ -22,7 +22,8 @@ export function setUpAnswerNotes() {
 
 function render() {
   const notes = byId("answer-notes");
-  notes.replaceChildren(...ownPhotos().slice(0, MOST).map(ownPhoto), ...photos.notes.map(note));
+  const others = photos.notes.filter(({ code }) => code !== "best-match"); // which is said in place of the photos
+  notes.replaceChildren(...ownPhotos().slice(0, MOST).map(ownPhoto), ...others.map(note));
   notes.hidden = !notes.childElementCount;
 }
 

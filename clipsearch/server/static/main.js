@@ -23,6 +23,7 @@ import { setUpShortcuts } from "./shortcuts.js";
 import * as state from "./state.js";
 import { setUpQueryTerms } from "./query-terms.js";
 import { setUpThemeSwitch } from "./theme-switch.js";
+import { noMatchWords } from "./threshold.js";
 import { thumbnails } from "./thumbnails.js";
 import { setUpToolbar } from "./toolbar.js";
 import { setUpUnderstood } from "./understood.js";
@@ -102,21 +103,21 @@ async function explainNothing() {
     withModule(async () => (await import("./index-panel.js")).explainNoPhotos());
     return;
   }
+  const isJudged = wanted.minMatch > 0 && state.canJudge(wanted) && photos.considered > 0;
+  const best = isJudged ? photos.notes.find(({ code }) => code === "best-match") : undefined;
+  const hasLikely = wanted.minMatch > state.LIKELY && Number(best?.value) >= state.LIKELY;
   const actions = [];
-  const isJudged = wanted.minMatch > 0 && state.canJudge(wanted);
-  const isStrict = isJudged && wanted.minMatch > state.LIKELY;
-  if (isStrict) actions.push({ label: "Show likely matches", act: () => state.changeSearch({ minMatch: state.LIKELY }) });
+  if (hasLikely) actions.push({ label: "Show likely ones", act: () => state.changeSearch({ minMatch: state.LIKELY }), isMain: true });
   if (isJudged) actions.push({ label: "Show the nearest anyway", act: () => state.changeSearch({ minMatch: 0 }) });
   if (state.isFiltered(wanted)) actions.push({ label: "Clear the filters", act: () => state.changeSearch(state.withoutFilters()) });
   if (state.isQuery(wanted)) actions.push({ label: "All photos", act: () => state.newSearch({}) });
-  explainEmpty("Nothing found", {
-    text: isStrict
-      ? "No photo is certain enough to show this."
-      : isJudged
-        ? "No photo is likely enough to show this. Try fewer or plainer words: describe what can be seen, not what it means."
-        : photos.understood?.facts.length
-          ? "No photo has all of the dates, places and people that were understood. A click on one of them above makes it words again."
-          : "No photo matches all the filters.",
+  const plainer = "Try fewer or plainer words: describe what can be seen, not what it means.";
+  explainEmpty(isJudged ? noMatchWords(wanted.minMatch) : "Nothing found", {
+    text: isJudged
+      ? [best && sentence(best.message), !hasLikely && plainer].filter(Boolean).join(" ")
+      : photos.understood?.facts.length
+        ? "No photo has all of the dates, places and people that were understood. A click on one of them above makes it words again."
+        : "No photo matches all the filters.",
     actions,
   });
   withModule(async () => proposeIdeas(await (await import("./suggestions.js")).ideaButtons()));

@@ -18,6 +18,12 @@ export function matchWords(minMatch) {
   return THRESHOLDS.find(([value]) => value === minMatch)?.[1].toLowerCase() ?? `with a match of at least ${percent(minMatch)}`;
 }
 
+/** "No photo is certain"; "No photo has a match of at least 70%". @param {number} minMatch */
+export function noMatchWords(minMatch) {
+  const words = matchWords(minMatch);
+  return `No photo ${words.startsWith("with ") ? words.replace("with", "has") : `is ${words}`}`;
+}
+
 export function setUpThreshold() {
   const control = byId("threshold");
   const other = choice(0, "", ""); // of an address or a saved search

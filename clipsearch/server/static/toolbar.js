@@ -68,6 +68,7 @@ function summary(search) {
   if (!photos.isRanked || !considered) return counted(considered);
   const all = counted(considered);
   if (search.minMatch && canJudge(search)) {
+    if (!list.length) return `None of ${all}`; // the explanation in place of the photos says the rest
     const isExact = hasAll || (photos.likely !== null && !photos.moreLikely);
     return `${isExact ? "" : "At least "}${count(hasAll ? list.length : photos.likely ?? list.length)} of ${all} ${matchWords(search.minMatch)}`;
   }
