@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
 import warnings
@@ -15,7 +14,15 @@ import click
 from clipsearch import __version__
 from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus, leave, status_of
 from clipsearch.cli.hints import use
-from clipsearch.cli.output import OutputFailed, current_folder, finish_output, note, prepare_streams, say_aside
+from clipsearch.cli.output import (
+    OutputFailed,
+    current_folder,
+    finish_output,
+    note,
+    note_unchanged,
+    prepare_streams,
+    say_aside,
+)
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning
 
 if TYPE_CHECKING:
@@ -142,7 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         import_module(f"{__name__}.completion")  # it knows a shell more than click does
     with logging_to_standard_error():
         status = _run(arguments)
-    if status in (ExitStatus.ERROR, ExitStatus.TROUBLE) and not current_folder():
+    if status in (ExitStatus.ERROR, ExitStatus.WRONG_USE) and not current_folder():
         note(FOLDER_GONE)
     try:
         finish_output(output)
@@ -158,13 +165,11 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         return cli.main(arguments, prog_name="clipsearch", standalone_mode=False) or ExitStatus.OK
     except click.ClickException as error:
-        if isinstance(error, click.UsageError) and error.message.startswith("Got unexpected extra argument"):
-            from clipsearch.cli.suggestions import extra_arguments
+        from clipsearch.cli.usage import explain
 
-            error = click.UsageError(extra_arguments(error), error.ctx)
-        message = io.StringIO()
-        error.show(message)
-        say_aside(message.getvalue())
+        note_unchanged(explain(error))
+        if isinstance(error, click.UsageError):
+            return ExitStatus.WRONG_USE
     except OutputFailed as error:
         note(str(error))
         return ExitStatus.OUTPUT_FAILED
@@ -186,8 +191,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 
             say_aside(traceback.format_exc())
         note(_unexpected(error))
-    # With --fail-if-none, 1 says that no photo was found.
-    return ExitStatus.TROUBLE if FAIL_IF_NONE in (sys.argv if arguments is None else arguments) else ExitStatus.ERROR
+    # With --fail-if-none, 1 says that no photo was found, as with grep.
+    return ExitStatus.WRONG_USE if FAIL_IF_NONE in (sys.argv if arguments is None else arguments) else ExitStatus.ERROR
 
 
 _MEMORY_MESSAGES = ("bad_alloc", "annot allocate memory", "failed to map segment", "can't start new thread")

@@ -116,7 +116,9 @@ def server_to_ask(server: str | None, results: ResultOptions | None = None) -> C
     client = Client(server, os.environ.get("CLIPSEARCH_TOKEN"))
     need_files = [_flag(name) for name in _NEED_FILES if results and getattr(results, name)]
     if need_files and not client.is_local:
-        raise ClipsearchError(f"{' and '.join(need_files)} cannot be done here: the photos are on the server's machine")
+        raise click.UsageError(
+            f"{' and '.join(need_files)} cannot be done here: the photos are on the server's machine"
+        )
     return client
 
 

@@ -87,10 +87,10 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
     """
     for folder in folders:
         if not folder.strip():
-            raise ClipsearchError("one of the folders to index has an empty name; for the current folder, give .")
+            raise click.UsageError("one of the folders to index has an empty name; for the current folder, give .")
         path = Path(folder).expanduser()
         if path.name == INDEX_FOLDER and has_catalog(path):
-            raise ClipsearchError(f"{folder} is an index; to update it: {command('index', index=folder)}")
+            raise click.UsageError(f"{folder} is an index; to update it: {command('index', index=folder)}")
     if folders or given or nearest_index(Path.cwd()):
         return folders
     here = Path.cwd()
@@ -112,7 +112,7 @@ def _can_ask() -> bool:
 def _require_no_file(given: str | None) -> None:
     if given is not None and (path := Path(given).expanduser()).is_file():
         advice = f"its folder: --index {quoted(path.parent)}" if path.name == CATALOG else "the folder of an index"
-        raise ClipsearchError(f"{_named(given)} is a file; give {advice}")
+        raise click.UsageError(f"{_named(given)} is a file; give {advice}")
 
 
 def _require_index(index: Path, given: str | None) -> None:

@@ -104,10 +104,14 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Fill in the values that may be left out."""
-        for parameter in self.params:
-            if isinstance(parameter, OptionalValue):
-                args = parameter.complete(args)
-        return super().parse_args(ctx, args)
+        try:
+            for parameter in self.params:
+                if isinstance(parameter, OptionalValue):
+                    args = parameter.complete(args)
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            error.ctx = error.ctx or ctx  # click names no command if an option lacks its value
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their headings, all in the same two columns."""

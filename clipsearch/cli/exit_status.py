@@ -9,7 +9,7 @@ import threading
 from enum import IntEnum
 from typing import NoReturn
 
-from clipsearch.errors import ClipsearchError, CollectionDamaged, StoreUnreachable
+from clipsearch.errors import ClipsearchError, CollectionDamaged, QueryError, StoreUnreachable
 
 FAIL_IF_NONE = "--fail-if-none"
 
@@ -20,9 +20,9 @@ class ExitStatus(IntEnum):
     OK = 0
     """The command did what was asked."""
     ERROR = 1
-    """Wrong use, or an error that the message explains. With --fail-if-none: no photo was found."""
-    TROUBLE = 2
-    """With --fail-if-none: wrong use, or an error that the message explains."""
+    """Something does not work, as the message explains. With --fail-if-none: no photo was found."""
+    WRONG_USE = 2
+    """Wrong use: an option, a value, a query or a filter that does not fit."""
     SOME_FAILED = 3
     """The command finished, but some files failed."""
     DAMAGED = 4
@@ -35,7 +35,11 @@ class ExitStatus(IntEnum):
     """Ctrl-C interrupted the command."""
 
 
-_OF_ERRORS = {CollectionDamaged: ExitStatus.DAMAGED, StoreUnreachable: ExitStatus.UNREACHABLE}
+_OF_ERRORS = {
+    CollectionDamaged: ExitStatus.DAMAGED,
+    StoreUnreachable: ExitStatus.UNREACHABLE,
+    QueryError: ExitStatus.WRONG_USE,
+}
 
 
 def status_of(error: ClipsearchError) -> ExitStatus:

@@ -8,6 +8,7 @@ from typing import Any
 from clipsearch.cli.command import WHICH_PHOTOS, grouped, option
 from clipsearch.cli.complete import complete_album, complete_folder, complete_orientation, complete_value
 from clipsearch.cli.options import POSITIVE
+from clipsearch.errors import QueryError
 from clipsearch.types import Condition
 
 _which = partial(option, heading=WHICH_PHOTOS)
@@ -43,12 +44,24 @@ _OPTIONS = {
 }
 
 
+_SHORTER = {"folders": "in", "names": "name", "places": "place", "keywords": "keyword", "people": "person"}
+"""Parameters whose option has another name."""
+
+
 def _conditions(**wanted: Any) -> tuple[Condition, ...]:
-    if all(value in (None, ()) for value in wanted.values()):
+    """The conditions. QueryError for a wrong value names its option."""
+    given = {name: value for name, value in wanted.items() if value not in (None, ())}
+    if not given:
         return ()
     from clipsearch.query.filters import chosen
 
-    return chosen(**wanted)
+    conditions: list[Condition] = []
+    for name, value in given.items():
+        try:
+            conditions += chosen(**{name: value})
+        except QueryError as error:
+            raise QueryError(f"--{_SHORTER.get(name, name).replace('_', '-')}: {error}") from None
+    return tuple(conditions)
 
 
 filter_options = grouped("filters", _OPTIONS, _conditions)

@@ -9,6 +9,8 @@ import logging
 import os
 from pathlib import Path
 
+import click
+
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import is_remote
@@ -69,7 +71,7 @@ def index_for(folders: tuple[str, ...], given: str | None = None, *, try_it: boo
             return nearest
         raise CollectionNotFound(f"there is no index at or above {Path.cwd()}; say which folder to index")
     if is_remote(folders[0]):
-        raise ClipsearchError(
+        raise click.UsageError(
             f"{folders[0]} cannot hold its own index; give a folder on this machine for it: --index DIR"
         )
     first = Path(os.path.abspath(os.path.expanduser(folders[0])))

@@ -49,6 +49,22 @@ class _OneFolder(click.types.StringParamType):
         return [rv]
 
 
+class _Device(click.types.StringParamType):
+    """The name of a device. Whether the machine has it shows when a model is loaded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name. A usage error lists what it may be."""
+        if value != "auto":
+            from clipsearch.encoders.devices import require_device
+            from clipsearch.errors import ModelError
+
+            try:
+                require_device(value)
+            except ModelError as error:
+                self.fail(f"it {str(error).partition(chr(32))[2]}", param, ctx)
+        return value
+
+
 def _index_option(text: str, names: str = "--index index_folder", **more: Any) -> Any:
     advice = (
         f"One index can hold several folders: `{shown_command('index', 'PHOTOS', 'MORE', index='DIR')}`. "
@@ -96,6 +112,7 @@ device_option = option(
     "NAME",
     "Run the model on auto (default), cpu, cuda or mps.",
     WHERE,
+    type=_Device(),
     default="auto",
     shell_complete=complete_device,
 )

@@ -111,7 +111,12 @@ def note(text: str) -> None:
 
     Control characters are escaped, so that a terminal does not obey them. Proposed commands get the index they are about.
     """
-    lines = "\n".join(printable(line) for line in completed(text).split("\n"))
+    note_unchanged(completed(text))
+
+
+def note_unchanged(text: str) -> None:
+    """A note about the command line itself: what stands between backticks in it is no parameter of Python."""
+    lines = "\n".join(printable(line) for line in text.split("\n"))
     say_aside(f"clipsearch: {lines}\n")
 
 

@@ -123,7 +123,7 @@ def _own_folder(index_folder: Path) -> Path | None:
 def _existing_folder(name: str) -> Path:
     folder = Path(name).expanduser()
     if not folder.is_dir():
-        raise ClipsearchError(f"--allow-below: the folder {name} does not exist")
+        raise click.UsageError(f"--allow-below: the folder {name} does not exist")
     return Path(os.path.realpath(folder))
 
 

@@ -19,7 +19,8 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -441,7 +442,8 @@ class _Parser:
         if kind == "sign":
             problem = f"after {field} {operator} comes a value; put it between quotes if it has signs or spaces"
             self._fail(problem, position)
-        return _test(field, operator, value[1:-1] if kind == "quoted" else value)
+        with self._pointing_at(position):
+            return _test(field, operator, value[1:-1] if kind == "quoted" else value)
 
     def _reader_of_word(self) -> Callable[[str], Condition] | None:
         kind, word, _ = self._tokens[self._next]
@@ -452,7 +454,16 @@ class _Parser:
         kind, value, position = self._take("a text")
         if kind == "sign":
             self._fail(f"after {word} comes a text; put it between quotes if it has signs or spaces", position)
-        return reader(value[1:-1] if kind == "quoted" else value)
+        with self._pointing_at(position):
+            return reader(value[1:-1] if kind == "quoted" else value)
+
+    @contextmanager
+    def _pointing_at(self, position: int) -> Iterator[None]:
+        """Add the place in the expression to what is wrong with a value."""
+        try:
+            yield
+        except QueryError as error:
+            self._fail(str(error), position)
 
     def _take(self, expected: str) -> tuple[str, str, int]:
         token = self._tokens[self._next]
@@ -471,4 +482,4 @@ class _Parser:
         if position is None:
             position = self._tokens[self._next][2]
         before, after = self._text[:position].rstrip(), self._text[position:].lstrip()
-        raise QueryError(f"{problem}, at: {before} >>> {after or '(the end)'}")
+        raise QueryError(f"{problem}, at: {f'{before} ' if before else ''}>>> {after or '(the end)'}")

@@ -76,7 +76,7 @@ def test_an_image_file_is_a_query(clipsearch, indexed):
 
 def test_an_image_file_that_is_not_there_is_not_taken_for_words(clipsearch, indexed):
     status, _, errors = clipsearch("query", "nowhere.jpg", cwd=indexed)
-    assert status == 1 and "no file nowhere.jpg" in errors
+    assert status == 2 and "no file nowhere.jpg" in errors
 
 
 def test_queries_from_standard_input_are_answered_one_after_another(clipsearch, indexed):
@@ -118,7 +118,7 @@ def test_photos_are_marked_right_and_wrong_by_path_or_id(clipsearch, indexed, tm
     assert marked == asked("--right", copy, "--wrong", "red.jpg")
     assert {Path(hit["path"]).name for hit in marked} == number.keys() - {"red.jpg"}
     status, _, errors = clipsearch("query", "red", "--right", "gone.jpg", cwd=indexed)
-    assert status == 1 and "gone.jpg is not in the index; --right and --wrong take" in errors
+    assert status == 2 and "gone.jpg is not in the index; --right and --wrong take" in errors
 
 
 def test_an_answer_comes_before_the_next_question(indexed):
@@ -213,27 +213,70 @@ def test_ctrl_c_asks_eval_to_stop(clipsearch, photos, monkeypatch, line, options
     [
         (["query"], "describe the photo"),
         (["query", "a", "+"], "nothing after the +"),
-        (["query", "a", "--where", "colour = red"], "no field 'colour'"),
+        (["query", "a", "--where", "colour = red"], "--where: there is no field 'colour'"),
+        (["query", "a", "--where", "widht > 3"], "'widht'; did you mean width?, at: >>> widht > 3"),
+        (["query", "a", "--where", "width > 3 and taken > x"], "or 2024-07-15T12:30, at: width > 3 and taken > >>> x"),
+        (["query", "a", "--taken", "x"], "--taken: 'x' is not a date"),
         (["query", "https://example.org/a.jpg"], "--allow-url"),
         (["similar", "missing.jpg"], "there is no file missing.jpg"),
-        (["query", "x", "-k", "0"], "not in the range"),
-        (["query", "x", "--index", "nowhere"], "there is no index at nowhere, because there is no folder"),
-        (["index", ".", "--device", "banana"], "--device must be auto, cpu, cuda"),
-        (["query", "x"], "clipsearch index FOLDER"),
+        (["query", "x", "-k", "0"], "-k/--top-k: 0 is not a whole number of at least 1"),
+        (["index", ".", "--device", "banana"], "--device: it must be auto, cpu, cuda"),
         (["query", " "], "empty"),
+        (["eval", "missing.jsonl", "--images", "."], "CAPTIONS.jsonl: there is no file missing.jsonl"),
+        (["frobnicate"], "there is no command"),
+    ],
+)
+def test_wrong_use_is_status_2_and_one_clear_message(clipsearch, arguments, message, photos, tmp_path):
+    status, output, errors = clipsearch(*arguments)
+    assert status == 2
+    assert message in errors and output == ""
+    assert {path.name for path in tmp_path.iterdir()} <= {"photos"}  # no unfinished files remain
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query", "x", "--index", "nowhere"], "there is no index at nowhere, because there is no folder"),
+        (["query", "x"], "clipsearch index FOLDER"),
         (["index", "nowhere"], "there is no folder"),
         (["index"], "there is no index"),
         (["index", ".", "--model", "no-such"], "there is no model"),
         (["status"], "there is no index"),
-        (["eval", "missing.jsonl", "--images", "."], "does not exist"),
-        (["frobnicate"], "there is no command"),
     ],
 )
-def test_wrong_use_is_status_1_and_one_clear_message(clipsearch, arguments, message, photos, tmp_path):
+def test_what_does_not_work_is_status_1_and_one_clear_message(clipsearch, arguments, message, photos):
     status, output, errors = clipsearch(*arguments)
-    assert status == 1
-    assert message in errors and output == ""
-    assert {path.name for path in tmp_path.iterdir()} <= {"photos"}  # no unfinished files remain
+    assert status == 1 and message in errors and output == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query", "x", "-k"], "-k needs a value: -k N\nsee 'clipsearch query --help'"),
+        (["query", "x", "--json=3"], "--json takes no value; write --json alone\nsee 'clipsearch query --help'"),
+        (["query", "x", "--min-widht", "3"], "there is no option --min-widht; did you mean --min-width?\nsee"),
+        (["stats", "--by", "yaer"], "--by: there is no 'yaer'; did you mean year?\nsee 'clipsearch stats --help'"),
+        (["completion", "ksh"], "SHELL: there is no 'ksh'; give bash, zsh, fish or powershell\nsee"),
+        (["similar"], "IMAGE... is missing; usage: clipsearch similar IMAGE...\nsee 'clipsearch similar --help'"),
+        (["eval", "photos"], "CAPTIONS.jsonl: photos is a folder; give a file\nsee 'clipsearch eval --help'"),
+        (["eval", "missing.jsonl"], "CAPTIONS.jsonl: there is no file missing.jsonl\nsee"),
+        (["index", "photos", "--max-seconds", "0"], "--max-seconds: 0.0 is not a number of at least 0.1\nsee"),
+        (["optimize", "--recall", "x"], "--recall: 'x' is not a number above 0, and at most 1\nsee"),
+        (
+            ["models", "pul"],
+            "`clipsearch models` has no command 'pul'; did you mean pull?\nsee 'clipsearch models --help'",
+        ),
+        (["completion", "bash", "zsh"], "`completion` does not take 'zsh' as an argument\nsee"),
+    ],
+)
+def test_what_click_refuses_is_said_in_the_style_of_all_messages(clipsearch, arguments, message, photos):
+    status, _, errors = clipsearch(*arguments)
+    assert status == 2 and errors.startswith(f"clipsearch: {message}") and errors.count("\n") == 2
+
+
+def test_a_variable_with_a_wrong_value_is_named(tmp_path):
+    status, _, errors = run_here("status", cwd=tmp_path, CLIPSEARCH_INDEX=" ")
+    assert status == 2 and errors.startswith("clipsearch: $CLIPSEARCH_INDEX: it is empty")
 
 
 def test_help_and_version(clipsearch):
@@ -299,7 +342,7 @@ def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of
     assert "change the model of the index: `clipsearch index --model others`" in errors
     _, errors = run("index", "--model", "others", "--ray", "local", status=ExitStatus.ERROR)
     assert "--ray cannot change that" in errors
-    assert "--keep-old is for --model" in run("index", "--keep-old", status=ExitStatus.ERROR)[1]
+    assert "--keep-old is for --model" in run("index", "--keep-old", status=ExitStatus.WRONG_USE)[1]
 
     cancel = CancelToken()
     cancel.cancel()

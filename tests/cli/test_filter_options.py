@@ -28,7 +28,7 @@ def paths(indexed):
 
 def refused(folder, *words):
     status, output, errors = run_here(*words, cwd=folder)
-    assert status == ExitStatus.ERROR and output == b"", errors
+    assert status == ExitStatus.WRONG_USE and output == b"", errors
     return errors
 
 
@@ -54,14 +54,15 @@ def test_of_other_options_the_last_value_counts_so_that_an_alias_can_be_overrule
     "option", ["--camera", "--in", "--format", "--place", "--keyword", "--album", "--name", "--index"]
 )
 def test_an_empty_value_is_refused(indexed, option):
-    assert "empty" in refused(indexed, "query", "red", option, "")
+    errors = refused(indexed, "query", "red", option, "")
+    assert "empty" in errors and f"{option}: " in errors
 
 
 def test_a_script_can_tell_a_mistake_from_an_empty_answer(indexed):
     nothing = ("query", "--taken", "1950", "--fail-if-none")
     assert run_here(*nothing, cwd=indexed)[0] == ExitStatus.ERROR
     for wrong in (("--taken", "195x"), ("--colour",), ("--index", "nowhere")):
-        assert run_here(*nothing[:1], *wrong, "red", "--fail-if-none", cwd=indexed)[0] == ExitStatus.TROUBLE
+        assert run_here(*nothing[:1], *wrong, "red", "--fail-if-none", cwd=indexed)[0] == ExitStatus.WRONG_USE
 
 
 def test_every_command_says_by_its_status_that_the_index_is_damaged(indexed, tmp_path):

@@ -39,7 +39,7 @@ def test_every_topic_is_plain_text_and_named_by_help(topic, tmp_path):
     output = run_here("help", topic, cwd=tmp_path)[1].decode()
     assert f"# {output}" == topic_text(topic)  # the heading's sign is for the documentation
     status, _, errors = run_here("help", topic, "more", cwd=tmp_path)
-    assert status == 1 and f"{topic} is a topic; give its name alone: clipsearch help {topic}" in errors
+    assert status == 2 and f"{topic} is a topic; give its name alone: clipsearch help {topic}" in errors
     assert max(map(len, output.splitlines())) <= 128
     assert topic in help_of("help", cwd=tmp_path)
 

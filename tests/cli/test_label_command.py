@@ -65,7 +65,7 @@ def test_prompts_are_flags(clipsearch):
     value = json.loads(clipsearch("label", *RED_BLUE, "--prompt", "all in {}", "--ensemble", "--json")[1])
     assert value["prompts"][0] == "all in {}" and len(value["prompts"]) == 8
     status, _, errors = clipsearch("label", *RED_BLUE, "--prompt", "a photo")
-    assert status == 1 and "put exactly one where the text goes" in errors
+    assert status == 2 and "put exactly one where the text goes" in errors
 
 
 def test_a_folder_limits_the_photos(clipsearch, photos):
@@ -130,16 +130,18 @@ def test_a_photo_that_went_after_indexing_gets_no_sidecar(clipsearch, photos):
     [
         ([], "there are no labels"),
         (["--label", " "], "a label is empty"),
-        (["--labels", "nowhere.txt"], "does not exist"),
-        (["--label", "red", "--index", "nowhere"], "there is no index"),
+        (["--labels", "nowhere.txt"], "--labels: there is no file nowhere.txt"),
         (["--label", "red", "--json", "--jsonl"], "exclude each other"),
-        (["--label", "red", "--min-probability", "2"], "not in the range"),
+        (
+            ["--label", "red", "--min-probability", "50%"],
+            "--min-probability: '50%' is not a number from 0 to 1; write 0.5",
+        ),
         (["--label", "a\x07"], "control characters"),
     ],
 )
-def test_wrong_use_is_status_1_and_one_clear_message(clipsearch, arguments, message):
+def test_wrong_use_is_status_2_and_one_clear_message(clipsearch, arguments, message):
     status, output, errors = clipsearch("label", *arguments)
-    assert (status, output) == (1, "") and message in errors
+    assert (status, output) == (2, "") and message in errors
 
 
 def test_zero_shot_accuracy(clipsearch, photos):
@@ -161,7 +163,7 @@ def test_zero_shot_wants_labels_and_captions_want_no_prompts(clipsearch, photos)
     status, _, errors = clipsearch("eval", "captions.jsonl", "--images", photos, "--zero-shot", "--model", "colours")
     assert status == 1 and 'expected {"image": "name", "label": "text"}' in errors
     status, _, errors = clipsearch("eval", "captions.jsonl", "--images", photos, "--ensemble", "--model", "colours")
-    assert status == 1 and "are for --zero-shot" in errors
+    assert status == 2 and "are for --zero-shot" in errors
 
 
 def test_mini_writes_keywords_where_it_is_sure(tmp_path):

@@ -70,7 +70,7 @@ def test_in_a_pipe_a_preview_is_the_table(run, where):
 
 def test_what_follows_a_preview_is_no_value_of_it(run):
     assert run("--preview", "a dog").stdout == run("a dog").stdout
-    assert "Invalid value" in run("--preview=nothing", "a dog").stderr
+    assert "--preview: there is no 'nothing'; give auto, kitty" in run("--preview=nothing", "a dog").stderr
     assert run("--", "--preview").exit_code == 0
 
 
@@ -154,4 +154,4 @@ def test_on_a_terminal_photos_are_drawn(indexed, term, drawn):
 
 def test_standard_input_has_no_page(clipsearch, indexed):
     status, _, errors = clipsearch("query", "-", "--html", "x.html", cwd=indexed)
-    assert status == 1 and "are for one query" in errors
+    assert status == 2 and "are for one query" in errors

@@ -150,7 +150,7 @@ def test_counts_as_a_picture_that_replaces_nothing_unasked(indexed):
 def test_wrong_use_is_told(indexed, tmp_path):
     for arguments in (["stats", "--by", "mood"], ["stats", "--top", "0"], ["duplicates", "--min-cosine", "2"]):
         status, _, errors = run_here(*arguments, cwd=indexed)
-        assert status == 1 and "Error" in errors
+        assert status == 2 and f"{arguments[1]}: " in errors and f"see 'clipsearch {arguments[0]} --help'" in errors
     (tmp_path / "elsewhere").mkdir()
     for command in ("stats", "duplicates"):
         status, _, errors = run_here(command, "--index", tmp_path / "elsewhere", cwd=tmp_path)

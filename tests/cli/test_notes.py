@@ -44,7 +44,7 @@ def test_a_file_name_as_a_query_gets_the_command_that_lists_its_photos(album):
 
 def test_the_name_of_a_photo_that_is_not_a_file_here_says_how_to_find_it(album, tmp_path):
     status, _, errors = run_here("query", "red.jpg", cwd=tmp_path)
-    assert status == 1 and "there is no file red.jpg" in errors
+    assert status == 2 and "there is no file red.jpg" in errors
     assert "To find indexed photos of this name: `clipsearch query --name red.jpg`" in errors
     assert run_here("query", "--name", "red.jpg", "--paths", cwd=album)[1] == f"{album / 'red.jpg'}\n".encode()
 
@@ -81,7 +81,7 @@ def test_filters_alone_list_photos_in_every_form(album, tmp_path):
 )
 def test_a_list_has_no_limits_of_scores(album, flags, message):
     status, output, errors = run_here("query", *flags, cwd=album)
-    assert status == 1 and not output and message in errors
+    assert status == 2 and not output and message in errors
 
 
 def test_a_list_of_no_photo_says_so(album):

@@ -76,7 +76,7 @@ def every_command(photos, outside):
     export = str(outside / "\u96ea.jsonl")
     return [
         *((["query", "\u8d64 red", *how], 0) for how in of_hits),
-        (["query", "\u8d64", "--where", "\u5024 = 1"], 1),
+        (["query", "\u8d64", "--where", "\u5024 = 1"], 2),
         (["similar", image], 0),
         *(
             (["label", *LABELS, *how], 0)
@@ -108,7 +108,7 @@ def every_command(photos, outside):
         (["help", "filters"], 0),
         (["completion", "bash"], 0),
         (["version"], 0),
-        (["\u0438\u0441\u043a\u0430\u0442\u044c"], 1),
+        (["\u0438\u0441\u043a\u0430\u0442\u044c"], 2),
     ]
 
 
@@ -278,9 +278,9 @@ def test_errors_that_cannot_be_told_change_no_status(tmp_path):
         return done.returncode, done.stdout
 
     assert run("clipsearch version 2>&-")[0] == 0
-    assert run("clipsearch nonsense 2>&-") == (1, b"")
+    assert run("clipsearch nonsense 2>&-") == (2, b"")
     if os.path.exists("/dev/full"):
-        assert run("clipsearch nonsense 2> /dev/full") == (1, b"")
+        assert run("clipsearch nonsense 2> /dev/full") == (2, b"")
 
 
 def test_only_the_module_of_outputs_writes_to_the_streams():

@@ -37,4 +37,4 @@ def test_the_environment_names_one_index_whatever_signs_it_has(clipsearch, two):
 
 def test_messages_of_the_library_name_options(clipsearch, two):
     status, _, errors = clipsearch("query", two[0] / "red.jpg", "--relevant", "--index", two[0])
-    assert status == 1 and "leave --relevant and --min-match out" in errors
+    assert status == 2 and "leave --relevant and --min-match out" in errors

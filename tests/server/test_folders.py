@@ -122,4 +122,4 @@ def test_the_command_offers_to_index_a_folder_that_has_photos(clipsearch, tmp_pa
     status, output, errors = clipsearch(
         "serve", "--index", tmp_path / "pictures", "--allow-below", tmp_path / "no", "--no-open"
     )
-    assert status == 1 and "--allow-below: the folder" in errors
+    assert status == 2 and "--allow-below: the folder" in errors
