@@ -150,11 +150,11 @@ def test_on_a_phone_the_filters_come_over_the_photos(new_page, address):
 
 def test_counts_follow_the_query(page, filters):
     total = sum(int(text) for text in filters.locator("[data-key^=format] .count").all_inner_texts())
-    first_y = filters.locator("h3").first.bounding_box()["y"]
+    filters.locator("[data-key^=keyword]").first.wait_for()
+    before = places_of_rows(filters)
     with page.expect_response(lambda response: "/api/facets" in response.url and "q=a+giraffe" in response.url):
         page.fill("#query", "a giraffe")
     page.wait_for_function("() => /^Counts of \\d/.test(document.querySelector('#filters .counted').textContent)")
-    assert filters.locator("h3").first.bounding_box()["y"] == first_y
     address, words = page.url.split("/?")[0], "q=a+giraffe&hybrid=true&smart=true&min_match=0.5"
     likely = json.load(urlopen(f"{address}/api/search?{words}&top_k=1000"))
     page.wait_for_function(
@@ -163,6 +163,17 @@ def test_counts_follow_the_query(page, filters):
         arg=len(likely["hits"]),
     )
     assert 0 < len(likely["hits"]) < total
+    after = places_of_rows(filters)
+    assert after == before  # what is under the pointer stays there
+    assert filters.locator(".without .count").first.inner_text() == "0"
+
+
+def places_of_rows(filters):
+    """Where each row of a short list, and each heading, stands."""
+    return filters.evaluate(
+        """(panel) => [...panel.querySelectorAll("h3, [data-key^=format], [data-key^=orientation], [data-key^=folder]")].map(
+            (one) => [one.dataset.key ?? one.textContent, one.getBoundingClientRect().y])"""
+    )
 
 
 def test_only_the_facets_that_are_shown_are_counted_and_slow_ones_hold_nobody(new_page, address):

@@ -179,6 +179,23 @@ def test_the_strip_of_months_goes_anywhere_by_keyboard(long_page):
     assert long_page.evaluate("scrollY") == 0
 
 
+def test_a_heading_selects_all_its_photos_also_those_that_are_not_drawn(long_page):
+    button = long_page.locator(".pick-all").first
+    names = re.fullmatch(r"Select all of (\w+) \S (\w+) 2023", button.get_attribute("aria-label")).groups()
+    taken = [FIRST + timedelta(days=365.25 * number / 120) for number in range(COUNT)]
+    first, last = (datetime.strptime(name, "%B").month for name in names)
+    button.click()
+    number = sum(date.year == 2023 and first <= date.month <= last for date in taken)
+    assert long_page.locator("#selection-count").inner_text() == f"{number} photos selected"
+    assert button.get_attribute("aria-pressed") == "true"
+    long_page.locator(".photo .open").first.focus()
+    long_page.keyboard.press("x")
+    assert button.get_attribute("aria-pressed") == "false"
+    for _ in range(2):  # the first selects the one that was left out
+        button.click()
+    assert long_page.locator("#selection").is_hidden()
+
+
 def test_the_strip_goes_by_day_if_the_photos_are_of_a_few_weeks(page):
     marks = page.evaluate(
         """async () => {

@@ -63,6 +63,35 @@ def test_the_mouse_drags_from_a_check_mark_over_more_photos(page):
     assert page.locator("#selection-count").inner_text() == "7 photos selected"
 
 
+def test_a_rectangle_from_the_margin_selects_what_it_touches(page):
+    first, third = (page.locator(".photo").nth(number).bounding_box() for number in (0, 2))
+    page.mouse.move(first["x"] - 8, first["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(third["x"] + 10, third["y"] + 40, steps=3)
+    assert page.locator(".rubber-band").bounding_box()["width"] == pytest.approx(third["x"] + 18 - first["x"], abs=1)
+    assert page.locator("#selection-count").inner_text() == "3 photos selected"
+    page.mouse.move(first["x"] + 10, third["y"] + 40)  # smaller again
+    page.mouse.up()
+    assert page.locator("#selection-count").inner_text() == "1 photo selected"
+    assert page.locator(".rubber-band").is_hidden() and page.locator("#viewer").is_hidden()
+    gap = third["x"] - 3
+    page.keyboard.down("Control")
+    page.mouse.move(gap, third["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(gap + 30, third["y"] + 90, steps=2)
+    page.mouse.up()
+    page.keyboard.up("Control")
+    assert page.locator("#selection-count").inner_text() == "2 photos selected"
+    page.mouse.move(gap, third["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(gap + 30, 795, steps=2)  # at the edge of the screen the page moves
+    page.wait_for_function("() => scrollY > 150")
+    assert page.locator(".photo.picked").count() > 3
+    page.keyboard.press("Escape")
+    assert page.locator("#selection-count").inner_text() == "2 photos selected"
+    page.mouse.up()
+
+
 def test_the_bar_counts_selected_photos_off_screen_and_shows_them(page):
     page.locator(".photo .open").first.focus()
     page.keyboard.press("x")

@@ -1,5 +1,6 @@
 /** Selecting by a long press and by dragging on, over as many photos as are passed; and what a tap or a click then does. */
 
+import { scrollAtEdge } from "./edge-scroll.js";
 import { between } from "./grid-keys.js";
 import { selection } from "./selection.js";
 
@@ -8,7 +9,6 @@ import { selection } from "./selection.js";
 const HOLD = 420; // milliseconds that a finger rests until it selects
 const STILL = 10; // pixels that it may move meanwhile; a mouse drags beyond
 const EDGE = 90; // pixels at the top and bottom of the screen where dragging scrolls
-const FASTEST = 22; // pixels a frame
 
 /**
  * @param {HTMLElement} room
@@ -43,16 +43,9 @@ export function setUpDragSelect(room, grid) {
     const ids = new Set(passed.map((photo) => photo.id));
     selection.set(drag.adds ? [...drag.before, ...passed] : drag.before.filter((photo) => !ids.has(photo.id)));
   };
-  /** At the edges of the screen the photos move by themselves, the faster the nearer. */
   const scroll = () => {
     if (!drag) return;
-    const top = /** @type {HTMLElement} */ (document.querySelector("header")).getBoundingClientRect().bottom + EDGE;
-    const bottom = innerHeight - EDGE;
-    const beyond = drag.y < top ? drag.y - top : drag.y > bottom ? drag.y - bottom : 0;
-    if (beyond) {
-      scrollBy({ top: Math.max(-1, Math.min(beyond / EDGE, 1)) * FASTEST, behavior: "instant" });
-      reach();
-    }
+    if (scrollAtEdge(drag.y, EDGE)) reach();
     requestAnimationFrame(scroll);
   };
   const end = () => {

@@ -4,6 +4,7 @@ import { ApiError, connection, sentence, ServerGone } from "./api.js";
 import { datesSection } from "./date-filter.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
 import { countPhotos, countsOf, forgetCounts as forget, QUICK, SLOW } from "./facet-counts.js";
+import { forgetRows, inPlace } from "./facet-rows.js";
 import { folderTree } from "./folder-filter.js";
 import { count, counted, starSigns, starsText, visible } from "./format.js";
 import { expressionProblem } from "./messages.js";
@@ -87,6 +88,7 @@ export function toggleFilters(beside, open = !panel.open) {
 /** The index has changed. */
 export function forgetCounts() {
   forget();
+  forgetRows();
   refresh();
 }
 
@@ -186,11 +188,21 @@ function render() {
   panel.scrollTop = top;
 }
 
+/** The counts in the rows of before. Only a list that is folded, or was, may put others first, and not while it is in use. @param {Facets} facets @returns {Facets} */
+function placed(facets) {
+  const isInUse = panel.matches(":hover") || panel.contains(document.activeElement);
+  return Object.fromEntries(Object.entries(facets).map(([facet, counts]) =>
+    [facet, inPlace(facet, counts, { isWhole: whatCounts === EVERY, mayMove: isLong(facet) && !isInUse })]));
+}
+
+/** @param {string} facet */
+const isLong = (facet) => facet === "camera" || facet in LISTS;
+
 function draw() {
   if (!shown) return;
   drawn = chosen();
   const search = currentSearch();
-  const { year, month, folder, camera, format, orientation, rating, place, country, keyword = [], person = [] } = shown;
+  const { year, month, folder, camera, format, orientation, rating, place, country, keyword = [], person = [] } = placed(shown);
   keepingFocus(panel, () => {
     body.replaceChildren(...[
       wrong !== null && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, expressionProblem(wrong.message).reason),
@@ -281,21 +293,22 @@ const same = (value, chosen) => [value, literal(value)].some((text) => text.toLo
  * @param {string} name @param {Count[]} counts @param {(value: string) => boolean} isChosen @param {(value: string) => void} choose
  */
 function valueList(name, counts, isChosen, choose) {
-  const isLong = ["camera", ...Object.keys(LISTS)].includes(name);
-  const shown = isLong && !unfolded.has(name) ? counts.filter(({ value }, i) => i < SHOWN || isChosen(value)) : counts;
+  const shown = isLong(name) && !unfolded.has(name) ? counts.filter(({ value }, i) => i < SHOWN || isChosen(value)) : counts;
   const list = element("ul", { class: "facet-list" }, ...shown.map(({ value, images }) =>
     choice(name, value, images, isChosen(value), () => choose(value), element("bdi", {}, visible(value)))));
   if (shown.length < counts.length) {
+    const folded = counts.filter((one) => !shown.includes(one));
+    const found = folded.filter(({ images }) => images > 0).length;
     list.append(element("li", {}, element("button", {
       type: "button", class: "link", "data-key": `${name} more`, onclick: () => (unfolded.add(name), render()),
-    }, `${count(counts.length - shown.length)} more`)));
+    }, `${count(folded.length)} more${found < folded.length ? `, ${count(found)} with photos` : ""}`)));
   }
   return list;
 }
 
 /** @param {string} name @param {string} value @param {number} images @param {boolean} isChosen @param {() => void} onclick @param {Node | string} label */
 function choice(name, value, images, isChosen, onclick, label) {
-  return element("li", {}, element("button", { type: "button", "aria-pressed": String(isChosen), "data-key": `${name} ${value}`, onclick },
+  return element("li", {}, element("button", { type: "button", class: images ? null : "without", "aria-pressed": String(isChosen), "data-key": `${name} ${value}`, onclick },
     label, element("span", { class: "count" }, count(images))));
 }
 

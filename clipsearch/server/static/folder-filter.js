@@ -10,6 +10,7 @@ import { changeSearch } from "./state.js";
  * @property {string} name
  * @property {string[]} parts the names that may be shown: of the folders above it that are left out, and its own
  * @property {number} images in it and below
+ * @property {boolean} isCounted whether photos lie in it, not only below
  * @property {Folder[]} inside
  */
 
@@ -48,7 +49,7 @@ export function folderTree(counts, chosen, render) {
           type: "button", class: "fold", "aria-expanded": String(isOpen), "aria-label": `Folders in ${visible(name)}`, "data-key": `fold ${path}`, onclick: fold,
         }, icon("right")),
         element("button", {
-          type: "button", title: visible(path), "aria-pressed": String(isChosen), "data-key": `folder ${path}`,
+          type: "button", class: images ? null : "without", title: visible(path), "aria-pressed": String(isChosen), "data-key": `folder ${path}`,
           onclick: () => changeSearch({ folders: isChosen ? [] : [path] }),
         }, element("bdi", {}, visible(name)), element("span", { class: "count" }, count(images))),
       ),
@@ -65,7 +66,7 @@ export function folderTree(counts, chosen, render) {
 function tree(counts) {
   const separator = counts.some(({ value }) => value.startsWith("/")) ? "/" : "\\";
   /** @type {Folder} */
-  const all = { path: "", name: "", parts: [], images: 0, inside: [] };
+  const all = { path: "", name: "", parts: [], images: 0, isCounted: false, inside: [] };
   for (const { value, images } of counts) {
     let folder = all;
     let path = "";
@@ -73,10 +74,11 @@ function tree(counts) {
       path += path || value.startsWith(separator) ? (name && separator) + name : name;
       if (!name) continue;
       let next = folder.inside.find((inner) => inner.path === path);
-      if (!next) folder.inside.push((next = { path, name, parts: [name], images: 0, inside: [] }));
+      if (!next) folder.inside.push((next = { path, name, parts: [name], images: 0, isCounted: false, inside: [] }));
       next.images += images;
       folder = next;
     }
+    folder.isCounted = true;
   }
   return named(all.inside.map(shortened));
 }
@@ -84,7 +86,7 @@ function tree(counts) {
 /** @param {Folder} folder @returns {Folder} */
 function shortened(folder) {
   const parts = [folder.name];
-  while (folder.inside.length === 1 && folder.inside[0].images === folder.images) parts.push((folder = folder.inside[0]).name);
+  while (folder.inside.length === 1 && !folder.isCounted) parts.push((folder = folder.inside[0]).name);
   const inside = named(folder.inside.map(shortened)).sort((a, b) => a.name.localeCompare(b.name, "en", { numeric: true }));
   return { ...folder, parts, inside };
 }

@@ -2,7 +2,7 @@
 
 import { albums, FAVOURITES } from "./albums.js";
 import { drawCard, makeCard, placeCard, showThumbnail, thumbnailSize } from "./photo-card.js";
-import { element } from "./dom.js";
+import { drawHeading, makeHeading } from "./grid-heading.js";
 import { isMarked } from "./marks.js";
 import { layOut, rowAt } from "./row-layout.js";
 import { selection } from "./selection.js";
@@ -36,6 +36,7 @@ export class Grid {
   #headings = new Map();
   #total = 0;
   #isOpen = false;
+  #withPicks = false;
   #heading = 0; // pixels
   #waiting = 0;
   #width = 0;
@@ -61,14 +62,15 @@ export class Grid {
   /**
    * Show photos; cards of those that were there before stay, and move.
    * @param {Photo[]} photos @param {(string | null)[]} groups
-   * @param {{total?: number, isMore?: boolean, isOpen?: boolean}} [options] how many there will be in all; whether the first are
-   *   those of before; whether more will follow
+   * @param {{total?: number, isMore?: boolean, isOpen?: boolean, withPicks?: boolean}} [options] how many there will be in all;
+   *   whether the first are those of before; whether more will follow; whether headings have a button that selects their photos
    */
-  show(photos, groups, { total = photos.length, isMore = false, isOpen = false } = {}) {
+  show(photos, groups, { total = photos.length, isMore = false, isOpen = false, withPicks = false } = {}) {
     this.photos = photos;
     this.#groups = groups;
     this.#total = total;
     this.#isOpen = isOpen;
+    this.#withPicks = withPicks;
     if (!isMore) this.current = this.anchor = 0;
     if (isMore) this.#keepingPlace(() => this.#layOut());
     else this.#layOut();
@@ -302,9 +304,9 @@ export class Grid {
     for (const index of headings.length ? [...shown].sort((a, b) => a - b) : []) {
       while (next < headings.length && headings[next].first <= index) next++;
       if (!next || kept.has(headings[next - 1].first)) continue;
-      const { first, top, height, text } = headings[next - 1];
-      const node = this.#headings.get(first) ?? element("div", { class: "section" }, element("h2", { class: "group" }, element("span")));
-      /** @type {Element} */ (node.querySelector("span")).textContent = text;
+      const { first, top, height } = headings[next - 1];
+      const node = this.#headings.get(first) ?? makeHeading((node) => this.#pickGroup(node));
+      this.#drawHeading(node, headings[next - 1]);
       node.style.top = `${top}px`;
       node.style.height = `${height}px`;
       this.#headings.set(first, node);
@@ -319,8 +321,28 @@ export class Grid {
     return found;
   }
 
+  /** @param {HTMLElement} node @param {import("./row-layout.js").Heading} heading */
+  #drawHeading(node, { text, first, end }) {
+    const isWhole = !this.#isOpen || end < this.photos.length;
+    drawHeading(node, text, this.#withPicks && isWhole ? { isPicked: this.photos.slice(first, end).every((photo) => selection.has(photo)) } : null);
+  }
+
+  /** Select the photos below a heading, also those that are not drawn; if all are, deselect them. @param {HTMLElement} node */
+  #pickGroup(node) {
+    const heading = this.layout.headings.find(({ first }) => this.#headings.get(first) === node);
+    if (!heading) return;
+    const those = this.photos.slice(heading.first, heading.end);
+    if (those.every((photo) => selection.has(photo))) selection.remove(those);
+    else selection.add(those);
+    this.anchor = heading.first;
+  }
+
   #redraw() {
     for (const { card, index } of this.#cards.values()) this.#draw(card, index);
+    for (const heading of this.layout.headings) {
+      const node = this.#headings.get(heading.first);
+      if (node) this.#drawHeading(node, heading);
+    }
   }
 
   /** Scroll only as far as is needed to see a photo below the header. @param {number} index */

@@ -6,7 +6,7 @@ import { byId } from "./dom.js";
 import { count } from "./format.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
-import { headingsOf } from "./photo-headings.js";
+import { areDates, headingsOf } from "./photo-headings.js";
 import { setUpMarks, toggleMark } from "./marks.js";
 import { announce, explainEmpty, expressionProblem, proposeIdeas, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
@@ -15,6 +15,7 @@ import { setUpDragSelect } from "./drag-select.js";
 import { setUpHeaderHiding } from "./header-hiding.js";
 import { setUpAnswerNotes } from "./answer-notes.js";
 import { setUpFilterChips } from "./filter-chips.js";
+import { setUpRubberBand } from "./rubber-band.js";
 import { setUpSearchBox } from "./search-box.js";
 import { Scrubber } from "./scrubber.js";
 import { selection, setUpSelectedElsewhere, setUpSelectionBar } from "./selection.js";
@@ -86,7 +87,7 @@ function search({ returning = false, again = false } = {}) {
 function showPhotos(isMore = false) {
   if (!photos.search) return;
   const isOpen = !photos.complete;
-  grid.show(photos.list, headingsOf(photos.list, photos.search, { likely: photos.likely, isOpen, isRanked: photos.isRanked }), { total: photos.total, isMore, isOpen });
+  grid.show(photos.list, headingsOf(photos.list, photos.search, { likely: photos.likely, isOpen, isRanked: photos.isRanked }), { total: photos.total, isMore, isOpen, withPicks: areDates(photos.search, photos.isRanked) });
   if (photos.list.length) explainEmpty();
   else explainNothing();
 }
@@ -298,6 +299,7 @@ setUpSelectionBar();
 setUpSelectAll();
 setUpSelectedElsewhere(grid);
 setUpDragSelect(byId("photos"), grid);
+setUpRubberBand(/** @type {HTMLElement} */ (document.querySelector("main")), byId("photos"), grid);
 setUpHeaderHiding();
 setUpGridKeys(byId("photos"), grid, similar, mark);
 setUpMarks();

@@ -23,10 +23,13 @@ const ENOUGH = 12; // photos of a period; several months or days with fewer are 
  * @returns {(string | null)[]}
  */
 export function headingsOf(photos, search, { likely = null, isOpen = false, isRanked = isQuery(search) } = {}) {
-  if (search.sort === "date" || search.sort === "oldest" || (!isRanked && search.sort !== "name")) return dateHeadings(photos, isOpen);
+  if (areDates(search, isRanked)) return dateHeadings(photos, isOpen);
   if (search.sort === "name" || !canJudge(search) || search.minMatch) return photos.map(() => null);
   return matchHeadings(photos, likely);
 }
+
+/** Whether the headings are months and days. @param {Readonly<Search>} search @param {boolean} isRanked */
+export const areDates = ({ sort }, isRanked) => sort === "date" || sort === "oldest" || (!isRanked && sort !== "name");
 
 /** @param {Photo[]} photos in the order of their dates @param {boolean} isOpen */
 function dateHeadings(photos, isOpen) {

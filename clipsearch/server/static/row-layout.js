@@ -21,6 +21,7 @@
  * @property {number} height of the heading and all photos below it, up to the next one
  * @property {string} text
  * @property {number} first the index of its first photo
+ * @property {number} end the index after its last
  */
 /**
  * @typedef {object} Layout
@@ -54,7 +55,7 @@ export function layOut(photos, groups, room, { isOpen = false } = {}) {
     end = first + 1;
     while (end < photos.length && groups[end] === groups[first]) end++;
     const text = groups[first];
-    const heading = text === null ? null : { top, height: 0, text, first };
+    const heading = text === null ? null : { top, height: 0, text, first, end };
     if (heading) {
       layout.headings.push(heading);
       top += room.heading;

@@ -50,6 +50,12 @@ export const selection = new (class extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** @param {Photo[]} photos */
+  remove(photos) {
+    for (const photo of photos) this.#chosen.delete(photo.id);
+    this.dispatchEvent(new Event("change"));
+  }
+
   /** Select these and no others. @param {Photo[]} photos */
   set(photos) {
     this.#chosen = new Map(photos.map((photo) => [photo.id, photo]));
