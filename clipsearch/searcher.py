@@ -19,6 +19,7 @@ from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.keywords import SearchKeywords, make_queries, make_query
+from clipsearch.query.notes import is_unlikely
 from clipsearch.query.search import list_photos, search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
@@ -297,14 +298,25 @@ class Searcher:
         if not isinstance(top_k, int):
             raise QueryError(f"top_k must be a whole number, not {top_k!r}")
         if not any(query.smart for query in queries):
-            return self._searched(queries, top_k)
+            return list(map(self._with_known_facts, self._searched(queries, top_k)))
         both: list[tuple[Query, Understood | None]] = [
             self.understand(query) if query.smart else (query, None) for query in queries
         ]
         answers = self._searched([query for query, _ in both], top_k)
         for hits, (_, understood) in zip(answers, both, strict=True):
             hits.explanation = replace(hits.explanation, understood=understood)
-        return answers
+        return list(map(self._with_known_facts, answers))
+
+    def _with_known_facts(self, hits: Hits) -> Hits:
+        """If nothing is likely: with a note on photos that have a place, person, date or keyword that the query names."""
+        is_limited = any(note.code == "best-match" for note in hits.explanation.notes)
+        if not is_limited and not is_unlikely(hits.query, hits):
+            return hits
+        from clipsearch.query.known_facts import fact_notes  # not if something is found
+
+        notes = fact_notes(hits.query, self._source(), self.understand)
+        hits.explanation = replace(hits.explanation, notes=(*hits.explanation.notes, *notes))
+        return hits
 
     async def _answers_in_thread(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
         import asyncio  # most programs do without

@@ -36,6 +36,7 @@ from clipsearch.images.file_types import is_image_name, is_video_name
 from clipsearch.query.hits import Hits, QueryNote
 from clipsearch.render.tables import hits_table
 from clipsearch.render.text import counted, short_path
+from clipsearch.types import literal_glob
 
 _FEW_PATHS = 3  # of copies of one picture, that are named
 
@@ -173,7 +174,11 @@ def _note_text(about: QueryNote) -> str:
         return f"{about.message}. To subtract it: `{command('query', about.value)}`, or add --smart"
     if about.code == "places":
         return f"{about.message}. For one of them: `{command('query', '--place', about.value)}`"
-    if about.code in ("unknown", "longer", "values"):
+    if about.code == "facts":
+        return f"{about.message}. To find them: `{command('query', '--smart', about.value)}`"
+    if about.code == "keyword":
+        return f"{about.message}. To find them: `{command('query', '--keyword', literal_glob(about.value))}`"
+    if about.code != "unread":
         return about.message
     return f"{about.message}; to change the model of the index to it: `{command('index', '--model', about.value)}`"
 

@@ -31,7 +31,7 @@ from clipsearch.query.relevance import RELEVANT
 from clipsearch.render.json_output import hit_to_json, json_line, utf8
 from clipsearch.render.text import with_moment
 from clipsearch.store.filters import composed
-from clipsearch.types import All, Below, FoundBy, ImageRecord, Query, Test
+from clipsearch.types import All, Below, FoundBy, ImageRecord, Query, Test, literal_glob
 
 MOST_HITS = 50
 _RESOURCE_BOX = (512, 512)  # pixels
@@ -447,9 +447,11 @@ def _search_result(query: str, hits: Hits) -> SearchResult:
 def _note_text(about: QueryNote) -> str:
     """A note on a query, with the parameter that may help."""
     parameters = {"file-name": "name", "minus": "query", "plus": "query", "negation": "query", "places": "place"}
+    parameters |= {"misspelt": "query", "facts": "smart=true and query", "keyword": "keyword"}
     if about.code not in parameters or not about.value:
         return about.message
-    return f"{about.message}. Try {parameters[about.code]}={json.dumps(about.value, ensure_ascii=False)}"
+    value = literal_glob(about.value) if about.code == "keyword" else about.value
+    return f"{about.message}. Try {parameters[about.code]}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _thumbnail_blocks(engine: SearchEngine, hits: Sequence[PhotoResult]) -> list[ContentBlock]:

@@ -66,9 +66,14 @@ def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) 
     return tuple(notes)
 
 
+def is_unlikely(query: Query, hits: Sequence[Hit]) -> bool:
+    """Whether the first page of a query has hits with a match, and none of them is a likely one."""
+    return not query.offset and bool(hits) and all(hit.match is not None and hit.match < RELEVANT for hit in hits)
+
+
 def spelling_notes(query: Query, hits: Sequence[Hit], encoder: Encoder) -> list[QueryNote]:
     """If no hit is a likely match, and letters of some words are in the wrong order: the query that was probably meant."""
-    if query.offset or not hits or hits[0].match is None or any((hit.match or 0.0) >= RELEVANT for hit in hits):
+    if not is_unlikely(query, hits):
         return []
     from clipsearch.query.misspelt import without_swaps  # few queries need it
 

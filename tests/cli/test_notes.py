@@ -147,6 +147,11 @@ def test_smart_turns_a_date_into_a_filter_and_says_so(album):
     status, output, errors = run_here("query", "--smart", "red summer 2018", "--paths", cwd=album)
     assert (status, output) == (0, f"{photo}\n".encode())
     assert errors == "clipsearch: understood: taken: 2018-06..2018-08, looking for: red\n"
+    _, _, errors = run_here("query", "July 2018", "-k", "1", cwd=album)
+    assert errors == (
+        'clipsearch: "July 2018" was searched as a description, but the index has 1 photo with the date 2018-07. '
+        'To find them: `clipsearch query --smart "July 2018"`\n'
+    )
     answer = json.loads(run_here("query", "--smart", "July 2018", "--json", cwd=album)[1])
     assert answer["understood"]["facts"] == [{"kind": "taken", "words": "July 2018", "meaning": "2018-07"}]
     assert [hit["score"] for hit in answer["hits"]] == [None]

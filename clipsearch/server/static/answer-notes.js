@@ -5,7 +5,7 @@ import { byId, element } from "./dom.js";
 import { visible } from "./format.js";
 import { photos } from "./photos.js";
 import { knownPhotos } from "./query-pictures.js";
-import { changeSearch, openPhoto } from "./state.js";
+import { changeSearch, literal, openPhoto } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./photos.js").AnswerNote} AnswerNote */
@@ -55,6 +55,8 @@ function action(code, value) {
   if (code === "minus" || code === "negation") return ["Leave it out", { q: value }];
   if (code === "plus") return ["Search for each part", { q: value }];
   if (code === "misspelt") return ["Search for that", { q: value }];
+  if (code === "facts") return ["Show them", { q: value, asTyped: false, minMatch: 0 }];
+  if (code === "keyword") return ["Show them", { q: "", keywords: [literal(value)], minMatch: 0 }];
   if (code === "best-match") return ["Show it", { minMatch: Number(value) }];
   return ["", {}];
 }

@@ -9,8 +9,8 @@ import { canJudge, filterPairs, isQuery, queryPairs, shotPairs } from "./state.j
 /** @typedef {import("./state.js").Search} Search */
 /** @typedef {import("./understood.js").Understood} Understood */
 /**
- * @typedef {object} AnswerNote why an answer may surprise; `value` is a filter by name, or the query that was probably meant
- * @property {"file-name" | "minus" | "plus" | "negation" | "unread" | "marks" | "unknown" | "longer" | "places" | "misspelt" | "best-match"} code
+ * @typedef {object} AnswerNote why an answer may surprise; `value` is a filter, or the query that was probably meant
+ * @property {"file-name" | "minus" | "plus" | "negation" | "unread" | "marks" | "unknown" | "longer" | "places" | "misspelt" | "facts" | "keyword" | "best-match"} code
  * @property {string} message
  * @property {string} value
  */

@@ -1,0 +1,55 @@
+"""Notes on facts that an index knows and that a plain query names."""
+
+import pytest
+
+from clipsearch.query.filters import keyworded
+from clipsearch.types import Query
+from tests.conftest import give_facts, names
+
+
+@pytest.fixture
+def facts_of(engine):
+    """The notes of a query as (code, value, message), over photos with facts."""
+    facts = {"people": ("Anna Meyer",), "place": "DE/02/2867714", "keywords": ("Holidays",)}
+    give_facts(engine.index_folder, "red.jpg", **facts)
+    give_facts(engine.index_folder, "blue.jpg", keywords=("holidays", "a [b]*"))
+
+    def found(text, **keywords):
+        return [(note.code, note.value, note.message) for note in engine.search(text, 3, **keywords).explanation.notes]
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "fact"),
+    [
+        ("Munich", "Munich", "the place Munich, Bavaria, Germany"),
+        ("munich", "Munich", "the place Munich, Bavaria, Germany"),
+        ("Anna", "Anna", "the person Anna Meyer"),
+        ("a mug in Munich", "a mug in Munich", "the place Munich, Bavaria, Germany"),
+        ("Anna in Munich", "Anna in Munich", "the place Munich, Bavaria, Germany and the person Anna Meyer"),
+    ],
+)
+def test_a_query_that_names_a_known_fact_says_how_many_photos_have_it(facts_of, engine, text, meant, fact):
+    message = f'"{text}" was searched as a description, but the index has 1 photo with {fact}'
+    assert facts_of(text) == [("facts", meant, message)] == facts_of(text, min_match=0.5)[1:]
+    assert names(engine.search(meant, smart=True)) == ["red.jpg"]
+
+
+def test_a_keyword_is_named_whatever_its_case_and_signs(facts_of, engine):
+    ((code, value, message),) = facts_of("holidays")
+    assert (code, value) == ("keyword", "holidays") and message.endswith('2 photos with the keyword "holidays"')
+    assert [code for code, *_ in facts_of("holidays", smart=True)] == ["keyword"]
+    ((_, value, _),) = facts_of("a [b]*")
+    assert names(engine.search(Query((), (keyworded("a [[]b][*]"),)))) == ["blue.jpg"] and value == "a [b]*"
+
+
+def test_a_date_without_photos_says_so(facts_of):
+    assert facts_of("2024-07-14") == [
+        ("facts", "", '"2024-07-14" was searched as a description, and the index has no photo with the date 2024-07-14')
+    ]
+
+
+@pytest.mark.parametrize("text", ['"Munich"', "Munich red", "Berlin", "a mug", "a mug in 2024"])
+def test_literals_likely_matches_and_unknown_names_get_no_note(facts_of, text):
+    assert facts_of(text) == []
