@@ -82,12 +82,12 @@ def test_a_plain_query_imports_only_what_it_needs(photos_with_mini):
 import sys
 from clipsearch.cli import main
 try:
-    main(["query", "red", "--index", {str(photos_with_mini / ".clipsearch")!r}])
+    main(["query", "green", "--index", {str(photos_with_mini / ".clipsearch")!r}])
 finally:
     print(*sys.modules, file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "red.jpg" in done.stdout
+    assert "green.jpg" in done.stdout  # a likely match
     loaded = done.stderr.split()
     assert "clipsearch.query.search" in loaded
     assert not [name for name in loaded if f"{name}.".startswith(tuple(f"{other}." for other in NOT_FOR_A_PLAIN_QUERY))]
