@@ -106,8 +106,8 @@ class Segment:
             raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
         try:
             require_flat(path, dim, info.rows)  # before faiss allocates what a header asks for
-            self._bytes = _content(path)  # must outlive the index
-            index: Any = _over(self._bytes)
+            self._content = _Content(path)  # must outlive the index
+            index: Any = _over(self._content.bytes)
             self._flat = faiss.downcast_index(index.index)
             self.ids: Ids = faiss.vector_to_array(index.id_map)
             self._index = index  # owns the flat one
@@ -119,11 +119,17 @@ class Segment:
         if shape != expected or self._flat.metric_type != faiss.METRIC_INNER_PRODUCT:
             raise CollectionDamaged(f"{path} holds {shape} (rows, dim, ids) and should hold {expected}")
 
-    @cached_property
+    @property
     def vectors(self) -> Embeddings:
-        """All vectors, (rows, dim), as a read-only view of the file."""
-        count, start = self._flat.ntotal * self._flat.d, int(self._flat.get_xb()) - self._bytes.ctypes.data
-        return np.frombuffer(self._bytes, np.float32, count, start).reshape(self._flat.ntotal, self._flat.d)
+        """All vectors, (rows, dim), as a read-only view of the file. CollectionDamaged if the file was cut short meanwhile."""
+        self._content.require_whole()
+        return self._vectors
+
+    @cached_property
+    def _vectors(self) -> Embeddings:
+        content = self._content.bytes
+        count, start = self._flat.ntotal * self._flat.d, int(self._flat.get_xb()) - content.ctypes.data
+        return np.frombuffer(content, np.float32, count, start).reshape(self._flat.ntotal, self._flat.d)
 
     def rows_of(self, ids: Ids) -> NDArray[np.int64]:
         """Row numbers (n,) of image ids (n,); -1 for ids that are not in this segment."""
@@ -135,10 +141,11 @@ class Segment:
     def search(self, query: Embeddings, count: int, keep: NDArray[np.bool_] | None, *, whole: bool = False) -> Nearest:
         """About the `count` rows nearest to one query (1, dim), or fewer if there are no more. `keep` (rows,) masks the rows.
 
-        Uses the compact copy, if there is one, unless `whole`.
+        Uses the compact copy, if there is one, unless `whole`. CollectionDamaged if the file was cut short meanwhile.
         """
         compact = None if whole else self._compact
-        if compact is None:
+        if compact is None or compact.is_cut:
+            self._content.require_whole()
             return Nearest(*self._scan(self._flat, query, count, keep), rounding_bound(query.shape[1]))
         return Nearest(*self._scan(compact.index, compact.query(query), count, keep), compact.bound(query))
 
@@ -180,14 +187,19 @@ class _Compact:
         if path.stat().st_size != info.size:
             raise ValueError(f"{path} is not {info.size} bytes long")
         require_compact(path, dim, rows)
-        self._bytes = _content(path)  # must outlive the index
-        self.index = index = _over(self._bytes)
+        self._content = _Content(path)  # must outlive the index
+        self.index = index = _over(self._content.bytes)
         self._scales, self._deltas = np.frombuffer(info.scales, "<f4"), np.frombuffer(info.deltas, "<f4")
         self._error = float(info.error)
         bounds = np.array([self._error, *self._scales, *self._deltas])
         fits = (index.ntotal, index.d, index.code_size) == (rows, dim, dim) and len(bounds) == 1 + 2 * dim
         if not (fits and np.isfinite(bounds).all() and (bounds >= 0).all()):
             raise ValueError(f"{path} does not fit its segment")
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the file was cut short after it was opened."""
+        return self._content.missing > 0
 
     def query(self, query: Embeddings) -> Embeddings:
         """A query (1, dim) whose inner product with the codes approximates that of `query` with the vectors."""
@@ -312,12 +324,31 @@ def require_compact(path: Path, dim: int, rows: int) -> None:
         _require("its length", size, stream.tell() + rows * dim)
 
 
-def _content(path: Path) -> NDArray[np.uint8]:
-    """A file's bytes (n,), read-only. A large file stays mapped as long as the array lives. OSError or ValueError as above."""
-    with open_plain(path, follow_links=False) as stream:
-        if os.fstat(stream.fileno()).st_size < MAPPED_FROM:
-            return np.frombuffer(stream.read(), np.uint8)
-        return np.frombuffer(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+class _Content:
+    """A file's bytes (n,), read-only. A large file stays mapped as long as they live. OSError or ValueError as above.
+
+    To read a mapped page that the file does not have any more ends the process, so its length is looked at before each use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._mapped: mmap.mmap | None = None
+        with open_plain(path, follow_links=False) as stream:
+            if os.fstat(stream.fileno()).st_size < MAPPED_FROM:
+                self.bytes = np.frombuffer(stream.read(), np.uint8)
+            else:
+                self._mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+                self.bytes = np.frombuffer(self._mapped, np.uint8)
+
+    @property
+    def missing(self) -> int:
+        """Bytes that the mapped file has lost since it was opened. Not above 0 if it is whole, or was read into memory."""
+        return 0 if self._mapped is None else len(self.bytes) - self._mapped.size()
+
+    def require_whole(self) -> None:
+        """Raise CollectionDamaged if the file was cut short after it was opened."""
+        if self.missing > 0:
+            raise CollectionDamaged(f"{self._path} was cut short while it was open: {self.missing:,} bytes are missing")
 
 
 def _read(stream: BinaryIO, form: struct.Struct) -> tuple[Any, ...]:

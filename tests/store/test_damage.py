@@ -136,6 +136,24 @@ def test_swapped_missing_short_and_long_files_are_found_and_all_that_is_good_is_
             assert score == pytest.approx(right[name], abs=1e-12)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows lets nobody cut a file short that is mapped")
+def test_files_that_are_cut_short_while_they_are_open_do_not_end_the_process(index, monkeypatch):
+    monkeypatch.setattr("clipsearch.store.segments.MAPPED_FROM", 0)
+    segments = [path for path in (index / "segments").iterdir() if not path.name.endswith(".int8.faiss")]
+    with Collection(index) as collection:
+        before = collection.search(QUERIES[:1], 20)
+        for path in (index / "segments").glob("*.int8.faiss"):
+            os.truncate(path, 0)
+        assert collection.search(QUERIES[:1], 20) == before  # a search works without the compact copies
+        for path in segments:
+            os.truncate(path, 0)
+        for count in (1, 3, 3):  # several queries share a pass over the vectors
+            with pytest.raises(CollectionDamaged, match="was cut short while it was open"):
+                collection.search(random_units(2 * count - 1, DIM), 20)
+        with pytest.raises(CollectionDamaged, match="was cut short while it was open"):
+            collection.vectors([1])
+
+
 def test_a_repaired_index_goes_on(index):
     """New ids are new, forgotten photos stay forgotten, and lost photos can be added again."""
     victim = sorted(index.glob("segments/*.faiss"))[0]

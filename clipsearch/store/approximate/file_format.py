@@ -86,8 +86,8 @@ def writing(path: Path, shape: IndexShape) -> Iterator[Arrays]:
         raise
 
 
-def opened(folder: Path, info: ApproximateInfo) -> Arrays:
-    """A file's arrays, mapped for reading. ValueError if the file does not fit `info`."""
+def opened(folder: Path, info: ApproximateInfo) -> tuple[Arrays, mmap.mmap]:
+    """A file's arrays, and the mapping for reading that they are in. ValueError if the file does not fit `info`."""
     places, size = _places(info.shape)
     with open_plain(folder / info.file, follow_links=False) as stream:
         length = os.fstat(stream.fileno()).st_size
@@ -97,7 +97,7 @@ def opened(folder: Path, info: ApproximateInfo) -> Arrays:
     arrays = _views(mapped, places)
     if small_crc(arrays) != info.small_crc:
         raise ValueError("its file is not as it was written")
-    return arrays
+    return arrays, mapped
 
 
 def small_crc(arrays: Arrays) -> int:

@@ -68,7 +68,7 @@ class ApproximateIndex:
     """An open approximate index. `effort` and `candidates` come from its info, except while it is being tuned."""
 
     def __init__(self, folder: Path, info: ApproximateInfo) -> None:
-        arrays = opened(folder, info)
+        arrays, self._mapped = opened(folder, info)
         self.info, self.effort, self.candidates = info, info.effort, info.candidates
         self._covered: NDArray[np.uint8] = arrays["covered"]
         self._whole = frozenset(info.segments)
@@ -86,6 +86,11 @@ class ApproximateIndex:
             if info.shape.kind == "ivf-rabitq" and info.faiss != faiss_version():
                 raise ValueError(f"faiss {info.faiss} made it, and faiss {faiss_version()} may use another layout")
             self._searcher = IvfIndex(folder / info.file, info.shape, arrays)
+
+    def require_whole(self) -> None:
+        """Raise ValueError if its file was cut short after it was opened. To read on would end the process."""
+        if self._mapped.size() < self.info.size:
+            raise ValueError("its file was cut short while it was open")
 
     def candidate_ids(self, queries: Embeddings, count: int, *, times: int = 1) -> Ids:
         """The candidates (n, count) of each of the queries (n, dim), best first; -1 for none. Uses its effort `times` over."""
@@ -181,18 +186,21 @@ class ApproximateLoader:
             identity = (state.st_ino, state.st_size, state.st_mtime_ns)
         except OSError:
             identity = None
-        if identity != self._identity:
-            self._identity, self._index = identity, None
-            if identity is not None:
-                try:
+        try:
+            if identity != self._identity:
+                self._identity, self._index = identity, None
+                if identity is not None:
                     self._index = open_approximate(self._folder, catalog, fingerprint)
-                except (OSError, ValueError, RuntimeError, MemoryError) as error:
-                    warnings.warn(
-                        f"the approximate index in {self._folder} is not used: {why(error)}. The search is exact; "
-                        "to build a new one: `clipsearch optimize`",
-                        ClipsearchWarning,
-                        stacklevel=2,
-                    )
+            elif self._index is not None:
+                self._index.require_whole()
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
+            self._index = None
+            warnings.warn(
+                f"the approximate index in {self._folder} is not used: {why(error)}. The search is exact; "
+                "to build a new one: `clipsearch optimize`",
+                ClipsearchWarning,
+                stacklevel=2,
+            )
         return self._index
 
 
