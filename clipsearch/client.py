@@ -149,7 +149,7 @@ class Client:
         return self._request("GET", f"/api/downloads/{self._json('POST', '/api/downloads', body=body)['token']}")
 
     def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
-        """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a WebP or JPEG."""
+        """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a JPEG."""
         return self._request("GET", f"/api/thumbnails/{image_id}", {"size": str(size)})
 
     def status(self) -> Status:

@@ -82,6 +82,7 @@ class Box:
 
     width: int
     height: int
+    fast: bool = False  # made in less than half of the time, and a trifle less sharp
 
 
 @dataclass(frozen=True, slots=True)

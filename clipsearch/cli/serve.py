@@ -83,6 +83,7 @@ def serve(
         folder, model=model, device=device, offered=offered or _own_folder(folder), allowed=allowed, map_tiles=map_tiles
     )
     try:
+        service.pictures.start()  # its processes start while the model is loaded
         if offered:
             content = f"there is no index yet; open the page to index the photos in {offered}"
         else:
@@ -105,6 +106,7 @@ def serve(
                 service.watch(note)
             elif watch:
                 note("note: the folder is watched from the next start on")
+            service.warm_up()
             if not no_open:
                 _open(f"{address}#sign-in={sessions.new_code()}" if sessions else address)
 

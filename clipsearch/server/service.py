@@ -18,6 +18,7 @@ from clipsearch.server.folders import Folders
 from clipsearch.server.jobs import IndexJobs
 from clipsearch.server.known_photos import candidates, looking_the_same, same_bytes
 from clipsearch.server.metrics import Metrics
+from clipsearch.server.page_files import prepare_page
 from clipsearch.server.parameters import FilterParameters
 from clipsearch.server.pictures import Pictures
 from clipsearch.server.saved_searches import SavedSearches
@@ -89,6 +90,12 @@ class Service:
             return status.model, status.images
 
         return self.searches.submit(load).result()
+
+    def warm_up(self) -> None:
+        """Prepare what the first page needs: its files, the index in the threads that list photos. Does not wait for it."""
+        for thread in (self.counts, self.lookups, self.facets):
+            thread.submit(lambda engine: engine.browse(top_k=1))
+        self.analyses.submit(lambda engine: prepare_page())
 
     def watch(self, notice: Callable[[str], None]) -> None:
         """Index again after every change in the folders. ClipsearchError if watchfiles is not installed."""

@@ -93,6 +93,9 @@ def go_to(page, share):
 def test_the_first_page_takes_few_requests(long_page):
     asked = [url for url in long_page.asked if not url.startswith("blob:")]
     assert len(asked) <= 15, asked
+    paths = [urlsplit(url).path for url in asked]
+    for later in ("/api/outline", "/api/facets", "/api/status"):  # the first photos do not wait for them
+        assert paths.index("/api/thumbnails") < paths.index(later)
 
 
 def test_the_last_photo_is_reached_at_once_and_only_what_is_near_is_fetched(long_page):

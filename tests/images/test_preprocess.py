@@ -9,8 +9,9 @@ from PIL import Image, ImageFilter
 from clipsearch.encoders.checkpoint import read_pixel_spec
 from clipsearch.images import preprocess as pixels
 from clipsearch.images.files import ReadLimits
-from clipsearch.images.preprocess import minimum_size, preprocess, resize_and_crop
+from clipsearch.images.preprocess import fit_into, minimum_size, preprocess, resize_and_crop
 from clipsearch.images.reader import decode_image
+from clipsearch.types import Box
 from tests.conftest import PHOTOS, shared
 from tests.lazy import LazyModule
 
@@ -100,6 +101,19 @@ def test_photos_of_12_megapixels_differ_by_a_quarter_of_a_step_at_most(name, tmp
 
 
 @pytest.mark.shared
+def test_a_fast_thumbnail_looks_the_same_and_fewer_pixels_are_decoded():
+    made = {}
+    for box in (Box(512, 512), Box(512, 512, fast=True)):
+        stream = io.BytesIO()
+        with Image.open(PHOTOS / "pyramid.webp") as photo:
+            photo.convert("RGB").resize((4000, 3000)).save(stream, "JPEG")
+        picture, _ = decode_image(stream.getvalue(), minimum_size(box), ReadLimits())
+        made[box.fast] = picture.size, np.asarray(fit_into(picture, box)).astype(float)
+    assert (made[False][0], made[True][0]) == ((2000, 1500), (1000, 750))
+    assert made[False][1].shape == made[True][1].shape == (384, 512, 3)
+    assert np.abs(made[False][1] - made[True][1]).mean() < 1
+
+
 def test_a_photo_as_a_camera_wrote_it(tmp_path):
     with Image.open(shared("data/bad_images/exif_orientation/Landscape_1.jpg")) as image:
         photo = image.convert("RGB").resize((4032, 3024), Image.Resampling.LANCZOS)

@@ -18,11 +18,11 @@ from starlette.testclient import TestClient
 from clipsearch import SearchEngine
 from clipsearch.client import is_loopback
 from clipsearch.errors import ClipsearchError
+from clipsearch.server import page_files
 from clipsearch.server.app import make_app
 from clipsearch.server.map_tiles import tile_origin
 from clipsearch.server.middleware import access
 from clipsearch.server.middleware.access import AccessControl, check_exposure
-from clipsearch.server.routes import page as page_routes
 from clipsearch.server.service import Service
 from clipsearch.server.sessions import Sessions
 from tests.conftest import save_photo, shared
@@ -188,7 +188,7 @@ def test_static_files_are_those_of_the_package(client, tmp_path, monkeypatch):
     (tmp_path / "static").mkdir()
     (tmp_path / "static" / "main.js").write_text("1")
     (tmp_path / "static" / "secret.txt").write_text("2")
-    monkeypatch.setattr(page_routes, "_FOLDER", tmp_path / "static")
+    monkeypatch.setattr(page_files, "_FOLDER", tmp_path / "static")
     answer = client.get("/static/main.js")
     assert answer.text == "1" and answer.headers["content-type"] == "text/javascript; charset=utf-8"
     assert client.get("/static/main.js", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304

@@ -141,7 +141,7 @@ def test_a_quiet_server_makes_the_thumbnails_of_all_photos(client, service, engi
     thumbnails(client, [number["red.jpg"]], 512)
     records = list(engine.browse()[0])
     end = time.monotonic() + 20
-    while not all(service.pictures._cache.has(f"{made_name(record)}-512.webp") for record in records):
+    while not all(service.pictures._cache.has(f"{made_name(record)}-512.jpeg") for record in records):
         assert time.monotonic() < end
         time.sleep(0.02)
 

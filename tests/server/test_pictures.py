@@ -7,6 +7,7 @@ import threading
 import pytest
 from PIL import Image
 
+from clipsearch.server.page_files import packed
 from clipsearch.server.pictures import PICTURE_VERSION, browser_type, content_disposition
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from tests.conftest import save_photo
@@ -23,7 +24,7 @@ def test_a_thumbnail_fits_its_size_and_is_never_enlarged(client, engine, photos)
     number = ids(client)
     for size in (256, 512, 1024):
         answer = client.get(f"/api/thumbnails/{number['large.jpg']}?size={size}")
-        assert answer.headers["content-type"] == "image/webp" and picture(answer).size == (size, size * 9 // 16)
+        assert answer.headers["content-type"] == "image/jpeg" and picture(answer).size == (size, size * 9 // 16)
         assert answer.headers["cache-control"] == "private, no-cache"
     assert picture(client.get(f"/api/thumbnails/{number['red.jpg']}")).size == (32, 24)
     assert client.get(f"/api/thumbnails/{number['red.jpg']}?size=4000").status_code == 422
@@ -44,7 +45,7 @@ def test_a_thumbnail_is_made_once_and_then_comes_from_the_cache(client, engine, 
 
 def test_a_picture_that_another_version_made_is_not_taken_from_caches(client, service, engine, monkeypatch):
     (record,) = (record for record in engine.browse()[0] if record.file.name == "red.jpg")
-    service.pictures._cache.put(f"{record.info.content_hash}-256.webp", b"made before versions")
+    service.pictures._cache.put(f"{record.info.content_hash}-256.jpeg", b"made before versions")
     for form in (f"thumbnails/{record.image_id}?size=256", f"images/{record.image_id}/file"):
         address = f"/api/{form}"
         old = client.get(address).headers["etag"]
@@ -67,6 +68,19 @@ def test_the_page_starts_the_processes_that_make_thumbnails_of_all_usual_sizes(c
         assert client.get(f"/api/thumbnails/{number}?size={size}").status_code == 200
     (pool,) = service.pictures._decoders._pools.values()
     assert 1 <= len(pool._all) <= pool.workers
+
+
+def test_the_first_page_finds_its_files_and_the_index_ready(client, service):
+    packed.cache_clear()
+    service.warm_up()
+    threads = (service.counts, service.lookups, service.facets, service.analyses)
+    opened = [thread.submit(lambda engine: engine._index is not None).result() for thread in threads[:3]]
+    threads[3].submit(lambda engine: None).result()
+    assert opened == [True] * 3
+    made = packed.cache_info().misses
+    for name in ("app.css", "app.js", "panels.js"):
+        assert client.get(f"/static/{name}").status_code == 200
+    assert packed.cache_info().misses == made == 3
 
 
 def test_many_who_ask_at_once_are_answered_by_one_making(client, service, monkeypatch):
@@ -147,12 +161,12 @@ def test_no_name_breaks_out_of_its_header():
 def test_the_cache_drops_what_was_used_longest_ago(tmp_path):
     cache = ThumbnailCache(tmp_path, most_bytes=1000)
     for number in range(10):
-        cache.put(f"{number:064}-256.webp", b"x" * 100)
-        os.utime(cache._path(f"{number:064}-256.webp"), (number + 1000, number + 1000))
+        cache.put(f"{number:064}-256.jpeg", b"x" * 100)
+        os.utime(cache._path(f"{number:064}-256.jpeg"), (number + 1000, number + 1000))
     assert cache.size == 1000
-    assert cache.get(f"{0:064}-256.webp") == b"x" * 100  # used again, so it is now the newest
-    cache.put(f"{10:064}-256.webp", b"x" * 100)
-    left = [number for number in range(11) if cache.get(f"{number:064}-256.webp")]
+    assert cache.get(f"{0:064}-256.jpeg") == b"x" * 100  # used again, so it is now the newest
+    cache.put(f"{10:064}-256.jpeg", b"x" * 100)
+    left = [number for number in range(11) if cache.get(f"{number:064}-256.jpeg")]
     assert left == [0, 3, 4, 5, 6, 7, 8, 9, 10] and cache.size == 900
     assert ThumbnailCache(tmp_path, most_bytes=1000).size == 900
     assert not list(tmp_path.rglob("*.partial"))

@@ -86,7 +86,7 @@ def grid_routes(service: Service) -> APIRouter:
         "/thumbnails",
         response_class=Response,
         responses=file_responses(
-            "For each photo: its id (8 bytes, little-endian), the length of its thumbnail (4 bytes), and the WebP file. The "
+            "For each photo: its id (8 bytes, little-endian), the length of its thumbnail (4 bytes), and the JPEG file. The "
             "length is 0 if there is no such photo, or its thumbnail cannot be made. Those that are ready come first.",
             "application/octet-stream",
         ),

@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from clipsearch.server.bundles import FIRST, LATER, STYLES, bundles, entrance
 from clipsearch.server.errors import RequestError
 from clipsearch.server.metrics import CONTENT_TYPE
+from clipsearch.server.page_files import TYPES, packed, page_file
 from clipsearch.server.parameters import NoParameters
 from clipsearch.server.schemas import file_responses
 from clipsearch.server.service import Service
-
-_FOLDER = Path(__file__).parents[1] / "static"
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".bin": "application/octet-stream",
-}
 
 
 def page_routes(service: Service) -> APIRouter:
@@ -66,14 +54,10 @@ def metrics_routes(service: Service) -> APIRouter:
 
 
 def _static(request: Request, name: str) -> Response:
-    files = {path.name: path for path in _FOLDER.iterdir() if path.suffix in _TYPES}  # no other can be requested
-    if name in (FIRST, LATER, STYLES):
-        data = bundles(_FOLDER)[name].encode()
-    elif name in files:
-        data = entrance(name, files[name].read_bytes())
-    else:
+    data = page_file(name)
+    if data is None:
         raise RequestError(404, "not-found", "there is no such file")
-    compressed, tag = _packed(data)
+    compressed, tag = packed(data)
     headers = {  # a weak tag, since the compressed file has the same
         "ETag": f'W/"{tag}"',
         "Cache-Control": "no-cache",
@@ -84,10 +68,4 @@ def _static(request: Request, name: str) -> Response:
     if "gzip" in request.headers.get("accept-encoding", ""):
         data = compressed
         headers["Content-Encoding"] = "gzip"
-    return Response(data, headers={**headers, "Content-Type": _TYPES[Path(name).suffix]})
-
-
-@lru_cache(maxsize=64)
-def _packed(data: bytes) -> tuple[bytes, str]:
-    """A file, compressed, and a digest of it."""
-    return gzip.compress(data, 6, mtime=0), hashlib.sha256(data).hexdigest()[:32]
+    return Response(data, headers={**headers, "Content-Type": TYPES[Path(name).suffix]})

@@ -18,7 +18,7 @@ from clipsearch.server.films import FILM_TYPES, is_film
 from clipsearch.server.middleware.access import LIMIT
 from clipsearch.server.parameters import NoParameters, ThumbnailSize
 from clipsearch.server.parts import PartResponse, wanted_part
-from clipsearch.server.pictures import BROWSER_TYPES, cache_key, content_disposition
+from clipsearch.server.pictures import BROWSER_TYPES, PICTURE_TYPE, cache_key, content_disposition
 from clipsearch.server.schemas import BYTES, Responses, error_responses, file_responses, json_response
 from clipsearch.server.search_body import Id
 from clipsearch.server.service import Service
@@ -83,7 +83,7 @@ def picture_routes(service: Service) -> APIRouter:
     @router.get(
         "/thumbnails/{id}",
         response_class=Response,
-        responses={**file_responses("The thumbnail.", "image/webp"), **_NOT_MODIFIED, **_NO_PHOTO},
+        responses={**file_responses("The thumbnail.", PICTURE_TYPE), **_NOT_MODIFIED, **_NO_PHOTO},
     )
     async def thumbnail(
         request: Request, id: Annotated[Id, Path()], parameters: Annotated[ThumbnailSize, Query()]
@@ -92,7 +92,7 @@ def picture_routes(service: Service) -> APIRouter:
         record = await service.record(id)
 
         async def smaller() -> Response:
-            return Response(await service.pictures.smaller(record, parameters.size), media_type="image/webp")
+            return Response(await service.pictures.smaller(record, parameters.size), media_type=PICTURE_TYPE)
 
         return await picture(request, record, str(parameters.size), smaller)
 

@@ -11,6 +11,7 @@ import { expressionProblem } from "./messages.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, wordPairs } from "./state.js";
 import { matchWords } from "./threshold.js";
+import { thumbnails } from "./thumbnails.js";
 
 /** @typedef {import("./state.js").Search} Search */
 /** @typedef {import("./facet-counts.js").Count} Count */
@@ -61,10 +62,10 @@ changes.addEventListener("search", () => {
 });
 photos.addEventListener("shown", () => {
   if (!panel.open) return;
-  if (!shown) refresh();
+  if (!shown) countFirst();
   else if (isQuery(currentSearch())) waitAndRefresh();
 });
-photos.addEventListener("failed", () => panel.open && isQuery(currentSearch()) && refresh());
+photos.addEventListener("failed", () => panel.open && (!shown || isQuery(currentSearch())) && refresh());
 connection.addEventListener("back", () => panel.open && refresh());
 
 /**
@@ -82,7 +83,14 @@ export function toggleFilters(beside, open = !panel.open) {
   byId("toggle-filters").setAttribute("aria-expanded", String(open));
   document.documentElement.classList.toggle("with-filters", open && beside);
   if (beside || (!open && !wasModal)) localStorage.setItem("clipsearch-filters", open ? "open" : "closed");
-  if (open) refresh();
+  if (open && shown) refresh();
+  else if (open && !photos.isLoading) countFirst(); // otherwise as soon as they are there, or are known not to come
+}
+
+/** Count for the first time, but show the first photos before. */
+async function countFirst() {
+  await thumbnails.settled();
+  await refresh();
 }
 
 /** The index has changed. */

@@ -214,7 +214,7 @@ export class Grid {
       }
     }
     if (isFast) thumbnails.want([]);
-    else this.#fill([...near], top + innerHeight / 2);
+    else this.#fill([...near], top);
     if (top + innerHeight * 3 > this.layout.height && boxes.length) this.#acts.nearEnd();
   }
 
@@ -237,11 +237,12 @@ export class Grid {
   }
 
   /**
-   * Ask for the thumbnails and for what is known of the photos, those nearest to a height first, also of those whose cards come in
-   * the next frames.
-   * @param {number[]} indexes @param {number} middle
+   * Ask for the thumbnails and for what is known of the photos, those nearest to the middle of the screen first, also of those
+   * whose cards come in the next frames.
+   * @param {number[]} indexes @param {number} screen where the screen begins
    */
-  #fill(indexes, middle) {
+  #fill(indexes, screen) {
+    const middle = screen + innerHeight / 2;
     const away = (/** @type {number} */ index) => Math.abs(this.layout.boxes[index].top + this.layout.boxes[index].height / 2 - middle);
     const nearest = indexes.map((index) => ({ index, away: away(index) })).sort((a, b) => a.away - b.away);
     thumbnails.want(nearest.flatMap(({ index }) => {
@@ -249,7 +250,9 @@ export class Grid {
       const card = this.#cards.get(photo.id)?.card;
       const size = card ? card.wanted : thumbnailSize(photo, this.layout.boxes[index]);
       if (card && card.size >= size) return [];
-      return [{ id: photo.id, size, show: (/** @type {string | null} */ url) => card && showThumbnail(card, size, url) }];
+      const { top, height } = this.layout.boxes[index];
+      const isOnScreen = top + height > screen && top < screen + innerHeight;
+      return [{ id: photo.id, size, isOnScreen, show: (/** @type {string | null} */ url) => card && showThumbnail(card, size, url) }];
     }));
     this.#acts.near(nearest.map(({ index }) => this.photos[index]));
   }

@@ -320,6 +320,9 @@ state.changes.addEventListener("leaving", () => state.rememberScroll(photos.reac
 addEventListener("pagehide", () => state.rememberScroll(photos.reached));
 search({ returning: true });
 for (const event of ["shown", "failed"]) { // not before there is something to see
-  photos.addEventListener(event, () => withModule(async () => (await import("./index-panel.js")).watchIndex(indexChanged), { isAsked: false }), { once: true });
+  photos.addEventListener(event, async () => {
+    await thumbnails.settled();
+    await withModule(async () => (await import("./index-panel.js")).watchIndex(indexChanged), { isAsked: false });
+  }, { once: true });
 }
 connection.addEventListener("gone", () => byId("progress").classList.remove("busy"));

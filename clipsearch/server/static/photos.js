@@ -4,6 +4,7 @@ import { albums } from "./albums.js";
 import { ask, isAbort } from "./api.js";
 import { Details, sketches, whole } from "./outline.js";
 import { canJudge, filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
+import { thumbnails } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
@@ -114,6 +115,8 @@ export const photos = new (class extends EventTarget {
     if (list && !this.complete) this.#takeOutline(list);
     this.dispatchEvent(new Event("shown"));
     if (this.complete || isQuery(search) || list) return;
+    await thumbnails.settled();
+    if (running !== this.#running) return;
     const outline = await this.#outline(search, running);
     if (!outline || this.complete) return;
     this.#takeOutline(outline);

@@ -10,12 +10,14 @@ import { connection } from "./api.js";
  * @typedef {object} Wish
  * @property {number} id
  * @property {Size} size
+ * @property {boolean} isOnScreen
  * @property {(url: string | null) => void} show called once, with the picture's address; null if there is none
  */
 
 const MOST_REQUESTS = 3; // at once; browsers have six connections to a server
 const BATCH = 48; // photos of a request
 const PAUSE = 40; // milliseconds between two looks at what is wanted, or fast scrolling would start a request a frame
+const PATIENCE = 800; // milliseconds that other requests wait for the thumbnails on the screen
 const AGAIN = 1000; // milliseconds after which a failed request is sent again
 const MOST_BYTES = 96e6; // of pictures kept; the server has all of them on its disk
 const HEAD = 12; // bytes before each picture: the photo's id, and the length
@@ -63,6 +65,13 @@ export const thumbnails = new (class {
   imageOf(photo) {
     const kept = [1024, 512, 256].map((size) => this.#kept.get(keyOf(photo.id, /** @type {Size} */ (size)))).find(Boolean);
     return kept ? `url(${kept.url})` : placeholderImage(photo);
+  }
+
+  /** Wait until the photos on the screen have their thumbnails, or that has taken long: what is asked for meanwhile would delay them. */
+  async settled() {
+    const end = performance.now() + PATIENCE;
+    const areMissing = () => [...this.#wanted.values()].some(({ isOnScreen }) => isOnScreen);
+    while (areMissing() && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
 
   /** Keep nothing of what came before. */
@@ -154,7 +163,7 @@ async function* pictures(body) {
         const head = new DataView(data.buffer, start, HEAD);
         const end = start + HEAD + head.getUint32(8, true);
         if (end > data.length) break;
-        yield [Number(head.getBigUint64(0, true)), new Blob([data.slice(start + HEAD, end)], { type: "image/webp" })];
+        yield [Number(head.getBigUint64(0, true)), new Blob([data.slice(start + HEAD, end)], { type: "image/jpeg" })];
         start = end;
       }
       data = data.subarray(start).slice();
