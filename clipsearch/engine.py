@@ -40,6 +40,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.images.files import ReadLimits
     from clipsearch.indexing.apply import IndexProgress, SyncReport
     from clipsearch.indexing.model_change import ModelChange
+    from clipsearch.indexing.new_index import NewIndex
     from clipsearch.indexing.plan import SyncOptions
     from clipsearch.indexing.status import Status
     from clipsearch.indexing.walk import WalkRules
@@ -169,6 +170,7 @@ class SearchEngine(Searcher):
         text_progress: Progress | None = None,
         cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
+        keep_empty: bool = False,
     ) -> SyncReport:
         """Make the index agree with folders: add, update, move and remove what has changed there.
 
@@ -185,10 +187,12 @@ class SearchEngine(Searcher):
         process writes; without it, CollectionBusy is raised. ModelMismatch if the index was made with another model, unless
         `change_model`: then all indexed photos are embedded again, the old index answers meanwhile, and the new one takes its
         place once it is complete. An interrupted change goes on with the next call. `keep_old` keeps the old index in a folder
-        inside.
+        inside. If there is nothing to keep in a new index, the report has `no_index`, and nothing is left behind, unless
+        `keep_empty`.
         """
         from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.apply import index_folders
+        from clipsearch.indexing.new_index import NewIndex
         from clipsearch.indexing.plan import SyncOptions
         from clipsearch.indexing.texts import read_new_texts, reads_text
 
@@ -198,13 +202,15 @@ class SearchEngine(Searcher):
             from clipsearch.images.text_reader import require_text_reader
 
             require_text_reader()  # before an hour of indexing, not after it
+        new = NewIndex(self.index_folder) if self._is_new() and not keep_empty else None
+        needs_model = new is None or self._model.name is not None or new.may_get_photos(folders, rules)
         options = SyncOptions(
             rules, prune, paranoid, retry, settled_for, jobs, batch_size, limits, newest_first, date_from_files
         )
         if change_model and (encoder := self._other_encoder()):
             report = self._change_model(folders, encoder, options, keep_old, progress, cancel, on_busy)
         else:
-            with self._writing(folders, on_busy) as (collection, load_encoder):
+            with self._writing(folders, on_busy, needs_model=needs_model) as (collection, load_encoder):
                 report = index_folders(collection, folders, load_encoder, options, progress, cancel)
                 if not report.interrupted and (report.added or report.updated or collection.null_scores is None):
                     keep_null_scores(collection, partial(self._model.for_texts, collection))
@@ -212,6 +218,8 @@ class SearchEngine(Searcher):
         if not report.interrupted and (read_text or reads_text(self._collection())):
             with self._writing((), on_busy) as (collection, _):
                 read_new_texts(collection, report, read_text, options, text_progress, cancel)
+        if new and report.found_nothing:
+            self._take_back(new, report)
         report.seconds = time.monotonic() - start
         return report
 
@@ -268,6 +276,7 @@ class SearchEngine(Searcher):
         progress: IndexProgress | None = None,
         cancel: CancelToken | None = None,
         on_busy: OnBusy | None = None,
+        keep_empty: bool = False,
     ) -> ClusterReport:
         """Make the index agree with folders, like `index`, with the workers of a Ray cluster.
 
@@ -279,13 +288,17 @@ class SearchEngine(Searcher):
         """
         from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
         from clipsearch.images.files import ReadLimits
+        from clipsearch.indexing.new_index import NewIndex
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
+        new = NewIndex(self.index_folder) if self._is_new() and not keep_empty else None
         cluster = ClusterOptions(ray, parts, self._model.device)
         options = SyncOptions(rules, prune, paranoid, retry, 0.0, jobs, batch_size, limits or ReadLimits())
         with self._writing(sources, on_busy, remote=True) as (collection, load_encoder):
             report = index_on_cluster(collection, sources, load_encoder, cluster, options, progress, cancel)
+        if new and report.found_nothing:
+            self._take_back(new, report)
         report.seconds = time.monotonic() - start
         return report
 
@@ -582,14 +595,25 @@ class SearchEngine(Searcher):
     def _is_new(self) -> bool:
         return not has_catalog(self.index_folder)
 
+    def _take_back(self, new: NewIndex, report: SyncReport) -> None:
+        """Remove a new index in which nothing is kept."""
+        self._close_index()
+        new.take_back()
+        report.no_index = True
+
     @contextmanager
     def _writing(
-        self, sources: Sequence[str | os.PathLike[str]], on_busy: OnBusy | None, *, remote: bool = False
+        self,
+        sources: Sequence[str | os.PathLike[str]],
+        on_busy: OnBusy | None,
+        *,
+        remote: bool = False,
+        needs_model: bool = True,
     ) -> Iterator[tuple[Collection, Callable[[], Encoder]]]:
         """The index, open for writing and made if it is new, and what loads its model. The model belongs to it.
 
         For a new index, the sources are checked first, so that a mistake leaves nothing behind: they are folders, or with
-        `remote` also files and URLs.
+        `remote` also files and URLs. Unless it `needs_model`, its model is only chosen once there is a photo.
         """
         if self._is_new():
             from clipsearch.indexing import roots
@@ -597,12 +621,19 @@ class SearchEngine(Searcher):
             roots.require_sources(sources, remote=remote)
             if not sources and self.index_folder.name == INDEX_FOLDER:
                 roots.require_folder(str(self.index_folder.parent))
-            self._model.for_new_index()
+            if needs_model:
+                self._model.for_new_index()
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+
+            def load_encoder() -> Encoder:
+                encoder = self._model.of(collection)
+                collection.require(encoder.spec.fingerprint)
+                return encoder
+
             fingerprint = collection.fingerprint
-            if fingerprint is None or self._model.name not in (None, fingerprint.model):
-                collection.require(self._model.of(collection).spec.fingerprint)
-            yield collection, partial(self._model.of, collection)
+            if needs_model and (fingerprint is None or self._model.name not in (None, fingerprint.model)):
+                load_encoder()
+            yield collection, load_encoder
 
 
 def _absolute(folder: str | os.PathLike[str]) -> Path:

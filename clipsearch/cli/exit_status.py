@@ -24,7 +24,7 @@ class ExitStatus(IntEnum):
     WRONG_USE = 2
     """Wrong use: an option, a value, a query or a filter that does not fit."""
     SOME_FAILED = 3
-    """The command finished, but some files failed."""
+    """The command finished, but some files failed in this run."""
     DAMAGED = 4
     """The index is damaged."""
     UNREACHABLE = 5

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 import shutil
 import sys
 import time
@@ -187,8 +186,6 @@ def index(
     folder = index_to_write(folders, options.index_folder, dry_run=options.dry_run)
     if options.dry_run:
         return _dry_run(folder, folders, options, engine_options, as_json)
-    is_new = not has_catalog(folder) and not (options.watch or options.store)
-    before = _entries(folder)
     with SearchEngine(folder, model=options.model, device=options.device, precision=options.precision) as engine:
         report: SyncReport | None = None
         if options.model and (change := engine.model_change()):
@@ -207,40 +204,14 @@ def index(
                 if options.store and not report.interrupted:
                     pushed = push_to(engine, options.store, options.prune, options.take_over, options.wait)
             finally:
-                _show(report, engine, as_json, pushed, options.model, is_new=is_new)
+                _show(report, engine, as_json, pushed, options.model)
             if pushed and not as_json:
                 show_push(pushed, as_json)
         if options.watch and not (report and report.interrupted):
             report = _watch(engine, folders, engine_options, as_json)
     if report is None:
         return ExitStatus.OK
-    if is_new and _is_empty(report):
-        _remove_empty(folder, before)
-    return ended(report.failed or report.known_failures or report.unreadable, report.interrupted)
-
-
-def _entries(folder: Path) -> set[str] | None:
-    """What is in a folder; None if it does not exist."""
-    try:
-        return set(os.listdir(folder))
-    except FileNotFoundError:
-        return None
-
-
-def _is_empty(report: SyncReport) -> bool:
-    """Whether a run on a new index has found nothing to keep there, and no photo that it could not read."""
-    kept = (report.added, report.failed, report.known_failures, report.unreadable, report.waiting, report.interrupted)
-    return not any(kept)
-
-
-def _remove_empty(folder: Path, before: set[str] | None) -> None:
-    """Remove a new index without photos: what was not in its folder before the run."""
-    for name in _entries(folder) or ():
-        if name not in (before or ()):
-            path = folder / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    if before is None:
-        folder.rmdir()
+    return ended(report.failed or report.unreadable, report.interrupted)
 
 
 def _dry_run(
@@ -282,6 +253,7 @@ def _run(
             "progress": _shown_on(bar),
             "cancel": cancel,
             "on_busy": Patience(options.wait),
+            "keep_empty": options.watch or options.store is not None,
             **engine_options,
         }
         if not options.ray:
@@ -319,7 +291,9 @@ def _watch(engine: SearchEngine, folders: tuple[str, ...], options: dict[str, An
     def update(changed: Sequence[str]) -> SyncReport:
         with ProgressBar() as bar, interruptible() as cancel:
             shown: dict[str, Any] = {"progress": _shown_on(bar), "text_progress": partial(bar.show, stage=_READING)}
-            return engine.index(*changed, **shown, cancel=cancel, on_busy=Patience(math.inf), **options)
+            return engine.index(
+                *changed, **shown, keep_empty=True, cancel=cancel, on_busy=Patience(math.inf), **options
+            )
 
     watch = Watch(
         engine.index_folder, folders, options["rules"], update=update, notice=lambda text: note(f"note: {text}")
@@ -343,10 +317,8 @@ def _show(
     as_json: bool,
     pushed: PushReport | None = None,
     named: str | None = None,
-    *,
-    is_new: bool = False,
 ) -> None:
-    """What a run did, on standard output. `named` is the model that the user named; a new index stays if it has photos."""
+    """What a run did, on standard output. `named` is the model that the user named."""
     if report.withheld:
         note(
             f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because they are so many, "
@@ -354,14 +326,14 @@ def _show(
             f"from the index, run it again with --prune: `{hint('index')} --prune`"
         )
     note_failures(report.unreadable)
-    name = engine.model_name or ""
-    was_made = not (is_new and _is_empty(report))
-    value = {"index": str(engine.index_folder) if was_made else None, "model": name, **asdict(report)}
+    name = "" if report.no_index else engine.model_name or ""
+    value = {"index": None if report.no_index else str(engine.index_folder), "model": name, **asdict(report)}
+    del value["no_index"]
     later = {key: value.pop(key) for key in ("unreadable", "skipped", "links", "left_alone", "own", "left_out")}
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
-    print_report(as_json, value, _summary(report, engine, name, named, is_new), summary=True)
+    print_report(as_json, value, _summary(report, engine, name, named), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
@@ -370,7 +342,7 @@ def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     return joined_counts(*counts, (report.facts, "with facts read again"), last)
 
 
-def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | None, is_new: bool = False) -> str:
+def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | None) -> str:
     nothing = (
         "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
     )
@@ -382,9 +354,11 @@ def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | 
         gone = sum(report.left_out.values())
         files = "its file stays as it is" if gone == 1 else "their files stay as they are"
         lines.append(f"{counted(gone, 'photo')} left the index {because(report.left_out)}; {files}")
-    if failed := report.failed + report.known_failures:
+    if report.failed or report.known_failures:
         kept = f" ({report.kept:,} of them indexed before, and kept)" if report.kept else ""
-        lines.append(f"{failed:,} could not be read{kept}; see: {hint('failures')}")
+        failed = [f"{report.failed:,} could not be read{kept}"] if report.failed else []
+        failed += [f"{report.known_failures:,} failed earlier"] if report.known_failures else []
+        lines.append(f"{', '.join(failed)}; see: {hint('failures')}")
         lines += lacking_lines(engine.failures())
     if report.read:
         lines.append(
@@ -400,7 +374,7 @@ def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | 
         away = counted(report.placeholders, "photo")
         lines.append(f"skipped {away} only in the cloud: download them to index them")
     lines += skipped_lines(report.skipped, report.links, report.left_alone, report.own)
-    if is_new and _is_empty(report):
+    if report.no_index:
         lines.append("no index was made")
     else:
         lines.append(f"index: {printable(str(engine.index_folder))} (model {printable(model)})")
@@ -422,5 +396,5 @@ def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | 
             name = printable(report.next_model)
             lines.append(f"its model is being changed to {name}; to finish that: {change}. To drop it, delete {new}")
     if report.interrupted:
-        lines.append(f"interrupted with {report.left:,} to go; what is done is kept. To go on: {go_on}")
+        lines.append(f"interrupted with {report.left:,} to go; to go on: {go_on}")
     return "".join(f"{line}\n" for line in lines)

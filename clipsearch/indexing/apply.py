@@ -86,6 +86,13 @@ class SyncReport:
     with_text: int = 0  # of `read`
     not_read: int = 0  # photos whose text could not be read now
     not_read_reason: str = ""  # of the last of these
+    no_index: bool = False  # there was nothing to keep in a new index, so none was made
+
+    @property
+    def found_nothing(self) -> bool:
+        """Whether nothing was found that an index keeps: no photo, and no file that could not be read."""
+        kept = (self.added, self.unchanged, self.moved, self.failed, self.known_failures, self.unreadable, self.waiting)
+        return not any(kept) and not self.interrupted
 
 
 IndexProgress = Callable[[SyncReport, int, int], None]

@@ -169,7 +169,9 @@ class IndexJobs:
             with self._make_engine() as engine:
                 if [str(self._offered)] != list(folders):
                     engine.status(scan=False)  # raises CollectionNotFound instead of making a new index
-                report = engine.index(*folders, progress=self._progress, cancel=self._cancel, **options)
+                report = engine.index(
+                    *folders, progress=self._progress, cancel=self._cancel, keep_empty=True, **options
+                )
         except (ClipsearchError, OSError) as error:
             self._set(state="failed", error=str(error))
             raise

@@ -151,7 +151,9 @@ def test_status_and_failures_and_exit_status_3(clipsearch, indexed):
     (indexed / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     status, output, _ = clipsearch("index", indexed)
     assert status == 3 and "1 could not be read; see: clipsearch failures" in output
-    assert clipsearch("index", indexed)[0] == 3  # still listed, but not tried again
+    status, output, _ = clipsearch("index", indexed)
+    assert status == 0 and "1 failed earlier; see: clipsearch failures" in output  # nothing has failed in this run
+    assert clipsearch("index", indexed, "--retry")[0] == 3
     assert "broken.jpg\t" in clipsearch("failures", cwd=indexed)[1]
     assert json.loads(clipsearch("failures", "--json", cwd=indexed)[1])["failures"][0]["path"].endswith("broken.jpg")
     assert clipsearch("failures", "-0", cwd=indexed)[1].endswith("broken.jpg\0")
@@ -349,7 +351,7 @@ def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of
     with SearchEngine.open(photos, model="others") as engine:
         report = engine.index(change_model=True, cancel=cancel)
         shown = _summary(report, engine, "colours", "others")
-    assert shown.endswith("what is done is kept. To go on: clipsearch index --model others\n")
+    assert shown.endswith("to go on: clipsearch index --model others\n")
     output, _ = run("index")
     assert f"to finish that: clipsearch index --model others. To drop it, delete {photos}/.clipsearch/next\n" in output
     output, _ = run("status")
