@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta, timezone
 
+from clipsearch._internal.partial_dates import partial_date
+
 _DATE = re.compile(
     r"\s*(\d{4})(?:[:\-/. ]?(\d{1,2})(?:[:\-/. ]?(\d{1,2}))?)?"
     r"(?:[ T]+(\d{1,2}):?(\d{2})(?::?(\d{1,2})(?:[.,]\d*)?)?\s*(Z|[+\-]\d{1,2}:?\d{2}|[+\-]\d{1,2})?)?(?![\d:])",
@@ -20,8 +22,8 @@ _LAST_SECOND, _LEAP_SECOND = 59, 60
 def parse_date(text: str, zone: timezone | None = None) -> datetime | None:
     """The date at the beginning of a text, by the camera's clock; with a zone if the text has one, else with `zone`.
 
-    Fractions of a second are left out. A date without a time, a day or a month is the beginning of that day, month or year.
-    The hour 24 is midnight of the same day: Android phones have counted hours from 1 to 24.
+    Fractions of a second are left out. A date without a time is the beginning of the day. One without a day or a month is a
+    partial date, which has no zone. The hour 24 is midnight of the same day: Android phones have counted hours from 1 to 24.
     """
     match = _DATE.match(text)
     if not match:
@@ -32,6 +34,8 @@ def parse_date(text: str, zone: timezone | None = None) -> datetime | None:
     hour = 0 if hour == 24 else hour or 0
     second = _LAST_SECOND if second == _LEAP_SECOND else second or 0
     try:
+        if day is None and match[4] is None:
+            return partial_date(year, month)
         taken_at = datetime(year, month or 1, day or 1, hour, minute or 0, second)
         return taken_at.replace(tzinfo=(parse_zone(match[7]) if match[7] else None) or zone)
     except ValueError:

@@ -19,7 +19,7 @@ from clipsearch.images.file_name_dates import facts_in_name
 from clipsearch.indexing.walk import Listing
 from clipsearch.types import ImageFile, ImageInfo
 
-READERS = 1
+READERS = 2
 """The version of what reads facts. With another one, the facts of all photos are read again."""
 
 DATE_FROM_FILES = "date from files"

@@ -120,7 +120,7 @@ class PhotoResult(BaseModel):
     match: float | None = Field(
         description="Probability that the photo shows what the query describes; null if it is not known."
     )
-    taken_at: str | None = Field(description="ISO 8601, by the camera's clock.")
+    taken_at: str | None = Field(description="ISO 8601, by the camera's clock; 2024-07 or 2024 if no more is known.")
     taken_from: str | None = Field(
         None,
         description="Where the date was read: exif, xmp, iptc, container, sidecar, takeout, name (of the file) or file.",

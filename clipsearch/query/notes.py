@@ -23,7 +23,7 @@ from clipsearch.query.language import terms_text
 from clipsearch.query.negation import languages_read, negations_of, without_negations
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.render.text import cosine, percent
+from clipsearch.render.text import cosine, day, percent
 from clipsearch.types import (
     All,
     Condition,
@@ -183,7 +183,7 @@ def _dates(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:
         records, dated = store.browse(Known("taken"), order, 0, 1)
         if not records or records[0].info.taken_at is None:
             return None
-        shown.append(f"{records[0].info.taken_at:%Y-%m-%d}")
+        shown.append(day(records[0].info.taken_at))
     images = len(store)
     lack = f"; {images - dated:,} of {images:,} photos lack a date" if dated < images else ""
     return QueryNote("unknown", f"the photos with a date are from {shown[0]} to {shown[1]}{lack}", "taken")

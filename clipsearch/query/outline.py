@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from clipsearch.query.shots import gathered_files
+from clipsearch.render.text import day
 from clipsearch.types import ImageRecord, ListedFile
 
 MOST_OUTLINED = 100_000
@@ -48,7 +49,7 @@ def outline(files: Sequence[ListedFile], considered: int, *, one_per_shot: bool 
     return Outline(
         ids=[file.image_id for file in first],
         shapes=[file.width / file.height for file in first],
-        days=[file.taken_at.date().isoformat() if file.taken_at else None for file in first],
+        days=[day(file.taken_at) or None for file in first],
         others={
             position: [files[other].image_id for other in shot[1:]]
             for position, shot in enumerate(shots)

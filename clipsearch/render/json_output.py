@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from clipsearch._internal.partial_dates import from_iso, to_iso
 from clipsearch.render.failure_advice import advice_for
 from clipsearch.render.grouping import GroupBy, group_of
 from clipsearch.types import Failure, FoundIn, Hit, ImageFile, ImageInfo, ImageRecord, Moment
@@ -44,7 +45,7 @@ def photo_to_json(record: ImageRecord) -> dict[str, Any]:
         "height": info.height,
         "format": info.format,
         "size": record.file.size,
-        "taken_at": info.taken_at.isoformat() if info.taken_at else None,
+        "taken_at": to_iso(info.taken_at) if info.taken_at else None,
         "camera": info.camera,
         "gps": list(info.gps) if info.gps else None,
         **({} if info.place is None else {"place": place_to_json(info.place)}),
@@ -83,7 +84,7 @@ def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
         height=photo["height"],
         format=photo["format"],
         content_hash=photo["content_hash"],
-        taken_at=datetime.fromisoformat(photo["taken_at"]) if photo["taken_at"] else None,
+        taken_at=from_iso(photo["taken_at"]) if photo["taken_at"] else None,
         camera=photo["camera"],
         gps=(photo["gps"][0], photo["gps"][1]) if photo["gps"] else None,
         place=photo["place"]["code"] if photo.get("place") else None,

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable
 from datetime import datetime, time
 
+from clipsearch._internal.partial_dates import known_part
 from clipsearch.types import Hit, ImageInfo, Moment
 
 
@@ -86,8 +87,8 @@ def joined_counts(*parts: tuple[int | None, str]) -> str:
 
 
 def day(taken_at: datetime | None) -> str:
-    """The date of a photo, such as 2024-07-15; "" if it is not known."""
-    return taken_at.date().isoformat() if taken_at else ""
+    """The date of a photo, such as 2024-07-15, or as much as is known of it: 2024-07, 2024; "" without a date."""
+    return (known_part(taken_at) or taken_at.date().isoformat()) if taken_at else ""
 
 
 def minute(taken_at: datetime | None) -> str:
@@ -95,7 +96,7 @@ def minute(taken_at: datetime | None) -> str:
 
     A date without a time is kept as midnight, so midnight to the second is only a date.
     """
-    if taken_at is None or taken_at.time() == time.min:
+    if taken_at is None or taken_at.time() == time.min or known_part(taken_at):
         return day(taken_at)
     return taken_at.isoformat(" ", "minutes")[:16]
 

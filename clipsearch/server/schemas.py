@@ -86,7 +86,10 @@ class Photo(BaseModel):
     height: int = Field(examples=[3000])
     format: str = Field(examples=["JPEG"])
     size: int = Field(description="Bytes of the file.", examples=[5_120_000])
-    taken_at: str | None = Field(description="ISO 8601, by the camera's clock.", examples=["2024-07-15T12:30:00"])
+    taken_at: str | None = Field(
+        description="ISO 8601, by the camera's clock; 2024-07 or 2024 if no more is known.",
+        examples=["2024-07-15T12:30:00"],
+    )
     camera: str | None = Field(examples=["Canon EOS 70D"])
     gps: Annotated[list[float], Field(min_length=2, max_length=2)] | None = Field(
         description="Latitude and longitude in degrees.", examples=[[48.14, 11.58]]

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
+from clipsearch._internal.partial_dates import to_iso
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.database import FORMAT_VERSION, Database
 from clipsearch.store.fact_table import CountableFact, FactTable, is_fact
@@ -520,8 +521,8 @@ class ImageTable(FileTable):
                 bytes=whole(total("SUM(size)", "size") or 0, 0),
                 with_date=whole(total("COUNT(*)", "taken_at"), 0),
                 with_place=whole(total("COUNT(*)", "latitude"), 0),
-                first=None if first is None else moment(first).isoformat(),
-                last=None if last is None else moment(last).isoformat(),
+                first=None if first is None else to_iso(moment(first)),
+                last=None if last is None else to_iso(moment(last)),
             )
 
     def distinct(self, column: TextColumn) -> tuple[str, ...]:

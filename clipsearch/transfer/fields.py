@@ -6,12 +6,12 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
 from numpy.typing import NDArray
 
+from clipsearch._internal.partial_dates import from_iso
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.facts import unique
@@ -139,7 +139,7 @@ def _info(values: Mapping[str, Any]) -> ImageInfo | None:
             whole(height, 1, LARGEST_EDGE),
             _text(image_format),
             content_hash,
-            None if taken_at is None else datetime.fromisoformat(_text(taken_at)),
+            None if taken_at is None else from_iso(_text(taken_at)),
             None if camera is None else _text(camera),
             None if no_place else (number(latitude, -90, 90), number(longitude, -180, 180)),
             **_facts(values),

@@ -79,7 +79,7 @@ def groups(page, dates, is_open=False):
             const { EMPTY } = await import("/static/state.js");
             return headingsOf(dates.map((taken_at) => ({ taken_at })), EMPTY, { isOpen });
         }""",
-        [[day and day.isoformat() for day in dates], is_open],
+        [[day.isoformat() if isinstance(day, datetime) else day for day in dates], is_open],
     )
     return [(heading, len(list(same))) for heading, same in itertools.groupby(found)]
 
@@ -96,6 +96,13 @@ def test_days_with_many_photos_and_a_list_of_a_few_weeks_have_headings_by_day(pa
     assert groups(page, day(7, 13, 5) + day(7, 3, 5)) == [("July 3 \u2013 13, 2019", 10)]  # few photos of few weeks
     other = day(3, 1, 20) + day(2, 20, 5, year=2018) + day(2, 10, 9, year=2018)
     assert groups(page, week + other) == [*by_day, ("Fri, March 1, 2019", 20), ("February 2018", 14)]
+    days = [date.isoformat() for date in day(7, 13, 20)]
+    assert groups(page, [*days, *["2019-07"] * 14, *["2019"] * 14]) == [
+        ("Sat, July 13, 2019", 20),
+        ("July 2019", 14),
+        ("2019", 14),
+    ]
+    assert groups(page, ["2019-03-02", "2019", "2018-05"]) == [("2018 \u2013 2019", 3)]
     thin = [photo for number in range(1, 29) for photo in day(6, number, 4)][::-1]
     assert groups(page, week + thin)[-1] == ("June 2019", 112)
     assert groups(page, thin[:60], is_open=True) == [("June 2019", 60)]  # more will come

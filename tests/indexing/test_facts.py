@@ -8,6 +8,7 @@ from datetime import datetime
 import pytest
 from PIL import Image
 
+from clipsearch._internal.partial_dates import to_iso
 from clipsearch.images.xmp import add_keywords
 from clipsearch.indexing import apply, facts
 from clipsearch.indexing.apply import index_folders
@@ -70,7 +71,11 @@ def write_sidecar(path, keyword, rating=3):
 def test_a_sidecar_is_read_with_its_photo(photos, run, info, find):
     write_sidecar(photos / "red.jpg.xmp", "Sea", 4)
     write_sidecar(photos / "green.xmp", "Sea")
+    (photos / "blue.xmp").write_text(
+        XMP.format(keyword="Sky", rating=3).replace("xmp:R", 'xmp:CreateDate="2019-01" xmp:R')
+    )
     run()
+    assert to_iso(info("blue.jpg").taken_at) == "2019-01"  # no day was made up
     assert (info("red.jpg").keywords, info("red.jpg").rating) == (("Sea",), 4)
     (photos / "stray.xmp").write_text("")
     report, _ = run()

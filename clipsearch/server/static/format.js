@@ -7,6 +7,9 @@ const SHORT_DAY = new Intl.DateTimeFormat("en", { day: "numeric", month: "short"
 const SHORT_MONTH = new Intl.DateTimeFormat("en", { month: "short", timeZone: "UTC" });
 const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
 
+const YEAR_LENGTH = 4; // characters of "2019"
+const DAY_LENGTH = 10; // of "2019-07-13"
+
 /** @param {number} value */
 export const count = (value) => NUMBER.format(value);
 
@@ -36,17 +39,21 @@ export function duration(seconds) {
 }
 
 /**
- * "Sat, July 13, 2019, 12:30", by the camera's clock, which has no time zone to convert from. A date without a time is kept as
+ * "Sat, July 13, 2019, 12:30", or "July 2019", or "2019" if no more is known; by the camera's clock, which has no time zone to convert from. A date without a time is kept as
  * midnight, so midnight to the second is no time.
- * @param {string} takenAt ISO 8601, or only its date
+ * @param {string} takenAt ISO 8601, or only its date, or a part of that
  */
 export function day(takenAt) {
+  if (takenAt.length < DAY_LENGTH) return month(takenAt);
   const time = takenAt.startsWith("00:00:00", 11) ? "" : takenAt.slice(11, 16);
   return DAY.format(clock(takenAt)) + (time && `, ${time}`);
 }
 
-/** "July 2019". @param {string} takenAt "2019-07" or longer */
-export const month = (takenAt) => MONTH.format(clock(takenAt.slice(0, 7)));
+/** "July 2019"; "2019" if no more is known. @param {string} takenAt "2019", "2019-07" or longer */
+export const month = (takenAt) => (isYear(takenAt) ? takenAt : MONTH.format(clock(takenAt.slice(0, 7))));
+
+/** @param {string} takenAt */
+const isYear = (takenAt) => takenAt.length === YEAR_LENGTH;
 
 /**
  * "July 2019", "May – July 2019", "June 2018 – May 2019"; or "2019", "2018 – 2019" for whole years. The earlier one comes first.
@@ -54,7 +61,8 @@ export const month = (takenAt) => MONTH.format(clock(takenAt.slice(0, 7)));
  */
 export function monthRange(first, last, isWhole) {
   const [from, to] = [first, last].sort();
-  if (isWhole && from !== to) return from.slice(0, 4) === to.slice(0, 4) ? from.slice(0, 4) : `${from.slice(0, 4)} – ${to.slice(0, 4)}`;
+  if (from === to) return month(from);
+  if (isWhole || isYear(from) || isYear(to)) return from.slice(0, 4) === to.slice(0, 4) ? from.slice(0, 4) : `${from.slice(0, 4)} – ${to.slice(0, 4)}`;
   return MONTH.formatRange(clock(from), clock(to));
 }
 
@@ -64,11 +72,11 @@ export function dayRange(first, last = first) {
   return from === to ? DAY.format(clock(from)) : DAYS.formatRange(clock(from), clock(to));
 }
 
-/** "Jul 13". @param {string} takenAt */
-export const dayOfYear = (takenAt) => SHORT_DAY.format(clock(takenAt.slice(0, 10)));
+/** "Jul 13"; less if no more is known. @param {string} takenAt */
+export const dayOfYear = (takenAt) => takenAt.length < DAY_LENGTH ? shortMonth(takenAt) : SHORT_DAY.format(clock(takenAt.slice(0, 10)));
 
-/** "Jul". @param {string} takenAt "2019-07" or longer */
-export const shortMonth = (takenAt) => SHORT_MONTH.format(clock(takenAt.slice(0, 7)));
+/** "Jul"; "2019" if no more is known. @param {string} takenAt "2019-07" or longer */
+export const shortMonth = (takenAt) => isYear(takenAt) ? takenAt : SHORT_MONTH.format(clock(takenAt.slice(0, 7)));
 
 /** @param {string} takenAt */
 function clock(takenAt) {
