@@ -9,12 +9,19 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from clipsearch import load_encoder
+from clipsearch.images.placeholders import placeholder
+from clipsearch.store.collection import Collection
+from clipsearch.store.rows import Place
+from clipsearch.types import ImageFile, ImageInfo
 from tests.conftest import PHOTOS, give_captions, give_facts, save_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -202,6 +209,25 @@ def index(folder, *options, model="mini"):
         env=environment(),
     )
     assert run.returncode in (0, 3), run.stderr
+
+
+def index_at_random(folder, photos):
+    """Save photos, (name, picture, when it was taken or None) each, and index them with random vectors: nothing is embedded."""
+    chance = np.random.default_rng(0)
+    fingerprint = load_encoder("mini").spec.fingerprint
+    with Collection(folder / ".clipsearch", writable=True) as collection:
+        collection.require(fingerprint)
+        root_id = collection.add_root(str(folder), {})
+        for name, picture, taken in photos:
+            path = folder / name
+            picture.save(path)
+            state, digest = path.stat(), sha256(path.read_bytes()).hexdigest()
+            info = ImageInfo(*picture.size, path.suffix[1:].upper(), digest, taken)
+            file = ImageFile(str(path), state.st_size, state.st_mtime_ns)
+            vector = chance.standard_normal(fingerprint.dim).astype(np.float32)
+            vector /= np.linalg.norm(vector)
+            collection.add(Place(root_id, "", name), file, info, vector, placeholders=[placeholder(picture)])
+        collection.commit()
 
 
 def serve_command(index_folder, *arguments, port=0):

@@ -3,19 +3,12 @@
 import itertools
 import re
 from datetime import datetime, timedelta
-from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch import load_encoder
-from clipsearch.images.placeholders import placeholder
-from clipsearch.store.collection import Collection
-from clipsearch.store.rows import Place
-from clipsearch.types import ImageFile, ImageInfo
-from tests.browser.conftest import serving
+from tests.browser.conftest import index_at_random, serving
 
 COUNT = 600
 FIRST = datetime(2019, 1, 1, 12)
@@ -26,23 +19,17 @@ RIGHT_END = "Math.max(...[...document.querySelectorAll('.photo')].map((one) => o
 def many(tmp_path_factory):
     """The address of a server with 600 photos, 120 a year from 2019 to 2023. Nothing is embedded: they have random vectors."""
     folder = tmp_path_factory.mktemp("many")
-    chance = np.random.default_rng(0)
-    fingerprint = load_encoder("mini").spec.fingerprint
-    vectors = chance.standard_normal((COUNT, fingerprint.dim)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    with Collection(folder / ".clipsearch", writable=True) as collection:
-        collection.require(fingerprint)
-        root_id = collection.add_root(str(folder), {})
-        for number, vector in enumerate(vectors):
-            picture = Image.new("RGB", (60, 40) if number % 3 else (40, 60), (number % 256, number // 3, 90))
-            path = folder / f"{number:03}.png"
-            picture.save(path, compress_level=1)
-            state, data = path.stat(), path.read_bytes()
-            taken = FIRST + timedelta(days=365.25 * number / 120)
-            info = ImageInfo(*picture.size, "PNG", sha256(data).hexdigest(), taken)
-            file = ImageFile(str(path), state.st_size, state.st_mtime_ns)
-            collection.add(Place(root_id, "", path.name), file, info, vector, placeholders=[placeholder(picture)])
-        collection.commit()
+    index_at_random(
+        folder,
+        (
+            (
+                f"{number:03}.png",
+                Image.new("RGB", (60, 40) if number % 3 else (40, 60), (number % 256, number // 3, 90)),
+                FIRST + timedelta(days=365.25 * number / 120),
+            )
+            for number in range(COUNT)
+        ),
+    )
     with serving(folder / ".clipsearch") as (_, address):
         yield address
 

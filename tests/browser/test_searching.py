@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.query.language import parse_terms, split_words
-from tests.browser.conftest import answered, index, search, serving, show_made_up, shown
+from tests.browser.conftest import answered, index, index_at_random, search, serving, show_made_up, shown
 from tests.conftest import PHOTOS
 
 
@@ -98,9 +98,8 @@ def test_chips_weigh_turn_and_remove_the_parts(page):
     page.wait_for_function("() => new URLSearchParams(location.search).get('q') === '- 1.5:snow + mountains'")
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_the_page_reads_the_query_language_as_python_does(page):
+    texts = (
         "a dog",
         "a dog + 2:snow - people",
         '"salt + pepper"',
@@ -108,18 +107,16 @@ def test_chips_weigh_turn_and_remove_the_parts(page):
         "12:30 at night",
         'one "two three" four',
         "2:x",
-    ],
-)
-def test_the_page_reads_the_query_language_as_python_does(page, text):
-    parts = page.evaluate("async (text) => (await import('/static/language.js')).parseTerms(text)", text)
-    theirs = [(part["text"].strip('"'), part["weight"] * (-1 if part["negative"] else 1)) for part in parts]
-    assert theirs == [(str(term.content).strip('"'), term.weight) for term in parse_terms(split_words(text))]
-    again = page.evaluate(
-        "async (text) => { const { formatTerms, parseTerms } = await import('/static/language.js');"
-        " return formatTerms(parseTerms(text)); }",
-        text,
     )
-    assert parse_terms(split_words(again)) == parse_terms(split_words(text))
+    for text in texts:
+        parts, again = page.evaluate(
+            "async (text) => { const { formatTerms, parseTerms } = await import('/static/language.js');"
+            " return [parseTerms(text), formatTerms(parseTerms(text))]; }",
+            text,
+        )
+        theirs = [(part["text"].strip('"'), part["weight"] * (-1 if part["negative"] else 1)) for part in parts]
+        assert theirs == [(str(term.content).strip('"'), term.weight) for term in parse_terms(split_words(text))], text
+        assert parse_terms(split_words(again)) == parse_terms(split_words(text)), text
 
 
 def picture_event(kind, name):
@@ -256,7 +253,8 @@ def test_a_photo_of_the_rows_can_be_dragged_into_the_search(page):
     assert page.locator("#terms .chip").count() == 2
 
 
-def test_an_error_is_the_servers_own_sentence(page, address):
+def test_an_error_is_the_servers_own_sentence(new_page, address):
+    page = new_page()
     page.expected.append("status of 4")
     page.goto(f"{address}/?where=width+%3E")
     page.wait_for_selector("#empty h2")
@@ -376,12 +374,15 @@ def test_a_shot_is_one_photo_until_every_file_is_wanted(new_page, tmp_path):
 def test_pages_of_all_photos_have_each_shot_once(new_page, tmp_path):
     folder = tmp_path / "album"
     folder.mkdir()
-    for number in range(100):
-        Image.new("RGB", (40, 30), (2 * number, 9, 9)).save(folder / f"IMG_{number:04}.png")
-        Image.new("RGB", (40, 30), (2 * number, 9, 60)).save(folder / f"IMG_{number:04}.bmp")
-    for number in range(90):
-        Image.new("RGB", (40, 30), (9, 2 * number, 9)).save(folder / f"IMG_0020_BURST{number:03}.png")
-    index(folder)
+    numbers = range(100)
+    names = [
+        *(f"IMG_{number:04}.{suffix}" for number in numbers for suffix in ("png", "bmp")),
+        *(f"IMG_0020_BURST{number:03}.png" for number in range(90)),
+    ]
+    index_at_random(
+        folder,
+        ((name, Image.new("RGB", (40, 30), (9, at % 256, 9 + at // 256)), None) for at, name in enumerate(names)),
+    )
     with serving(folder / ".clipsearch") as (_, address):
         page = new_page()
         page.goto(f"{address}/?sort=name")

@@ -73,7 +73,8 @@ def test_recent_searches_come_first_and_can_be_forgotten(page):
     assert "a giraffe" not in options(page)
 
 
-def test_if_nothing_is_found_ideas_come_from_the_photos(page, address):
+def test_if_nothing_is_found_ideas_come_from_the_photos(new_page, address):
+    page = new_page()
     page.goto(f"{address}/?name=nothing-has-this-name")
     page.wait_for_selector(".ideas .idea")
     assert page.locator("#empty h2").inner_text() == "Nothing found"

@@ -200,7 +200,8 @@ def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
     page.wait_for_function(f"(name) => {which} === name", arg=names[2])
 
 
-def test_facts_are_shown_as_text_and_lead_to_photos_with_the_same(page, address):
+def test_facts_are_shown_as_text_and_lead_to_photos_with_the_same(new_page, address):
+    page = new_page()
     page.goto(f"{address}?person=Bo")
     page.wait_for_selector(".photo.loaded")
     page.locator(".photo .open").first.click()
