@@ -1,7 +1,8 @@
 """Turn facts in a query's texts into filters: "beach last summer" looks for a beach among the photos of last summer.
 
 What a text denies is subtracted, "a beach without people", and a fact that it denies must not hold, "not in Italy". Only texts
-that are wanted are read, and no text in double quotes. What is not certain stays text.
+that are wanted are read, and no text in double quotes. What is not certain stays text. A photo of which a fact is not known
+does not have it: "not in Italy" keeps photos without a place.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from clipsearch.query.negation import GAP, LANGUAGES, Language, Negation, negati
 from clipsearch.query.spoken_dates import EveryYear, SpokenDate, folded, spoken_dates
 from clipsearch.query.spoken_names import FindPlaces, SpokenName, spoken_names
 from clipsearch.query.understood import Fact, FactKind, Understood
-from clipsearch.types import All, Condition, Either, Known, Located, Not, Query, Term, Test
+from clipsearch.types import Condition, Either, Located, Not, Query, Term, Test
 
 _FEW = 3  # alternatives that are named
 _OR = ("or", "oder", "ou", "o", "u")
@@ -44,7 +45,7 @@ class _Found:
     meaning: str
     condition: Condition | None = None  # None if it is a term that is subtracted
     is_every_year: bool = False
-    is_denied: bool = False  # the photo must be known not to have it
+    is_denied: bool = False  # the photo must not be known to have it
 
 
 def understand(
@@ -96,7 +97,7 @@ def understand(
     understood = replace(query, terms=tuple(terms), filters=(*query.filters, *conditions), smart=False)
     if not terms:
         understood = replace(understood, min_score=None, min_match=None, diverse=False, right=(), wrong=())
-    said = tuple(Fact(fact.kind, fact.words, fact.meaning) for fact in facts)
+    said = tuple(Fact(fact.kind, fact.words, fact.meaning, fact.is_denied) for fact in facts)
     return understood, Understood(said, terms_text(terms))
 
 
@@ -105,12 +106,9 @@ def _facts(text: str, dates: Sequence[SpokenDate], names: Sequence[SpokenName]) 
 
 
 def _denied(fact: _Found) -> _Found:
-    """The opposite of a fact. A photo must have a date or a place that is another; people are known only by their names."""
+    """The opposite of a fact. Photos without a date, a place or people stay."""
     assert fact.condition is not None
-    condition: Condition = Not(fact.condition)
-    if fact.kind != "person":
-        condition = All((Known("taken" if fact.kind == "taken" else "place"), condition))
-    return replace(fact, meaning=f"not {fact.meaning}", condition=condition, is_denied=True)
+    return replace(fact, condition=Not(fact.condition), is_denied=True)
 
 
 def _date_facts(text: str, dates: Sequence[SpokenDate]) -> list[_Found]:

@@ -17,6 +17,7 @@ class Fact:
     kind: FactKind
     words: str  # "last summer"
     meaning: str  # "2026-06..2026-08"
+    is_denied: bool = False  # photos that are known to have it are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,15 +30,21 @@ class Understood:
     def __str__(self) -> str:
         """For people: "place: Italy, taken: 2026-06..2026-08, looking for: beach"."""
         looking_for = f"looking for: {self.text or 'all photos'}"
-        return ", ".join([*(f"{fact.kind}: {fact.meaning}" for fact in self.facts), looking_for])
+        facts = (f"{fact.kind}: {'not ' if fact.is_denied else ''}{fact.meaning}" for fact in self.facts)
+        return ", ".join([*facts, looking_for])
 
     def to_json(self) -> dict[str, Any]:
-        """{"summary", "text", "facts": [{"kind", "words", "meaning"}]}."""
-        facts = [{"kind": fact.kind, "words": fact.words, "meaning": fact.meaning} for fact in self.facts]
+        """{"summary", "text", "facts": [{"kind", "words", "meaning", "denied"}]}."""
+        facts = [
+            {"kind": fact.kind, "words": fact.words, "meaning": fact.meaning, "denied": fact.is_denied}
+            for fact in self.facts
+        ]
         return {"summary": str(self), "text": self.text, "facts": facts}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Understood:
         """The inverse of `to_json`."""
-        facts = tuple(Fact(fact["kind"], fact["words"], fact["meaning"]) for fact in values["facts"])
+        facts = tuple(
+            Fact(fact["kind"], fact["words"], fact["meaning"], fact.get("denied", False)) for fact in values["facts"]
+        )
         return cls(facts, values["text"])

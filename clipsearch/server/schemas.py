@@ -153,6 +153,7 @@ class FactAnswer(BaseModel):
     kind: FactKind
     words: str = Field(description="As they were typed.", examples=["last summer"])
     meaning: str = Field(examples=["2026-06..2026-08"])
+    denied: bool = Field(False, description="Photos that are known to have it are left out.")
 
 
 class UnderstoodAnswer(BaseModel):

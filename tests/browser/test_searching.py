@@ -407,7 +407,7 @@ def test_dates_in_the_words_are_chips_that_become_words_again(page):
     assert shown(page) == ["pagoda.jpg"]
     understood = page.locator("#understood")
     assert understood.inner_text().split("\n")[:2] == ["Understood:", "taken 2019-07"]
-    assert "looking for a temple" in understood.inner_text()
+    assert "looking for “a temple”" in understood.inner_text()
     with answered(page, "/api/search"):
         understood.get_by_role("button", name="taken 2019-07").click()
     assert page.input_value("#query") == '"a temple in July 2019"'
@@ -429,11 +429,14 @@ def test_dates_in_the_words_are_chips_that_become_words_again(page):
 
 
 def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
+    search(page, "a temple not in July to August 2019")
+    assert page.locator("#understood").inner_text().split("\n")[1] == "not taken 2019-07 to 2019-08"
+    assert "pagoda.jpg" not in shown(page) and "pyramid.webp" in shown(page)  # which has no date
     search(page, "a beach without people")
     understood = page.locator("#understood")
     assert understood.inner_text().split("\n")[:2] == ["Understood:", "without people"]
     assert "some photos of them may stay" in understood.inner_text()
-    assert "looking for a beach - people" in understood.inner_text() and page.locator("#answer-notes").is_hidden()
+    assert "looking for “a beach - people”" in understood.inner_text() and page.locator("#answer-notes").is_hidden()
     with answered(page, "/api/search"):
         understood.get_by_role("button", name="without people").click()
     assert page.input_value("#query") == '"a beach without people"'

@@ -153,7 +153,9 @@ def test_smart_turns_a_date_into_a_filter_and_says_so(album):
         'To find them: `clipsearch query --smart "July 2018"`\n'
     )
     answer = json.loads(run_here("query", "--smart", "July 2018", "--json", cwd=album)[1])
-    assert answer["understood"]["facts"] == [{"kind": "taken", "words": "July 2018", "meaning": "2018-07"}]
+    assert answer["understood"]["facts"] == [
+        {"kind": "taken", "words": "July 2018", "meaning": "2018-07", "denied": False}
+    ]
     assert [hit["score"] for hit in answer["hits"]] == [None]
     status, output, errors = run_here("query", "--smart", '"red in 2018"', "-k", "1", cwd=album)
     assert (

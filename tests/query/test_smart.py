@@ -76,7 +76,9 @@ def test_a_text_without_facts_is_searched_as_it_was_typed():
 
 def test_what_was_understood_travels_as_json():
     _, said = understood("beach last summer")
-    assert said.to_json()["facts"] == [{"kind": "taken", "words": "last summer", "meaning": "2026-06..2026-08"}]
+    assert said.to_json()["facts"] == [
+        {"kind": "taken", "words": "last summer", "meaning": "2026-06..2026-08", "denied": False}
+    ]
     assert Understood.from_json(said.to_json()) == said
 
 

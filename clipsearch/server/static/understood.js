@@ -6,11 +6,12 @@ import { formatTerms, parseTerms } from "./language.js";
 import { photos } from "./photos.js";
 import { changeSearch, currentSearch } from "./state.js";
 
-/** @typedef {{kind: "taken" | "place" | "person" | "without", words: string, meaning: string}} Fact */
+/** @typedef {{kind: "taken" | "place" | "person" | "without", words: string, meaning: string, denied?: boolean}} Fact */
 /** @typedef {{text: string, facts: Fact[]}} Understood */
 
 const KEPT = "The model leaves out what it takes for these; some photos of them may stay.";
 const WORDS = { taken: "taken", place: "in", person: "with", without: "without" };
+const DENIED = { taken: "not taken", place: "not in", person: "without", without: "without" };
 
 export function setUpUnderstood() {
   photos.addEventListener("shown", render);
@@ -28,16 +29,16 @@ function render() {
     element("span", { class: "soft" }, "Understood:"),
     element("ul", { class: "filter-chips" }, ...facts.map((fact) => chip(fact, facts.length === 1))),
     ...(facts.some(({ kind }) => kind === "without") ? [element("span", { class: "soft" }, KEPT)] : []),
-    ...(rest ? [element("span", { class: "soft" }, "looking for ", element("bdi", {}, visible(rest)))] : []),
+    ...(rest ? [element("span", { class: "soft" }, "looking for “", element("bdi", {}, visible(rest)), "”")] : []),
   ));
 }
 
 /** @param {Fact} fact @param {boolean} isOnly */
-function chip({ kind, words, meaning }, isOnly) {
+function chip({ kind, words, meaning, denied }, isOnly) {
   const title = (kind === "without" ? `${KEPT} ` : "") + `Look for the words “${visible(words)}” instead`;
   return element("li", {}, element("button", {
     type: "button", class: "filter-chip", title, "data-key": words, onclick: () => changeSearch({ q: asWords(currentSearch().q, words, isOnly) }),
-  }, element("bdi", {}, `${WORDS[kind] ?? kind} ${visible(meaning)}`), element("span", { class: "offscreen" }, `: ${title}`), icon("close")));
+  }, element("bdi", {}, `${(denied ? DENIED : WORDS)[kind] ?? kind} ${visible(kind === "taken" ? meaning.replace("..", " to ") : meaning)}`), element("span", { class: "offscreen" }, `: ${title}`), icon("close")));
 }
 
 /**
