@@ -373,7 +373,7 @@ class SearchEngine(Searcher):
         progress: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Generator[LabelledImage, None, None]:
-        """Give every photo, or those that meet `condition`, the probability of each label, by image id.
+        """Say how likely every photo, or those that meet `condition`, show each label: a match as that of a query. By image id.
 
         `prompts` are templates with one "{}" each; None takes the model's own, () none. `progress` gets the number of sentences
         just encoded. Read the generator before `close`. QueryError if there is no label, an empty one, or the same one twice;

@@ -1,4 +1,4 @@
-"""Zero-shot labels: which of the user's words suits each photo best, and how likely each one is."""
+"""Zero-shot labels: which of the user's words suit each photo, and how likely each one is."""
 
 from __future__ import annotations
 
@@ -8,44 +8,53 @@ import warnings
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
-from clipsearch.encoders.prompts import check_prompts, embed_with_prompts, query_bank
+from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, QueryError
+from clipsearch.query.null_scores import null_scores
+from clipsearch.query.relevance import REACH, RIVALS, match
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Embeddings, ImageRecord
+from clipsearch.types import Condition, Embeddings, Ids, ImageRecord, Scores
 
 _BLOCK = 4096  # photos read at once, at most
+_LABELS = 256  # whose best photos are looked for at once
 _MAX_LOGITS = 1 << 21  # computed at once, 16 MB, however many labels and photos there are
 # Control characters, and what Python makes of bytes that are not UTF-8.
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_MIN_NOUN = 3  # letters; too many words start like a shorter one
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledImage:
-    """A photo and how likely each label is.
+    """A photo and how well each label suits it.
 
-    `probabilities` (labels,), float64, only compare the labels with each other, as CLIP classifies: they are the softmax of
-    logit_scale * cosine and sum to 1, even for a photo that shows none of the labels. `match` is the probability in [0, 1] that
-    the photo shows any of the labels: the share that they keep when everyday scenes compete with them.
+    `matches` (labels,), float64: the probability in [0, 1] that the photo shows each label, as the match of a query. `shares`
+    (labels,), float64, only compare the labels with each other, as CLIP classifies: they are the softmax of logit_scale *
+    cosine and sum to 1, even for a photo that shows none of the labels.
     """
 
     record: ImageRecord
-    probabilities: NDArray[np.float64]
+    matches: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+    def best(self, count: int, min_match: float = 0.0) -> list[LabelMatch]:
+        """At most `count` labels with at least this match, the likeliest first. Equal ones are in the order of the labels."""
+        order = np.argsort(-self.matches, kind="stable")[:count].tolist()
+        best = [LabelMatch(label, float(self.matches[label]), float(self.shares[label])) for label in order]
+        return [label for label in best if label.match >= min_match]
+
+
+class LabelMatch(NamedTuple):
+    """How well a label suits a photo: its position among the labels, its match and its share, as in LabelledImage."""
+
+    position: int
     match: float
-
-    def best(self, count: int, least: float = 0.0) -> list[tuple[int, float]]:
-        """At most `count` labels, the likeliest first: (position, probability). Equal ones are in the order of the labels.
-
-        Leaves out labels whose probability * match is less than `least`.
-        """
-        order = np.argsort(-self.probabilities, kind="stable")[:count].tolist()
-        return [(label, p) for label in order if (p := float(self.probabilities[label])) * self.match >= least]
+    share: float
 
 
 def label_images(
@@ -59,50 +68,50 @@ def label_images(
 ) -> Generator[LabelledImage, None, None]:
     """Label the photos that meet a condition, or all, in the order of their image ids.
 
-    All labels are encoded first. Photos are read block by block while the caller iterates; close the generator before the
-    collection.
+    All labels are encoded first, and their best photos are found, since a match depends on these. Photos are read block by
+    block while the caller iterates; close the generator before the collection.
     """
     token = cancel or CancelToken()
     texts = check_labels(labels)
     templates = encoder.spec.label_prompts if prompts is None else prompts
     check_prompts(templates)
-    label_vectors = embed_with_prompts(encoder, texts, templates, token.checked(progress))
-    scene_vectors = encoder.encode_texts(competing_scenes(texts))
+    vectors = embed_with_prompts(encoder, texts, templates, token.checked(progress))
+    if not (images := len(collection)):
+        return (image for image in list[LabelledImage]())
+    null = null_scores(collection, encoder)
+    allowed = collection.select(condition) if condition else None
+    best = _best_scores(collection, vectors, REACH, None, token)
+    rivals = [None] * len(texts) if allowed is None else _best_scores(collection, vectors, RIVALS, allowed, token)
 
     def labelled() -> Generator[LabelledImage, None, None]:
-        rows = min(max(1, _MAX_LOGITS // (len(label_vectors) + len(scene_vectors))), _BLOCK)
-        for records, vectors in token.each(collection.scan(condition, rows)):
-            shares, matches = probabilities(vectors, label_vectors, scene_vectors, encoder.spec.logit_scale)
-            for record, row, match in zip(records, shares, matches.tolist(), strict=True):
-                yield LabelledImage(replace(record, moment=None), row, match)
+        rows = min(max(1, _MAX_LOGITS // len(vectors)), _BLOCK)
+        for records, pictures in token.each(collection.scan(condition, rows)):
+            scores = pictures @ vectors.T
+            columns = zip(texts, scores.T, best, rivals, strict=True)
+            matches = np.stack([match(null, images, *column) for column in columns], axis=1)
+            for record, row, of_labels in zip(records, matches, shares(scores, encoder.spec.logit_scale), strict=True):
+                yield LabelledImage(replace(record, moment=None), row, of_labels)
 
     return labelled()
 
 
-def probabilities(
-    images: Embeddings, labels: Embeddings, scenes: Embeddings, logit_scale: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Probabilities (n, labels), whose rows sum to 1, and matches (n,), both float64, of images (n, dim).
-
-    LabelledImage defines them. The bias of SigLIP's logits would change nothing.
-    """
-    logits = logit_scale * (images.astype(np.float64) @ np.concatenate([labels, scenes]).T.astype(np.float64))
-    weights = np.exp(logits - logits[:, : len(labels)].max(axis=1, keepdims=True))
-    label_weight = weights[:, : len(labels)].sum(axis=1)
-    match = label_weight / (label_weight + weights[:, len(labels) :].sum(axis=1))
-    return weights[:, : len(labels)] / label_weight[:, None], match
+def _best_scores(
+    collection: Collection, vectors: Embeddings, count: int, allowed: Ids | None, token: CancelToken
+) -> list[Scores]:
+    """For each label (labels, dim) its `count` highest cosines, some labels at a time."""
+    best: list[Scores] = []
+    for start in range(0, len(vectors), _LABELS):
+        token.check()
+        best += collection.best_scores(vectors[start : start + _LABELS], count, allowed, exact=True)
+    return best
 
 
-def competing_scenes(labels: Sequence[str]) -> list[str]:
-    """The everyday scenes that compete with labels: those without a word that starts like the last word of a label.
-
-    "a dog on a beach" may suit a photo better than "dog", but it is a photo of a dog all the same.
-    """
-    nouns = {label.split()[-1].casefold() for label in labels}
-    starts = tuple(
-        noun.removesuffix("s") if len(noun) > _MIN_NOUN else noun for noun in nouns if len(noun) >= _MIN_NOUN
-    )
-    return [scene for scene in query_bank() if not any(word.startswith(starts) for word in scene.casefold().split())]
+def shares(scores: NDArray[np.float32], logit_scale: float) -> NDArray[np.float64]:
+    """The softmax (n, labels) of cosines (n, labels), whose rows sum to 1. The bias of SigLIP's logits would change nothing."""
+    logits = logit_scale * scores.astype(np.float64)
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    softmax: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
+    return softmax
 
 
 def read_labels(path: str | os.PathLike[str]) -> list[str]:
@@ -150,8 +159,6 @@ def check_labels(labels: Sequence[str]) -> list[str]:
         if _CONTROL_CHARACTERS.search(label):
             raise QueryError(f"the label {label!r} has control characters, or bytes that are not UTF-8")
         if label in seen:
-            raise QueryError(
-                f"the label {label!r} is given twice, and the two would share its probability; leave one out"
-            )
+            raise QueryError(f"the label {label!r} is given twice, and the two would share what is one; leave one out")
         seen.add(label)
     return texts

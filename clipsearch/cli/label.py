@@ -18,6 +18,7 @@ from clipsearch.cli.files import check_html, force_option, html_option, write_ht
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import (
+    Probability,
     count_option,
     device_option,
     index_option,
@@ -38,8 +39,7 @@ from clipsearch.types import Condition, all_of
 if TYPE_CHECKING:
     from clipsearch.render.gallery import LabelledPhotos
 
-_LIKELY = 0.5  # as likely right as wrong; what people are shown
-LEAST = 0.9  # 9 of 10 keywords are right then, if 1 photo in 5 shows one of 20 labels: see benchmarks/measure_labels.py
+_LIKELY = 0.5  # as likely right as wrong, as --relevant has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,14 @@ class LabelOptions:
     )
     prompts: tuple[str, ...] = prompt_options("labels")
     top_labels: int = count_option("-k --top-labels", 3, "Labels for each photo.", LOOK_FOR)
-    min_probability: float | None = option(
-        "--min-probability",
+    min_match: float | None = option(
+        "--min-match",
         "P",
-        f"Only labels this likely, and only photos with one. Default: {_LIKELY}; with --json, --jsonl or --html, 0; with "
-        f"--write-sidecar, --paths or -0, {LEAST}.",
+        f"Only labels with at least this match, and photos with one. Default: {_LIKELY}, or 50%.",
         LOOK_FOR,
-        type=click.FloatRange(0, 1),
+        type=Probability(),
     )
+    everything: bool = flag("--all everything", "All photos, also with unlikely labels: --min-match 0.", LOOK_FOR)
     as_json: bool = json_option
     as_jsonl: bool = flag("--jsonl as_jsonl", "Print one JSON object for each photo.", OUTPUT)
     paths: bool = paths_option
@@ -84,19 +84,19 @@ class LabelOptions:
             raise click.UsageError(
                 "--json, --jsonl, --paths and -0 exclude each other; choose one way to print the photos"
             )
+        if self.everything and self.min_match is not None:
+            raise click.UsageError("--all and --min-match exclude each other; --all is --min-match 0")
         if not self.words and not self.files:
             raise click.UsageError("there are no labels; give --label TEXT, once or more often, or --labels FILE")
         texts = [*self.words, *(text for file in self.files for text in read_labels(file))]
         return check_labels(list(dict.fromkeys(texts)))
 
     @property
-    def least(self) -> float:
-        """The least probability of a label."""
-        if self.min_probability is not None:
-            return self.min_probability
-        if self.write_sidecar or self.paths or self.print0:
-            return LEAST
-        return _LIKELY if self.is_table else 0.0
+    def least_match(self) -> float:
+        """The least match of a label."""
+        if self.everything:
+            return 0.0
+        return _LIKELY if self.min_match is None else self.min_match
 
     @property
     def is_table(self) -> bool:
@@ -108,7 +108,7 @@ class LabelOptions:
 def label(
     options: LabelOptions = gathered("options", LabelOptions), filters: tuple[Condition, ...] = filter_options
 ) -> int:
-    """Say which of your labels suits each photo, and how likely each is.
+    """Say which of your labels suit which photos, and how likely each is.
 
     \b
     clipsearch label --label cat --label "a cup of coffee" --label mountains
@@ -118,9 +118,8 @@ def label(
     clipsearch label --label giraffe -0 | xargs -0 ls -l
     clipsearch label --labels labels.txt --html labels.html
 
-    "match" is the probability that any of the labels suits, compared with everyday scenes. "share" compares the labels of a
-    photo with each other: it sums to 1, so one is high even if none suits. JSON calls it "probability". --min-probability is
-    about the product of both.
+    The percentage of a label is its match, as in `clipsearch query`: the probability that the photo shows it. In JSON, "share"
+    only compares your labels with each other: it sums to 1, so one is high even if none suits.
 
     --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
     no photo, and nothing else in a sidecar. Exit status 3: some could not be written.
@@ -148,15 +147,18 @@ def label(
         with closing(images), summary, progress_bar(unit=" photos", delay=1, **hidden) as bar:
             for image in images:
                 bar.update()
-                best = [(texts[position], p) for position, p in image.best(options.top_labels, options.least)]
+                best = [
+                    (texts[label.position], label.match, label.share)
+                    for label in image.best(options.top_labels, options.least_match)
+                ]
                 if not best:
                     sidecars.others += 1
                     continue
                 if page:
-                    page.add(image.record, image.match, best)
-                value = labels_to_json(image.record, image.match, best)
+                    page.add(image.record, best)
+                value = labels_to_json(image.record, best)
                 if options.write_sidecar:
-                    value["sidecar"] = sidecars.write(image.record.file.path, [text for text, _ in best])
+                    value["sidecar"] = sidecars.write(image.record.file.path, [text for text, *_ in best])
                 if options.as_json:
                     objects.append(value)
                 elif not output_failed:
@@ -166,8 +168,8 @@ def label(
                         if not options.write_sidecar and not page:
                             raise
                         output_failed = error  # sidecars and the page are still completed
-    if options.is_table and not options.write_sidecar and sidecars.others and options.min_probability is None:
-        remark(f"{counted(sidecars.others, 'photo')} without a likely label; --min-probability 0 shows all")
+    if options.is_table and not options.write_sidecar and sidecars.others and options.min_match is None:
+        remark(f"{counted(sidecars.others, 'photo')} without a likely label; --all shows all")
     if options.html is not None and page:
         write_html(page.gallery(name), options.html, options.force)
     if not name:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -33,6 +34,25 @@ from clipsearch.types import Condition, Query, Term
 
 POSITIVE = click.IntRange(1)
 _INDEX = "An index or its photo folder. Default: the nearest at or above"
+
+
+class Probability(click.types.FloatParamType):
+    """A number from 0 to 1, or a percentage as results print it."""
+
+    name = "probability"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number. A usage error says what to write."""
+        text = str(value).strip()
+        try:
+            number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            number = math.nan
+        if not 0 <= number <= 1:
+            self.fail(
+                f"{value!r} is not a probability; give a number from 0 to 1 or a percentage, as 0.5 or 50%", param, ctx
+            )
+        return number
 
 
 class _OneFolder(click.types.StringParamType):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import sys
@@ -10,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +20,7 @@ from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, Command, argument, co
 from clipsearch.cli.complete import complete_file
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
-from clipsearch.cli.options import SearchOptions, prompt_options, search_options
+from clipsearch.cli.options import Probability, SearchOptions, prompt_options, search_options
 from clipsearch.cli.output import note, remark, say
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
@@ -39,25 +38,6 @@ if TYPE_CHECKING:
 _part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR, shell_complete=complete_file)
 _photo = partial(option, multiple=True, metavar="PHOTO", heading=LOOK_FOR, shell_complete=complete_file)
 _MARKS = re.compile(r"\s*[+-]\d+(?:\s+[+-]\d+)*\s*")  # "+2 -5": the ranks of hits that are right or wrong
-
-
-class _Probability(click.types.FloatParamType):
-    """A number from 0 to 1, or a percentage as results print it."""
-
-    name = "probability"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number. A usage error says what to write."""
-        text = str(value).strip()
-        try:
-            number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-        except ValueError:
-            number = math.nan
-        if not 0 <= number <= 1:
-            self.fail(
-                f"{value!r} is not a probability; give a number from 0 to 1 or a percentage, as 0.5 or 50%", param, ctx
-            )
-        return number
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +59,7 @@ class QueryOptions:
         "P",
         "Only photos with at least this match: 0.5 or 50%.",
         WHICH_PHOTOS,
-        type=_Probability(),
+        type=Probability(),
     )
 
     @property

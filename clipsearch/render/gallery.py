@@ -299,19 +299,13 @@ class LabelledPhotos:
         self._counts: Counter[str] = Counter()
         self._best: list[tuple[float, int, str, PhotoCard]] = []  # a heap, the least likely first
 
-    def add(self, record: ImageRecord, match: float, best: Sequence[tuple[str, float]]) -> None:
-        """Add a photo with its match and its labels, (label, probability), the likeliest first."""
-        label, probability = best[0]
+    def add(self, record: ImageRecord, best: Sequence[tuple[str, float, float]]) -> None:
+        """Add a photo with its labels, (label, match, share), the likeliest first."""
+        label, match, _ = best[0]
         self._counts[label] += 1
-        facts = (
-            *((name, percent(likely)) for name, likely in best),
-            ("match", f"{percent(match)}, how likely the photo shows one of the labels at all"),
-            *photo_facts(record),
-        )
-        share = probability * match
-        more = joined(f"match {percent(match)}", *_when_and_where(record))
-        card = PhotoCard(record, facts, worth=percent(probability), more=more, share=share)
-        entry = (share, -record.image_id, label, card)
+        facts = (*((name, percent(likely)) for name, likely, _ in best), *photo_facts(record))
+        card = PhotoCard(record, facts, worth=percent(match), more=joined(*_when_and_where(record)), share=match)
+        entry = (match, -record.image_id, label, card)
         (heapq.heappush if len(self._best) < MOST else heapq.heappushpop)(self._best, entry)
 
     def gallery(self, model: str) -> Gallery:

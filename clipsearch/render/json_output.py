@@ -192,10 +192,11 @@ def reasons_to_json(failures: Iterable[Failure]) -> list[dict[str, str]]:
     return [{"path": failure.file.path, "reason": failure.reason} for failure in failures]
 
 
-def labels_to_json(record: ImageRecord, match: float, labels: Sequence[tuple[str, float]]) -> dict[str, Any]:
-    """A photo's labels: {"path", "match", "labels": [{"label", "probability"}, ...]}, the likeliest first."""
+def labels_to_json(record: ImageRecord, labels: Sequence[tuple[str, float, float]]) -> dict[str, Any]:
+    """A photo's labels, each with its match and its share: {"path", "labels": [{"label", "match", "share"}, ...]}."""
     return {
         "path": record.file.path,
-        "match": round(match, DIGITS),
-        "labels": [{"label": label, "probability": round(probability, 8)} for label, probability in labels],
+        "labels": [
+            {"label": label, "match": round(match, DIGITS), "share": round(share, 8)} for label, match, share in labels
+        ],
     }

@@ -27,6 +27,7 @@ _BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"  # ECMA-48, select graphic ren
 _STYLES = {"#": _DIM, "score": _CYAN, "match": _GREEN, "day": _DIM, "found by": _DIM, "photo": "", "caption": _DIM}
 _LEAST_ROOM = 16  # cells for a path or a caption; other columns are left out before it gets less
 _LABEL_WIDTH = 28  # cells for a label, at most
+_MATCH_WIDTH = 9  # cells for its match, with two before and after it
 
 
 def hits_table(
@@ -138,31 +139,30 @@ class LabelsTable:
         self._width = min(max((columns(printable(label)) for label in labels), default=0), _LABEL_WIDTH)
         self._count = min(count, len(labels))
         self._relative_to = relative_to
-        room = 0 if width is None else width - len("match  ") - self._count * (self._width + 9)
+        room = 0 if width is None else width - self._count * (self._width + _MATCH_WIDTH)
         self._line_width = width if room < _LEAST_ROOM else None
 
     def heading(self) -> str:
-        """The names of the columns: the match of all labels together, and the share of each."""
+        """The names of the columns."""
         if self._line_width is not None:
             return ""
-        return "match  " + (pad("label", self._width) + "  share  ") * self._count + "photo\n"
+        return (pad("label", self._width) + "  match  ") * self._count + "photo\n"
 
     def line(self, photo: dict[str, Any]) -> str:
-        """One photo, as `labels_to_json` gives it: its match, its labels with their probabilities, its path."""
+        """One photo, as `labels_to_json` gives it: its labels with their matches, its path."""
         cells = [
-            f"{pad(shorten(printable(item['label']), self._width), self._width)}  {item['probability']:.3f}  "
+            f"{pad(shorten(printable(item['label']), self._width), self._width)}  {percent(item['match']):>5}  "
             for item in photo["labels"]
         ]
-        cells += [" " * (self._width + 9)] * (self._count - len(cells))
+        cells += [" " * (self._width + _MATCH_WIDTH)] * (self._count - len(cells))
         path = printable(short_path(photo["path"], self._relative_to))
         if self._line_width is not None:
             return self._two_lines(photo, path, self._line_width)
-        return f"{photo['match']:.3f}  {''.join(cells)}{path}\n"
+        return f"{''.join(cells)}{path}\n"
 
     def _two_lines(self, photo: dict[str, Any], path: str, width: int) -> str:
-        shares = ", ".join(f"{printable(item['label'])} {item['probability']:.3f}" for item in photo["labels"])
-        labels = f"  match {photo['match']:.3f}: {shares}"
-        return f"{shorten(path, width)}\n{shorten(labels, width)}\n"
+        labels = ", ".join(f"{printable(item['label'])} {percent(item['match'])}" for item in photo["labels"])
+        return f"{shorten(path, width)}\n{shorten(f'  {labels}', width)}\n"
 
 
 def failures_table(failures: Sequence[Failure], relative_to: str) -> str:

@@ -188,11 +188,12 @@ def test_tables_fit_a_narrow_terminal():
     lines = models_table(rows, 40).splitlines()
     assert all(len(line) <= 40 or line in ids for line in lines) and ids <= set(lines)
     table = LabelsTable(["cat", "a cup of coffee"], 2, "/photos", 40)
-    labels = [{"label": "cat", "probability": 0.9}, {"label": "a cup of coffee", "probability": 0.1}]
-    photo = {"path": "/photos/a/long/way/to/this/one/and/on/photo.jpg", "match": 0.8, "labels": labels}
+    labels = [{"label": "cat", "match": 0.9}, {"label": "a cup of coffee", "match": 0.1}]
+    photo = {"path": "/photos/a/long/way/to/this/one/and/on/photo.jpg", "labels": labels}
     assert table.heading() == "" and [len(line) <= 40 for line in table.line(photo).splitlines()] == [True, True]
     wide = LabelsTable(["cat"], 1, "/photos", 100)
-    assert wide.heading().split() == ["match", "label", "share", "photo"]
+    assert wide.heading().split() == ["label", "match", "photo"]
+    assert wide.line({"path": "/photos/a.jpg", "labels": labels[:1]}) == "cat    90%  a.jpg\n"
 
 
 def test_status_keeps_paths_and_commands_whole_on_a_narrow_terminal(monkeypatch):

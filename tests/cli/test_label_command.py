@@ -19,6 +19,9 @@ def clipsearch(capsys, indexed_photos, encoder, monkeypatch):
     """Run `clipsearch ...` in the photos' folder; (exit status, stdout, stderr)."""
     monkeypatch.chdir(indexed_photos)
     monkeypatch.setattr("clipsearch.encoders.load_encoder", lambda name, **options: encoder)
+    monkeypatch.setattr(
+        "clipsearch.analysis.labels.match", lambda _null, _images, _text, scores, *_: scores.clip(0, 1) ** 8
+    )
 
     def run(*arguments):
         capsys.readouterr()
@@ -30,28 +33,29 @@ def clipsearch(capsys, indexed_photos, encoder, monkeypatch):
 
 
 def test_a_table_with_the_likeliest_labels_of_every_photo(clipsearch):
-    status, output, errors = clipsearch("label", *RED_BLUE, "--label", "yellow", "-k", "2", "--min-probability", "0")
+    status, output, errors = clipsearch("label", *RED_BLUE, "--label", "yellow", "-k", "2", "--all")
     assert (status, errors) == (0, "")
     rows = {line.split()[-1]: line.split() for line in output.splitlines()}
     assert set(rows) == {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "trip/grey.png"}
-    assert rows["blue.jpg"][1] == "blue" and float(rows["blue.jpg"][2]) > float(rows["blue.jpg"][4])
+    assert rows["blue.jpg"][0] == "blue" and int(rows["blue.jpg"][1].strip(">%")) > int(rows["blue.jpg"][3].strip("<%"))
     assert len({line.index(line.split()[-1]) for line in output.splitlines()}) == 1  # one column of paths
 
 
 def test_json_has_all_labels_and_they_sum_to_1(clipsearch, photos):
-    value = json.loads(clipsearch("label", *RED_BLUE, "--json")[1])
+    value = json.loads(clipsearch("label", *RED_BLUE, "--all", "--json")[1])
     assert list(value) == ["model", "index", "labels", "prompts", "images", "failures"]
     assert (value["model"], value["labels"], len(value["images"])) == ("colours", ["red", "blue"], 5)
     for image in value["images"]:
-        assert abs(sum(item["probability"] for item in image["labels"]) - 1) < 1e-6 and 0 <= image["match"] <= 1
+        assert abs(sum(item["share"] for item in image["labels"]) - 1) < 1e-6
+        assert all(0 <= item["match"] <= 1 for item in image["labels"])
     red = next(image for image in value["images"] if image["path"] == str(photos / "red.jpg"))
     assert red["labels"][0]["label"] == "red"
 
 
 def test_jsonl_is_one_object_a_photo(clipsearch):
-    lines = [json.loads(line) for line in clipsearch("label", *RED_BLUE, "--jsonl", "-k", "1")[1].splitlines()]
+    lines = [json.loads(line) for line in clipsearch("label", *RED_BLUE, "--jsonl", "--all", "-k", "1")[1].splitlines()]
     assert len(lines) == 5 and all(
-        list(line) == ["path", "match", "labels"] and len(line["labels"]) == 1 for line in lines
+        list(line) == ["path", "labels"] and list(line["labels"][0]) == ["label", "match", "share"] for line in lines
     )
 
 
@@ -69,7 +73,7 @@ def test_prompts_are_flags(clipsearch):
 
 
 def test_a_folder_limits_the_photos(clipsearch, photos):
-    output = clipsearch("label", *RED_BLUE, "--in", photos / "trip", "--min-probability", "0")[1]
+    output = clipsearch("label", *RED_BLUE, "--in", photos / "trip", "--all")[1]
     assert [line.split()[-1] for line in output.splitlines()] == ["trip/grey.png"]
 
 
@@ -77,7 +81,7 @@ def test_people_are_shown_likely_labels_and_told_of_the_others(clipsearch):
     status, output, errors = clipsearch("label", *RED_BLUE)
     shown = {line.split()[-1] for line in output.splitlines()}
     assert {"red.jpg", "blue.jpg"} <= shown and "trip/grey.png" not in shown
-    others = f"clipsearch: {5 - len(shown)} photos without a likely label; --min-probability 0 shows all\n"
+    others = f"clipsearch: {5 - len(shown)} photos without a likely label; --all shows all\n"
     assert (status, errors) == (0, others)
 
 
@@ -85,7 +89,7 @@ def test_paths_are_of_photos_that_show_a_label(clipsearch, photos):
     command = ["label", *RED_BLUE]
     assert set(clipsearch(*command, "--paths")[1].splitlines()) == {str(photos / "red.jpg"), str(photos / "blue.jpg")}
     assert set(clipsearch(*command, "-0")[1].split("\0")) == {str(photos / "red.jpg"), str(photos / "blue.jpg"), ""}
-    assert clipsearch(*command, "--paths", "--min-probability", "0.99")[:2] == (0, "")  # no label is that likely
+    assert clipsearch(*command, "--paths", "--min-match", "1")[:2] == (0, "")  # no label is that likely
 
 
 def test_sidecars_lie_beside_the_photos_and_the_index_does_not_notice(clipsearch, photos):
@@ -104,7 +108,7 @@ def test_sidecars_lie_beside_the_photos_and_the_index_does_not_notice(clipsearch
 
 def test_without_the_flag_nothing_is_written(clipsearch, photos):
     before = sorted(photos.rglob("*"))
-    clipsearch("label", *RED_BLUE, "--min-probability", "0.5")
+    clipsearch("label", *RED_BLUE, "--min-match", "50%")
     assert [path for path in sorted(photos.rglob("*")) if path not in before] == []
 
 
@@ -132,10 +136,7 @@ def test_a_photo_that_went_after_indexing_gets_no_sidecar(clipsearch, photos):
         (["--label", " "], "a label is empty"),
         (["--labels", "nowhere.txt"], "--labels: there is no file nowhere.txt"),
         (["--label", "red", "--json", "--jsonl"], "exclude each other"),
-        (
-            ["--label", "red", "--min-probability", "50%"],
-            "--min-probability: '50%' is not a number from 0 to 1; write 0.5",
-        ),
+        (["--label", "red", "--min-match", "2"], "give a number from 0 to 1 or a percentage"),
         (["--label", "a\x07"], "control characters"),
     ],
 )
@@ -172,7 +173,7 @@ def test_mini_writes_keywords_where_it_is_sure(tmp_path):
 
     assert run_here("index", ".", "--model", "mini", cwd=tmp_path)[0] == 0
     labels = ("--label", "cat", "--label", "cup of coffee")
-    status, output, _ = run_here("label", *labels, "--write-sidecar", "--json", cwd=tmp_path)
+    status, output, _ = run_here("label", *labels, "--write-sidecar", "--min-match", "40%", "--json", cwd=tmp_path)
     value = json.loads(output)
     assert status == 0
     assert value["prompts"] == ["a photo of a {}"]

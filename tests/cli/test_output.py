@@ -187,9 +187,7 @@ class _Full(io.RawIOBase):
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EPIPE])
 def test_sidecars_are_all_written_though_the_output_takes_no_more(photos, code):
     output = io.TextIOWrapper(io.BufferedWriter(_Full(1, code)), "utf-8")
-    status, _, errors = run_here(
-        "label", *LABELS, "--write-sidecar", "--min-probability", "0", cwd=photos, output=output
-    )
+    status, _, errors = run_here("label", *LABELS, "--write-sidecar", "--all", cwd=photos, output=output)
     assert status == ExitStatus.OUTPUT_FAILED
     assert "11 sidecars written" in errors and "standard output" in errors and "not finished" not in errors
     assert len(list(photos.glob("*.xmp"))) == 11
@@ -208,7 +206,7 @@ def test_sidecars_that_ctrl_c_prevents_are_told(photos, monkeypatch):
 
     monkeypatch.setattr(xmp, "add_keywords", interrupted)
     monkeypatch.setattr("threading.active_count", lambda: 1)  # otherwise this process, with its threads, would end
-    status, _, errors = run_here("label", *LABELS, "--write-sidecar", "--min-probability", "0", cwd=photos)
+    status, _, errors = run_here("label", *LABELS, "--write-sidecar", "--all", cwd=photos)
     assert status == 130 and "3 sidecars written" in errors and "not finished: to go on" in errors
 
 

@@ -152,9 +152,9 @@ def test_an_unread_word_names_the_text_model_for_the_index(photos, made, monkeyp
 
 def test_labels_are_encoded_by_the_text_model(photos, made, texts):
     with SearchEngine.open(photos) as engine:
-        own = [image.probabilities.tolist() for image in engine.label(["Hund", "Strand"])]
+        own = [image.shares.tolist() for image in engine.label(["Hund", "Strand"])]
     with SearchEngine.open(photos, text_model=texts) as engine:
-        assert [image.probabilities.tolist() for image in engine.label(["Hund", "Strand"])] != own
+        assert [image.shares.tolist() for image in engine.label(["Hund", "Strand"])] != own
 
 
 def test_indexing_goes_on_with_the_pictures_model(photos, texts):

@@ -174,10 +174,8 @@ def test_many_photos_are_smaller_ones_and_too_many_are_counted(tmp_path, monkeyp
 def test_labels_keep_their_likeliest_photos(tmp_path, monkeypatch):
     monkeypatch.setattr("clipsearch.render.gallery.MOST", 2)
     page = LabelledPhotos(["cat", "dog", "cow"])
-    for rank, (match, best) in enumerate(
-        [(0.9, ("dog", 0.8)), (0.1, ("cat", 0.9)), (0.9, ("dog", 0.9)), (1.0, ("cat", 0.7))], 1
-    ):
-        page.add(hit(rank, f"/{rank}.jpg").record, match, [best, ("cow", 0.05)])
+    for rank, (label, match) in enumerate([("dog", 0.72), ("cat", 0.09), ("dog", 0.81), ("cat", 0.7)], 1):
+        page.add(hit(rank, f"/{rank}.jpg").record, [(label, match, 0.9), ("cow", 0.05, 0.1)])
     gallery = page.gallery("mini")
     shown = [
         (section.title, section.note, [card.record.image_id for card in section.cards]) for section in gallery.sections

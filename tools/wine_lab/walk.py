@@ -172,7 +172,7 @@ class Walk:
         _say(f"export, and import of it: {output.strip().splitlines()[0] if output.strip() else 'nothing new'}")
 
     def _label(self) -> None:
-        options = ["--label", "a honeybee", "--label", "a fighter jet", "--write-sidecar", "--min-probability", "0.5"]
+        options = ["--label", "a honeybee", "--label", "a fighter jet", "--write-sidecar", "--min-match", "0.5"]
         clipsearch("label", *options, "--index", self.index)
         sidecar = Path(self.folder, "honeybee.jpg.xmp").read_text("utf-8")
         assert "a honeybee" in sidecar
