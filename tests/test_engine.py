@@ -287,7 +287,7 @@ def test_a_mistyped_folder_is_not_made_and_a_photo_folder_gets_its_own_index(pho
         engine.index()
     assert not typo.exists()
     for folder, words in (
-        (typo / ".clipsearch", "because there is no folder"),
+        (typo / ".clipsearch", "does not exist. Check its name"),
         (photos, f"to make it: clipsearch index {re.escape(str(photos))}$"),
         (photos / "red.jpg", r"red\.jpg is a file; name the folder"),
     ):

@@ -57,19 +57,22 @@ def is_in_use(folder: Path) -> bool:
         return False
 
 
-def no_index(index: Path) -> str:
-    """The message for a folder without an index: why it has none, and how to make one."""
+def no_index(index: Path, named: str | None = None) -> str:
+    """The message for a folder without an index: why it has none, and how to make one. `named` is what the user called it."""
     photos = index.parent if index.name == INDEX_FOLDER else index
     if photos.is_file():
         return f"{photos} is a file; name the folder of the photos, or that of their index"
-    if photos != index and not photos.is_dir():
-        return f"there is no index at {index}, because there is no folder {photos}; check its name"
+    start = f"there is no index at {named or index}"
     if (index / INDEX_FOLDER).is_dir():
         return (
-            f"there is no index at {index}, which is a folder of photos: its index is {index / INDEX_FOLDER}, and "
-            "SearchEngine.open finds it"
+            f"{start}, which is a folder of photos: its index is {index / INDEX_FOLDER}, and SearchEngine.open finds it"
         )
-    return f"there is no index at {index}; to make it: {how_to_make(index)}"
+    how = how_to_make(index)
+    legend = f" ({PHOTOS} is your photo folder)" if f" {PHOTOS} " in how else ""
+    if photos.is_dir():
+        return f"{start}; to make it: {how}{legend}"
+    advice = "check its name" if photos != index else f"check its name, or make an index there: {how}{legend}"
+    return f"{start}: the folder {photos} does not exist. {advice[0].upper()}{advice[1:]}"
 
 
 def with_flags(text: str) -> str:

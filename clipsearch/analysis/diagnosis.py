@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import metadata
@@ -188,8 +188,9 @@ def _examine(folder: Path, facts: dict[str, Any], problems: list[str], look_at_v
         raise
     except (TypeError, ValueError) as error:
         problems.append(f"the catalog has values that clipsearch never writes ({_describe(error)})")
-    sizes = [entry.stat().st_size for entry in _files(folder)]
-    facts["bytes"], facts["files"] = sum(sizes), len(sizes)
+    from clipsearch.indexing.status import bytes_below  # it needs libraries, which may be broken
+
+    facts["bytes"], facts["files"] = bytes_below(folder)
 
 
 def _segment_problems(inside: Path, info: Any, dim: int, open_it: bool) -> list[str]:
@@ -222,14 +223,6 @@ def _approximate(folder: Path) -> str | None:
         return f"not used: {_describe(error)}"
     recall = f"recall@{info.measured.k} {info.measured.text:.3f} for texts, {info.measured.image:.3f} for images"
     return f"{info.shape.kind} of {info.shape.rows:,} pictures, {recall}, {size:,} bytes, made {info.made}"
-
-
-def _files(folder: Path) -> Iterable[os.DirEntry[str]]:
-    for inside in (folder, folder / "segments", folder / "approximate"):
-        if not inside.is_dir():
-            continue
-        with os.scandir(inside) as entries:
-            yield from (entry for entry in entries if entry.is_file(follow_symlinks=False))
 
 
 def _version(package: str) -> str | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command, how_to_make, is_in_use, quoted
+from clipsearch._internal.commands import INDEX_FOLDER, command, is_in_use, no_index, quoted
 from clipsearch.cli.find_index import find_index, index_for, last_used_index, nearest_index
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import note, remark
@@ -41,9 +41,9 @@ def existing_index(given: str | None) -> Path:
 
 
 def index_to_serve(given: str | None) -> tuple[Path, Path | None]:
-    """The index to serve, and None; or if there is no index yet: where to make it, and the folder whose photos to offer.
+    """The index to serve, and the folder whose photos the page offers to index if there is no index yet; otherwise None.
 
-    The folder is the given one, or the current one. CollectionNotFound if it has no photos either.
+    That folder is the given one, or the current one, and the index will be made in it. CollectionNotFound if it has no photos.
     """
     try:
         return existing_index(given), None
@@ -136,11 +136,7 @@ def _require_index(index: Path, given: str | None) -> None:
         raise CollectionNotFound(
             f"there is no index in {_named(given)}. To index the photos in that folder: {command('index', index)}"
         )
-    photos = index.parent if index.name == INDEX_FOLDER else index
-    missing = "" if photos.is_dir() else f", because there is no folder {photos}"
-    how = how_to_make(index)
-    legend = f" ({PHOTOS} is your photo folder)" if f" {PHOTOS} " in how else ""
-    raise CollectionNotFound(f"there is no index at {_named(given)}{missing}. To make it: {how}{legend}")
+    raise CollectionNotFound(no_index(index, given and _named(given)))
 
 
 def _named(given: str | None) -> str:

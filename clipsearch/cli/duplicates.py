@@ -15,6 +15,7 @@ from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, jobs_option, json_option
 from clipsearch.cli.output import current_folder, note, note_failures, print_json, print_paths, remark, say
 from clipsearch.cli.progress import ProgressBar
+from clipsearch.cli.results import remark_unmet
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import counted, human_bytes, printable, short_path
 from clipsearch.types import Condition, ImageRecord, all_of
@@ -72,6 +73,8 @@ def duplicates(
             bar.show(done, total, stage=stage, unit=" pairs" if stage == "comparing" else " photos")
 
         report = engine.duplicates(all_of(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=show)
+        if not report.images:
+            remark_unmet(engine, filters)
     if html is not None:
         write_html(_gallery(report), html, force)
     note_failures(report.failures)

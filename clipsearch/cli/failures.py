@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, command, flag
 from clipsearch.cli.interrupt import interruptible
@@ -39,7 +42,8 @@ def failures(
         print_paths((failure.file.path for failure in failed), b"\0")
         return
     value = {"index": str(engine.index_folder), "failures": list(map(failure_to_json, failed))}
-    print_report(as_json, value, failures_table(failed, current_folder()))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print_report(as_json, value, failures_table(failed, current_folder(), width))
 
 
 def _print_skipped(index_folder: str | None, as_json: bool, print0: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import os
 import re
 import shutil
@@ -48,26 +49,33 @@ def write_html(gallery: Gallery, path: str, force: bool) -> None:
     remark(f"wrote {path}" + (f", with the first {MOST:,} photos" if left else ""))
 
 
-def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, list[tuple[str, str]]]:
+def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, int, list[tuple[str, str]]]:
     """Copy photos into a folder, or link to them from there, as 0001-name.jpg and so on.
 
-    Returns how many, and (path, reason) of the others. Numbers continue after the highest one in the folder, so that no file is
+    Returns how many; how many were left out because the folder had a file of the same content, or a link to the same file,
+    before; and (path, reason) of the others. Numbers continue after the highest one in the folder, so that no file is
     overwritten. Links are absolute. ClipsearchError if the folder cannot be made or read.
     """
     from clipsearch.images.files import ELSEWHERE
 
     try:
         os.makedirs(folder, exist_ok=True)
-        number = _highest_number(os.listdir(folder))
+        before = os.listdir(folder)
     except OSError as error:
         raise ClipsearchError(f"cannot put photos into {folder}: {error.strerror or error}") from error
-    done, failures = 0, []
+    number = _highest_number(before)
+    known = _Known(os.path.join(folder, name) for name in before)
+    done, there, failures = 0, 0, []
     for path in paths:
-        number += 1
-        target = os.path.join(folder, f"{number:04}-{safe_name(path)}")
+        target = os.path.join(folder, f"{number + 1:04}-{safe_name(path)}")
         try:
-            if not stat.S_ISREG(os.stat(opened_as(path)).st_mode):
+            info = os.stat(opened_as(path))
+            if not stat.S_ISREG(info.st_mode):
                 raise OSError("not a regular file")
+            if known.has_link_to(path) if link else known.has_copy_of(path, info.st_size):
+                there += 1
+                continue
+            number += 1
             if link:
                 os.symlink(path, target)  # noqa: PTH211
             else:
@@ -75,7 +83,27 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, lis
             done += 1
         except OSError as error:
             failures.append((path, ELSEWHERE if is_elsewhere(path) else error.strerror or str(error)))
-    return done, failures
+    return done, there, failures
+
+
+class _Known:
+    """What was in a folder before photos came: copies of files, by size and content, and links."""
+
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._by_size: dict[int, list[str]] = {}
+        self._targets: set[str] = set()
+        for path in paths:
+            with contextlib.suppress(OSError):
+                if os.path.islink(path):
+                    self._targets.add(os.readlink(path))
+                elif stat.S_ISREG((info := os.stat(path)).st_mode):
+                    self._by_size.setdefault(info.st_size, []).append(path)
+
+    def has_link_to(self, path: str) -> bool:
+        return path in self._targets
+
+    def has_copy_of(self, path: str, size: int) -> bool:
+        return any(filecmp.cmp(opened_as(path), copy, shallow=False) for copy in self._by_size.get(size, ()))
 
 
 def open_in_viewer(path: str) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -36,7 +36,10 @@ from clipsearch.images.file_types import is_image_name, is_video_name
 from clipsearch.query.hits import Hits, QueryNote
 from clipsearch.render.tables import hits_table
 from clipsearch.render.text import counted, short_path
-from clipsearch.types import literal_glob
+from clipsearch.types import Condition, Query, literal_glob
+
+if TYPE_CHECKING:
+    from clipsearch.engine import SearchEngine
 
 _FEW_PATHS = 3  # of copies of one picture, that are named
 
@@ -110,8 +113,9 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     for folder, link in ((options.copy_to, False), (options.link_to, True)):
         if folder is None:
             continue
-        done, failures = put_into(folder, dict.fromkeys(hit.path for hit in hits), link=link)
-        remark(f"{'linked to' if link else 'copied'} {done} {'photo' if done == 1 else 'photos'} in {folder}")
+        done, there, failures = put_into(folder, dict.fromkeys(hit.path for hit in hits), link=link)
+        before = f"; {there:,} {'was' if there == 1 else 'were'} there already" if there else ""
+        remark(f"{'linked to' if link else 'copied'} {counted(done, 'photo')} in {folder}{before}")
         for path, reason in failures:
             note(f"{path}: {reason}")
             status = ExitStatus.SOME_FAILED
@@ -132,8 +136,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     # Printed last, because a full or closed output must not prevent the files above.
     _print(hits, options, query, first)
     if not hits:
-        explanation = hits.explanation
-        remark(_nothing_found(hits) if explanation.images else f"the index at {explanation.index} holds no photos")
+        remark(nothing_found(hits))
         status = max(status, ExitStatus.ERROR) if options.fail_if_none else status
     if options.explain and options.format != "json":
         from clipsearch.render.explain import explain_text
@@ -183,8 +186,17 @@ def _note_text(about: QueryNote) -> str:
     return f"{about.message}; to change the model of the index to it: `{command('index', '--model', about.value)}`"
 
 
-def _nothing_found(hits: Hits) -> str:
-    """That no photo was found, and the limit that would show the best one."""
+def remark_unmet(engine: SearchEngine, filters: tuple[Condition, ...]) -> None:
+    """Say which of the conditions no photo meets, if no photo meets them all."""
+    if filters and not (hits := engine.search(Query((), filters), 1)):
+        for about in hits.explanation.notes:
+            remark(about.message)
+
+
+def nothing_found(hits: Hits) -> str:
+    """That no photo was found, and the limit that would show the best one; or that the index has none."""
+    if not hits.explanation.images:
+        return f"the index at {hits.explanation.index} holds no photos"
     for about in hits.explanation.notes:
         if about.code in _LIMITS:
             return f"no photo was found: {about.message}; {_LIMITS[about.code]} {about.value} shows it"

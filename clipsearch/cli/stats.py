@@ -15,6 +15,7 @@ from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import count_option, index_option, json_option
 from clipsearch.cli.output import current_folder, print_report
+from clipsearch.cli.results import remark_unmet
 from clipsearch.render.chart import Chart, can_draw_blocks, charts_text
 from clipsearch.render.text import counted, human_bytes, short_path
 from clipsearch.types import Condition, all_of
@@ -64,6 +65,8 @@ def stats(
 
     with open_engine(index_folder) as engine:
         report = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
+        if not report.images:
+            remark_unmet(engine, filters)
     if png is not None:
         from clipsearch.render.chart_picture import charts_png, save_png
 

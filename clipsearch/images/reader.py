@@ -64,7 +64,7 @@ _MP_ENTRIES = 0xB002  # CIPA DC-007, the list of pictures in a file
 _MISSING = 128  # libjpeg's value for pixels without data
 _MOST_MISSING = 0.1  # of a JPEG's rows; if fewer are missing, other programs show it, too
 _JPEG_XL_BYTES = 8  # bytes a pixel: the plug-in's copy and Pillow's
-_NO_PICTURE = "not a picture in a format we read"
+_NO_PICTURE = "not a picture in a format that clipsearch reads"
 _DECODING = threading.Lock()  # Pillow's pixel cap and Python's warning filters are global
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 

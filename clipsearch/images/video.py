@@ -265,7 +265,7 @@ class _Film:
         if demuxer is None:
             if is_sound(self._head):
                 raise ImageError("has no video track: it holds only sound")
-            raise ImageError("not a film in a format we read")
+            raise ImageError("not a film in a format that clipsearch reads")
         self._demuxer = demuxer
         self._is_cut = film_facts.is_cut(stream.file, demuxer, stream.size)
         self._is_searchable = not (

@@ -21,6 +21,7 @@ from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.facts import DATE_FROM_FILES, FactSources, sources_in, usual_key
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
+from clipsearch.indexing.system_folders import system_devices
 from clipsearch.indexing.walk import Listing, WalkRules, list_images, reason_passed_over
 from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
 from clipsearch.types import Failure, ImageFile, SkipReason
@@ -216,11 +217,12 @@ def plan_sync(
             }
         comparison.add(listing)
     archives: dict[str, tuple[int, list[str]]] = {}  # path below the root → (mtime_ns, its folders in the index)
+    system = system_devices() if unseen else frozenset()
     for name in sorted(unseen):
         if archive := find_archive(root, name):
             archives.setdefault(archive[0], (archive[1], []))[1].append(name)
         else:
-            passed_over = None if is_remote(root) else reason_passed_over(root, name, rules)
+            passed_over = None if is_remote(root) else reason_passed_over(root, name, rules, system)
             comparison.add(Listing(name, ""), passed_over[0] if passed_over else None)
     candidates, plan.missing_failures = plan.missing_failures, []
     for place in candidates:  # a walk does not list archives, so the archive's own failure seems to be gone

@@ -86,7 +86,7 @@ def read_status(collection: Collection, scan: bool) -> Status:
         images=images,
         failures=failures,
         photo_bytes=photo_bytes,
-        index_bytes=_bytes_below(collection.folder),
+        index_bytes=bytes_below(collection.folder)[0],
         segments=len(collection.segment_infos()),
         roots=tuple(roots),
         approximate=collection.approximate_status(),
@@ -107,10 +107,12 @@ def _model_and_images(collection: Collection | None) -> tuple[str | None, int]:
         return (fingerprint.model if fingerprint else None), len(collection)
 
 
-def _bytes_below(folder: Path) -> int:
-    """The bytes of all files below a folder. Files may come and go meanwhile."""
-    total = 0
+def bytes_below(folder: Path) -> tuple[int, int]:
+    """The bytes of all files below a folder, and how many files these are. Files may come and go meanwhile."""
+    total = files = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
-            total += path.stat().st_size if path.is_file() else 0
-    return total
+            if path.is_file():
+                total += path.stat().st_size
+                files += 1
+    return total, files

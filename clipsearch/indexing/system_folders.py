@@ -49,9 +49,9 @@ def system_devices() -> frozenset[int]:
     return frozenset(devices)
 
 
-def is_system_folder(path: str) -> bool:
-    """Whether a path is in a file system that holds no files. A path that cannot be looked at is not."""
+def is_system_folder(path: str, system: frozenset[int] | None = None) -> bool:
+    """Whether a path is in a file system that holds no files; `system` are these. A path that cannot be looked at is not."""
     try:
-        return os.stat(opened_as(path)).st_dev in system_devices()
+        return os.stat(opened_as(path)).st_dev in (system_devices() if system is None else system)
     except (OSError, ValueError):  # a name with NUL, which a crafted index may have
         return False

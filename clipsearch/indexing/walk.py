@@ -234,12 +234,18 @@ def _looks_like_image(path: str) -> bool:
     return not is_misread(path) and has_image_signature(path)
 
 
-def reason_passed_over(root: str, folder: str, rules: WalkRules) -> tuple[SkipReason, str] | None:
-    """Why a walk of `root` with these rules does not enter a folder (relative to the root), and the path that decides it."""
+def reason_passed_over(
+    root: str, folder: str, rules: WalkRules, system: frozenset[int] | None = None
+) -> tuple[SkipReason, str] | None:
+    """Why a walk of `root` with these rules does not enter a folder (relative to the root), and the path that decides it.
+
+    `system` is what `system_devices` says, for callers that ask about many folders.
+    """
     path = root
     parts = folder.split("/") if folder else []
     if {"", ".", ".."}.intersection(parts):  # only in a forged catalog
         return None
+    system = system_devices() if system is None else system
     for name in parts:
         inside = os.path.basename(path)
         path = os.path.join(path, name)
@@ -247,7 +253,7 @@ def reason_passed_over(root: str, folder: str, rules: WalkRules) -> tuple[SkipRe
             return why, path
         if not rules.follow_links and (os.path.islink(path) or is_junction(path)):
             return "link", path
-        if is_system_folder(path):
+        if is_system_folder(path, system):
             return "system", path
         if rules.defaults and os.path.lexists(marker := os.path.join(path, NO_MEDIA)):
             return "default", marker

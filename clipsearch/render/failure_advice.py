@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from datetime import datetime, timezone
 
 from clipsearch.types import Failure
@@ -18,10 +20,14 @@ _ADVICE: dict[str, str] = {
 }
 _PERMISSION = "allow yourself to read it; the next run tries it again"
 _UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
+    "empty file": "restore it from a backup, or delete it; it is tried again when it changes",
+    "not a picture in a format": "if it is no picture, rename it, or leave it out with --exclude and its name",
+    "not a film in a format": "if it is no film, rename it, or leave it out with --exclude and its name",
     "holds only sound": "to leave it out, index with --exclude and its name",
     "does not read its video codec": "convert it to MP4 (H.264) with another program",
     "encrypted (DRM)": "nothing helps; to leave it out, index with --exclude and its name",
 }
+_PIXELS = re.compile(r"(\d+) x (\d+) pixels")
 _CHANGING = "the next run tries it again"
 
 
@@ -36,6 +42,8 @@ def advice_for(failure: Failure) -> str:
     for part, advice in _UNREADABLE.items():
         if part in failure.reason:
             return advice
+    if failure.cause == "pixels" and (size := _PIXELS.match(failure.reason)):
+        return f"index again with --max-megapixels {math.ceil(int(size[1]) * int(size[2]) / 1_000_000)}"
     return _ADVICE[failure.cause]
 
 

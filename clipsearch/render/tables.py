@@ -165,16 +165,26 @@ class LabelsTable:
         return f"{shorten(path, width)}\n{shorten(f'  {labels}', width)}\n"
 
 
-def failures_table(failures: Sequence[Failure], relative_to: str) -> str:
-    """One line for each file: its path, a tab, the reason, the cause, how long it has been so, and what to do."""
-    return "".join(_failure_line(failure, relative_to) for failure in failures)
+def failures_table(failures: Sequence[Failure], relative_to: str, terminal: int | None = None) -> str:
+    """One line for each file: its path, a tab, the reason, the cause, how long it has been so, and what to do.
+
+    On a `terminal` that is too narrow for one of the lines, each file has a paragraph.
+    """
+    lines = [_failure_line(failure, relative_to) for failure in failures]
+    if terminal is not None and any(columns(line.expandtabs()) > terminal for line in lines):
+        lines = [
+            part
+            for path, _, about in (line.partition("\t") for line in lines)
+            for part in (path, *wrap(about, terminal, initial_indent="  ", subsequent_indent="  "))
+        ]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _failure_line(failure: Failure, relative_to: str) -> str:
     kept = " (indexed before, and kept)" if failure.kept and failure.cause != "incomplete" else ""
     cause = ", ".join(filter(None, (failure.cause, age_of(failure))))
     path = short_path(failure.file.path, relative_to)
-    return f"{printable(path)}\t{printable(failure.reason)}{kept} ({cause}): {advice_for(failure)}\n"
+    return f"{printable(path)}\t{printable(failure.reason)}{kept} ({cause}): {advice_for(failure)}"
 
 
 def evaluation_table(result: dict[str, Any]) -> str:

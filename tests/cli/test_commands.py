@@ -238,7 +238,7 @@ def test_wrong_use_is_status_2_and_one_clear_message(clipsearch, arguments, mess
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["query", "x", "--index", "nowhere"], "there is no index at nowhere, because there is no folder"),
+        (["query", "x", "--index", "nowhere"], "there is no index at nowhere: the folder "),
         (["query", "x"], "clipsearch index FOLDER"),
         (["index", "nowhere"], "there is no folder"),
         (["index"], "there is no index"),

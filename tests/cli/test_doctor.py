@@ -6,6 +6,7 @@ import os
 import pytest
 
 from clipsearch.analysis import diagnosis
+from clipsearch.indexing.status import bytes_below
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import Failure, ImageFile
@@ -44,11 +45,14 @@ def test_one_page_says_what_is_installed_and_how_the_index_is(doctor, index):
 
 
 def test_json_holds_the_same(doctor, index):
+    (index / "replaced").mkdir()
+    (index / "replaced" / "vectors").write_bytes(bytes(5000))
     status, output = doctor("--index", index, "--json")
     report = json.loads(output)
     assert status == 0 and report["index"]["state"] == "well" and report["problems"] == []
     assert (report["index"]["photos"], report["index"]["failures"], report["index"]["segments"]) == (2, 1, 1)
     assert report["models"]["hub_answers"] is None and report["environment"]["cores"] >= 1
+    assert report["index"]["bytes"] == bytes_below(index)[0]  # what `status` says
 
 
 def test_the_hub_is_asked_only_if_told_to(doctor, monkeypatch):

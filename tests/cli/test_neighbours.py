@@ -136,6 +136,12 @@ def test_counts_of_facts_have_names_for_people(indexed):
     assert "by rating\nrejected  1" in text and "by source" not in text  # no photo has a date
 
 
+@pytest.mark.parametrize("command", ["stats", "duplicates"])
+def test_a_filter_that_no_photo_meets_is_named(indexed, command):
+    status, _, errors = run_here(command, "--in", indexed / "nowhere", cwd=indexed)
+    assert status == 0 and f"no photo is below {indexed / 'nowhere'}" in errors
+
+
 def test_counts_as_a_picture_that_replaces_nothing_unasked(indexed):
     assert run_here("stats", "--png", "out.png", cwd=indexed)[0] == 0
     with Image.open(indexed / "out.png") as picture:

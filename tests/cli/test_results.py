@@ -99,7 +99,7 @@ def test_numbers_go_on_where_a_folder_has_some(photos, tmp_path):
     (tmp_path / "0041-mine.jpg").write_text("mine")
     (tmp_path / "12345678901234-red.jpg").write_text("a phone's number")
     for link in (False, True):
-        assert put_into(str(tmp_path), [str(photos / "red.jpg")], link=link) == (1, [])
+        assert put_into(str(tmp_path), [str(photos / "red.jpg")], link=link) == (1, 0, [])
     assert {"0041-mine.jpg", "0042-red.jpg", "0043-red.jpg"} < set(os.listdir(tmp_path))
     assert (tmp_path / "0041-mine.jpg").read_text() == "mine"
 
@@ -108,7 +108,7 @@ def test_nothing_is_overwritten_even_if_it_comes_meanwhile(photos, tmp_path, mon
     (tmp_path / "0001-red.jpg").write_text("mine")
     os.symlink(tmp_path / "elsewhere", tmp_path / "0002-red.jpg")
     monkeypatch.setattr(files, "_highest_number", lambda names: 0)
-    done, failures = put_into(str(tmp_path), [str(photos / "red.jpg")] * 2, link=False)
+    done, _, failures = put_into(str(tmp_path), [str(photos / "red.jpg")] * 2, link=False)
     assert done == 0 and [reason for _, reason in failures] == ["File exists"] * 2
     assert (tmp_path / "0001-red.jpg").read_text() == "mine" and not (tmp_path / "elsewhere").exists()
 
@@ -119,7 +119,7 @@ def test_a_copy_that_fails_half_way_is_taken_away(photos, tmp_path, monkeypatch)
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files.shutil, "copyfileobj", fail)
-    done, failures = put_into(str(tmp_path / "d"), [str(photos / "red.jpg")], link=False)
+    done, _, failures = put_into(str(tmp_path / "d"), [str(photos / "red.jpg")], link=False)
     assert (done, failures[0][1], os.listdir(tmp_path / "d")) == (0, "No space left on device", [])
 
 
@@ -133,7 +133,7 @@ def test_links_are_absolute(run, photos, tmp_path, monkeypatch):
 @pytest.mark.skipif(sys.platform == "win32", reason="there are no such pipes")
 def test_a_pipe_in_a_photos_place_does_not_stop_the_run(tmp_path):
     os.mkfifo(tmp_path / "photo.jpg")
-    assert put_into(str(tmp_path / "d"), [str(tmp_path / "photo.jpg")], link=False)[1][0][1] == "not a regular file"
+    assert put_into(str(tmp_path / "d"), [str(tmp_path / "photo.jpg")], link=False)[2][0][1] == "not a regular file"
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(photos, run):
@@ -234,6 +234,17 @@ def test_a_film_is_copied_once_however_many_of_its_moments_are_hits(run, photos,
     film = film_at(photos)[0]
     result = run("--copy-to", tmp_path / "copies", hits=answer(film, film_at(photos, 50)[0]))
     assert "copied 1 photo in" in result.stderr and len(os.listdir(tmp_path / "copies")) == 1
+
+
+@pytest.mark.parametrize("flag", ["--copy-to", "--link-to"])
+def test_photos_that_are_in_the_folder_already_do_not_come_again(run, photos, tmp_path, flag):
+    folder = tmp_path / "chosen"
+    hits = answer(hit(1, photos / "red.jpg"))
+    assert "1 photo in" in run(flag, folder, hits=hits).stderr
+    again = run(flag, folder, hits=hits).stderr
+    assert "0 photos in" in again and "; 1 was there already" in again and len(os.listdir(folder)) == 1
+    (folder / os.listdir(folder)[0]).unlink()
+    assert "1 photo in" in run(flag, folder, hits=hits).stderr
 
 
 def test_a_contact_sheet_is_refused_before_a_search(photos, monkeypatch):

@@ -48,7 +48,7 @@ def test_s3(bucket, tmp_path, in_place):
     images, failures = content(tmp_path / "index")
     assert (report.added, report.failed, report.unchanged) == (26, 2, 16)
     assert failures == {
-        "s3://pictures/bad.jpg": "not a picture in a format we read",
+        "s3://pictures/bad.jpg": "not a picture in a format that clipsearch reads",
         "s3://pictures/empty.jpg": "empty file",
     }
     assert images["s3://pictures/sets/a.tar/a.jpg"][2] == "a red wall"

@@ -246,7 +246,7 @@ def test_a_broken_jpeg_of_8_bits_is_not_told_to_be_saved_with_8_bits(scene):
     data = bytearray(encoded(Image.fromarray(scene)))
     frame = data.index(b"\xff\xc0")
     data[frame + 9] = 2  # two components, which Pillow does not know
-    with pytest.raises(ImageError, match="not a picture in a format we read"):
+    with pytest.raises(ImageError, match="not a picture in a format that clipsearch reads"):
         decode(bytes(data))
 
 

@@ -344,7 +344,7 @@ def test_files_without_pictures_say_so():
     assert reason(sound_only()) == ("has no video track: it holds only sound", "content")
     assert reason(b"") == ("empty file", "content")
     assert reason(b"\0\0\0\x18ftypM4A " + bytes(100))[0] == "has no video track: it holds only sound"
-    assert reason(b"abcdefgh" * 100)[0] == "not a film in a format we read"
+    assert reason(b"abcdefgh" * 100)[0] == "not a film in a format that clipsearch reads"
     assert reason(b"\x1a\x45\xdf\xa3" + bytes(500))[0].startswith("cannot be decoded: ")
 
 
@@ -366,7 +366,7 @@ def test_an_unknown_or_encrypted_codec_is_named(films):
 def test_playlists_are_refused_because_they_name_other_files(text, tmp_path):
     path = tmp_path / "film.mp4"
     path.write_text(text)
-    assert reason(str(path)) == ("not a film in a format we read", "content")
+    assert reason(str(path)) == ("not a film in a format that clipsearch reads", "content")
 
 
 def test_a_film_may_not_open_another_file():

@@ -1,6 +1,7 @@
 """A walk skips deleted photos, pictures made from others, and clipsearch's own files."""
 
 import os
+import shutil
 import sys
 
 import pytest
@@ -203,6 +204,26 @@ def test_a_walk_never_enters_file_systems_of_the_machine(proc, rules):
     assert [file.path for listing in listings for file in listing.files] == [str(above / "home" / "b.jpg")]
     assert {"": "system"} in [listing.skipped for listing in listings]
     assert reason_passed_over(str(above), "proc", rules) == ("system", str(proc))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such file systems")
+def test_the_mounts_are_read_once_however_many_folders_are_gone(tmp_path, encoder, monkeypatch):
+    for number in range(5):
+        save_photo(tmp_path / "photos" / f"hidden {number}" / "a.jpg", note=str(number))
+    save_photo(tmp_path / "photos" / "b.jpg")
+    with SearchEngine.open(tmp_path / "photos") as engine:
+        engine.index()
+        reads = []
+        mounts = system_folders._MOUNTS.read_bytes()
+        counted = type("Counted", (), {"read_bytes": lambda _: reads.append(1) or mounts})()
+        monkeypatch.setattr(system_folders, "_MOUNTS", counted)
+        engine.index()
+        usual = len(reads)
+        for number in range(5):
+            shutil.rmtree(tmp_path / "photos" / f"hidden {number}")
+        reads.clear()
+        engine.index(prune=True)
+    assert usual and len(reads) == usual + 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such file systems")

@@ -21,7 +21,7 @@ def failure(cause, reason="broken", name="a.jpg", since=None):
 @pytest.mark.parametrize(
     ("cause", "reason", "advice"),
     [
-        ("pixels", "20000 x 20000 pixels are more than the 160 million allowed", "--max-megapixels"),
+        ("pixels", "20000 x 10001 pixels are more than the 160 million allowed", "--max-megapixels 201"),
         ("time", "took longer than 30 seconds", "--max-seconds"),
         ("memory", "needs more memory", "--retry"),
         ("crash", "the decoder died", "--retry"),
@@ -29,6 +29,8 @@ def failure(cause, reason="broken", name="a.jpg", since=None):
         ("access", "Input/output error", "check its drive"),
         ("access", "changed while it was read", "the next run tries it again"),
         ("content", "cannot be decoded", "replace it"),
+        ("content", "empty file", "restore it from a backup, or delete it"),
+        ("content", "not a picture in a format that clipsearch reads", "if it is no picture, rename it"),
         ("content", "has no video track: it holds only sound", "--exclude"),
         ("content", "cannot be decoded: clipsearch does not read its video codec (binkvideo)", "convert it to MP4"),
         ("content", "cannot be decoded: it is encrypted (DRM)", "--exclude"),
@@ -60,3 +62,11 @@ def test_a_line_says_why_since_when_and_what_to_do():
     table = failures_table([failure("access", "Permission denied", since=since)], "/photos")
     advice = "allow yourself to read it; the next run tries it again"
     assert table == f"a.jpg\tPermission denied (access, for 3 days): {advice}\n"
+
+
+def test_a_narrow_terminal_gets_a_paragraph_for_each_file():
+    failures = [failure("access", "Permission denied")]
+    assert failures_table(failures, "/photos", 200) == failures_table(failures, "/photos")
+    lines = failures_table(failures, "/photos", 40).splitlines()
+    assert lines[0] == "a.jpg" and len(lines) > 2
+    assert all(line.startswith("  ") and len(line) <= 40 for line in lines[1:])
