@@ -12,6 +12,10 @@ from tests.browser.conftest import index_at_random, serving
 
 COUNT = 600
 FIRST = datetime(2019, 1, 1, 12)
+WATCH_WIDTH = """addEventListener("DOMContentLoaded", () => {
+    window.widths = new Set();
+    new ResizeObserver(([{ contentRect }]) => widths.add(contentRect.width)).observe(document.querySelector("#photos"));
+});"""
 RIGHT_END = "Math.max(...[...document.querySelectorAll('.photo')].map((one) => one.getBoundingClientRect().right))"
 
 
@@ -39,6 +43,7 @@ def long_page(new_page, many):
     """The page after it has learnt of all photos. `asked` has the requests so far."""
     page = new_page()
     page.asked = []
+    page.add_init_script(WATCH_WIDTH)
     page.on("request", lambda request: page.asked.append(request.url))
     page.goto(many)
     page.wait_for_selector(".photo.loaded")
@@ -83,6 +88,7 @@ def test_the_first_page_takes_few_requests(long_page):
     paths = [urlsplit(url).path for url in asked]
     for later in ("/api/outline", "/api/facets", "/api/status"):  # the first photos do not wait for them
         assert paths.index("/api/thumbnails") < paths.index(later)
+    assert long_page.evaluate("widths.size") == 1  # no photo moves when the strip of dates comes
 
 
 def test_the_last_photo_is_reached_at_once_and_only_what_is_near_is_fetched(long_page):

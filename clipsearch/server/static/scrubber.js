@@ -24,8 +24,6 @@ export class Scrubber {
     { id: "scrubber", class: "scrubber", role: "slider", tabindex: "0", "aria-label": "Date", "aria-orientation": "vertical", "aria-valuemin": "0", hidden: true },
     this.#names, this.#thumb, this.#bubble,
   );
-  /** @type {boolean | null} */
-  #isOverlaid = null; // whether scroll bars are, once it was measured
   #fading = 0;
   #waiting = 0;
 
@@ -52,7 +50,8 @@ export class Scrubber {
   show(photos, { boxes, height }, byDate) {
     this.#marks = byDate && height > innerHeight * SCREENS ? marksOf(photos, boxes) : [];
     this.#strip.hidden = this.#marks.length < 2;
-    document.documentElement.classList.toggle("strip-scrolls", !this.#strip.hidden && (this.#isOverlaid ??= scrollBarsAreOverlaid()));
+    const { classList } = document.documentElement;
+    classList.toggle("strip-scrolls", !this.#strip.hidden && classList.contains("overlaid-bars"));
     if (this.#strip.hidden) return;
     this.#strip.setAttribute("aria-valuemax", String(this.#marks.length - 1));
     this.#drawNames();
@@ -168,16 +167,6 @@ export class Scrubber {
       default: return null;
     }
   }
-}
-
-/** Whether scroll bars take no room, as on a Mac or a phone. */
-function scrollBarsAreOverlaid() {
-  const probe = element("div");
-  Object.assign(probe.style, { position: "fixed", visibility: "hidden", overflow: "scroll", width: "100px" });
-  document.body.append(probe);
-  const isOverlaid = probe.offsetWidth === probe.clientWidth;
-  probe.remove();
-  return isOverlaid;
 }
 
 /** @param {Photo[]} photos @param {import("./row-layout.js").Box[]} boxes @returns {Mark[]} */
