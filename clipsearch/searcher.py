@@ -309,8 +309,9 @@ class Searcher:
 
     def _with_known_facts(self, hits: Hits) -> Hits:
         """If nothing is likely: with a note on photos that have a place, person, date or keyword that the query names."""
-        is_limited = any(note.code == "best-match" for note in hits.explanation.notes)
-        if not is_limited and not is_unlikely(hits.query, hits):
+        codes = {note.code for note in hits.explanation.notes}
+        is_unread = "unread" in codes and all(hit.match is None for hit in hits)
+        if not is_unread and "best-match" not in codes and not is_unlikely(hits.query, hits):
             return hits
         from clipsearch.query.known_facts import fact_notes  # not if something is found
 

@@ -175,6 +175,8 @@ def _note_text(about: QueryNote) -> str:
         return f"{about.message}. To make it a part of its own: `{command('query', rest, '+', word)}`"
     if about.code == "negation":
         return f"{about.message}. To subtract it: `{command('query', about.value)}`, or add --smart"
+    if about.code == "misspelt":
+        return f"{about.message} `{command('query', about.value)}`"
     if about.code == "places":
         return f"{about.message}. For one of them: `{command('query', '--place', about.value)}`"
     if about.code == "facts":

@@ -16,11 +16,11 @@ from typing import Literal
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.recommended import languages_of, multilingual_model
-from clipsearch.encoders.unread import unread_words
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text
 from clipsearch.query.negation import languages_read, negations_of, without_negations
+from clipsearch.query.readable import reads_nothing, unread_in
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import cosine, day, percent
@@ -54,11 +54,12 @@ _DATE = re.compile(r"(?:19|20)\d\d(?:s|(?:[-.]\d\d?){0,2})")  # of names, or of 
 def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) -> tuple[QueryNote, ...]:
     """The notes on a query's texts, in their order, then on its marks."""
     notes: list[QueryNote] = []
+    is_random = reads_nothing(query, encoder)
     for term in query.terms:
         if isinstance(term.content, str):
             text = term.content.strip()
             about_signs = () if term.literal else (_sign(text),)
-            notes += filter(None, (_file_name(text, store), *about_signs, _unread(text, encoder)))
+            notes += filter(None, (_file_name(text, store), *about_signs, _unread(text, encoder, is_random)))
     if denied := _denied(query, encoder):
         notes.append(denied)
     if gone := _gone_marks(query, store):
@@ -276,16 +277,18 @@ def _denied(query: Query, encoder: Encoder) -> QueryNote | None:
     return QueryNote("negation", message, terms_text(without_negations(texts, languages)))
 
 
-def _unread(text: str, encoder: Encoder) -> QueryNote | None:
-    """If the model cannot read some words or their language, which ones, and a model that reads many languages."""
+def _unread(text: str, encoder: Encoder, is_random: bool) -> QueryNote | None:
+    """If the model cannot read some words or their language, which ones, and a model that reads many languages.
+
+    `is_random` says that it reads nothing of what the query looks for.
+    """
     spec = encoder.spec
     model = spec.text_model or spec.fingerprint.model
-    is_english = languages_of(model) == "English"
-    if unread := unread_words(text, encoder.text_pieces, is_english=is_english):
-        is_all = len(unread) == len(text.split())
+    if unread := unread_in(text, encoder):
         message = f'the model {model} cannot read "{" ".join(unread)}"'
-        message += ", so these photos are no better than random ones" if is_all else "; it reads only the other words"
-    elif is_english and (foreign := words_of_other_languages(text)):
+        random = ", so these photos are no better than random ones, and no match is given"
+        message += random if is_random else "; it reads only the other words"
+    elif languages_of(model) == "English" and (foreign := words_of_other_languages(text)):
         message = f'the model {model} was trained on English, and "{" ".join(foreign)}" is another language'
     else:
         return None

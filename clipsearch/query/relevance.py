@@ -26,7 +26,7 @@ REACH = 1000
 
 FEATURES = ("long", "score", "score, long", "reached", "reached, long", "rivals, long")
 _LONG = 10  # words; captions of photos have about as many
-_ARTICLES = frozenset({"a", "an", "the"})
+ARTICLES = frozenset({"a", "an", "the"})
 _WORD = re.compile(r"\w+")
 TABLE = Path(__file__).resolve().with_name("calibration.json")
 
@@ -83,7 +83,7 @@ def evidence(
 
 def length(text: str) -> float:
     """How much a text is a description: 0 for a single word, whose match does not depend on rivals, up to 1 for ten words."""
-    words = [word for word in _WORD.findall(text.lower()) if word not in _ARTICLES]
+    words = [word for word in _WORD.findall(text.lower()) if word not in ARTICLES]
     return min(math.log(max(len(words), 1)) / math.log(_LONG), 1.0)
 
 

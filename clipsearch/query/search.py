@@ -22,6 +22,7 @@ from clipsearch.query.language import EMPTY
 from clipsearch.query.negation import denies
 from clipsearch.query.notes import filter_notes, limit_notes, query_notes, spelling_notes
 from clipsearch.query.null_scores import NullScores
+from clipsearch.query.readable import is_readable, reads_nothing
 from clipsearch.query.relevance import REACH, RELEVANT, RIVALS, length, match
 from clipsearch.query.shots import Shot, first_shots, gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
@@ -383,7 +384,9 @@ def _hits(
     counted, too.
     """
     query = search.query
-    if denies(query, embedder.encoder.spec):  # "without people" finds people, so nothing is likely
+    encoder = embedder.encoder
+    # "without people" finds people, and what a model cannot read finds anything: nothing is likely.
+    if denies(query, encoder.spec) or reads_nothing(query, encoder):
         best = []
     is_whole = len(ranking) < search.depth
     fusion = None
@@ -415,7 +418,8 @@ def _hits(
         scores = (
             [own_scores] if search.is_single else [exact_scores(vectors, term[None]) for term in search.embedded.terms]
         )
-        matches = _matches(embedder.null_scores(store), len(store), query, scores, best)
+        counted = [is_readable(term, encoder) for term in query.terms]
+        matches = _matches(embedder.null_scores(store), len(store), query, counted, scores, best)
     records = [record for _, record in ranking]
     rows = _matching(matches, records, complete_ids, query.min_match)
     likely = None
@@ -436,9 +440,7 @@ def _hits(
         rows = [shot[0] for shot in shots]
         others = {shot[0]: tuple(ranking[row][1] for row in shot[1:]) for shot in shots}
     if query.diverse:
-        rows = _without_near_copies(
-            vectors, rows, copy_cosines(embedder.encoder.spec.fingerprint.model).near_copy, search.end
-        )
+        rows = _without_near_copies(vectors, rows, copy_cosines(encoder.spec.fingerprint.model).near_copy, search.end)
     page = list(enumerate(rows[: search.end], 1))[query.offset :]
     hits = [
         Hit(
@@ -474,14 +476,17 @@ def _has_match(query: Query) -> bool:
 
 
 def _matches(
-    null: NullScores, images: int, query: Query, scores: list[Scores], best: list[_Best]
+    null: NullScores, images: int, query: Query, counted: list[bool], scores: list[Scores], best: list[_Best]
 ) -> list[float | None]:
     """The probability that each photo shows every wanted text, and no other text of the query.
 
-    For each term, `scores` (n,) are its cosines with the photos, and `best` its highest cosines.
+    For each term, `counted` says whether the model reads it, `scores` (n,) are its cosines with the photos, and `best` its
+    highest cosines.
     """
     probabilities = np.ones(len(scores[0]))
-    for term, own, (highest, rivals) in zip(query.terms, scores, best, strict=True):
+    for term, is_counted, own, (highest, rivals) in zip(query.terms, counted, scores, best, strict=True):
+        if not is_counted:
+            continue
         shown = match(null, images, str(term.content), own, highest, rivals)
         probabilities *= shown if term.weight > 0 else 1 - shown
     return [float(value) for value in probabilities]

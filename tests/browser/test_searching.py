@@ -217,6 +217,7 @@ def test_the_page_names_words_that_the_model_cannot_read(page):
     note = page.locator("#answer-notes p")
     note.wait_for()
     assert note.inner_text().startswith('The model mini cannot read "собака"') and note.locator("button").count() == 0
+    assert "%" not in page.locator("#photos").inner_text()  # what is found at random has no match
 
 
 def test_a_file_is_chosen(page):

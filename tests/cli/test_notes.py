@@ -10,6 +10,7 @@ import pytest
 from PIL import ExifTags, Image
 
 from clipsearch.cli.find_index import remember_index
+from clipsearch.encoders.unread import TextPiece
 from tests.cli.running import run_here
 from tests.conftest import index_with_colours, save_photo
 
@@ -133,8 +134,14 @@ def test_a_minus_without_a_space_gets_the_command_that_was_meant(album):
 def test_an_unread_language_gets_a_model_that_reads_it(album, encoder):
     encoder.text_pieces = lambda word: [type("Piece", (), {"start": 0, "end": len(word), "is_unknown": True})]
     _, _, errors = run_here("query", "собака", "-k", "1", cwd=album)
-    assert 'the model colours cannot read "собака", so these photos are no better than random ones.' in errors
+    assert 'the model colours cannot read "собака", so these photos are no better than random ones, and' in errors
     assert "`clipsearch index --model google/siglip2" in errors and errors.count("\n") == 1
+
+
+def test_a_misspelt_query_gets_the_command_for_what_was_meant(album, encoder):
+    encoder.text_pieces = lambda word: [TextPiece(0, 1, False)] * (1 if word == "green" else 2)
+    _, _, errors = run_here("query", "grene", "--min-match", "0.99999", cwd=album)
+    assert 'no photo is a likely match; did you mean "green"? `clipsearch query green`\n' in errors
 
 
 def test_smart_turns_a_date_into_a_filter_and_says_so(album):

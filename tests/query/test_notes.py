@@ -107,7 +107,35 @@ def test_words_that_the_model_cannot_read_are_named_with_a_model_that_can(engine
         == f'the model colours cannot read "собака"; it reads only the other words. {note.value} reads many languages'
     )
     (note,) = engine.search("собака на", 3).explanation.notes
-    assert 'cannot read "собака на", so these photos are no better than random ones' in note.message
+    assert (
+        'cannot read "собака на", so these photos are no better than random ones, and no match is given' in note.message
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "is_random"),
+    [
+        ("собака", True),
+        ("a собака!", True),
+        ("🐕 2", True),
+        ("собака - red", True),
+        ("red собака", False),
+        ("red - собака", False),
+        ("red + собака", False),
+    ],
+)
+def test_what_the_model_cannot_read_gives_no_match(engine, encoder, text, is_random):
+    encoder.text_pieces = lambda word: [TextPiece(0, len(word), not word.isascii())]
+    hits = engine.search(text, 5)
+    assert hits and ({hit.match for hit in hits} == {None}) == is_random
+    (note,) = hits.explanation.notes
+    assert ("no match is given" in note.message) == is_random
+    kept = engine.search(replace(hits.query, min_match=0.01), 5)
+    assert bool(kept) != is_random and "best-match" not in {note.code for note in kept.explanation.notes}
+    if text == "red - собака":  # only what is read counts
+        assert {hit.path: hit.match for hit in hits} == pytest.approx(
+            {hit.path: hit.match for hit in engine.search("red", 5)}
+        )
 
 
 def test_a_model_that_reads_many_languages_is_not_told_of_another(engine, encoder):
@@ -117,7 +145,7 @@ def test_a_model_that_reads_many_languages_is_not_told_of_another(engine, encode
         other.search("red")
         encoder.spec = replace(encoder.spec, fingerprint=fingerprint)
         (note,) = other.search("собака", 3).explanation.notes
-    assert note.value == "" and note.message.endswith("no better than random ones")
+    assert note.value == "" and note.message.endswith("no better than random ones, and no match is given")
 
 
 @pytest.mark.parametrize(

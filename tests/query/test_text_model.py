@@ -122,7 +122,7 @@ def test_a_text_model_for_other_pictures_is_refused_and_not_remembered(photos, m
 
 def test_a_server_has_its_own_text_model(photos):
     status, _, errors = run_here("query", "--server", "http://127.0.0.1:1", "--text-model", "none", "a dog", cwd=photos)
-    assert status == 1 and "--text-model cannot be chosen for a server" in errors
+    assert status == 2 and "--text-model cannot be chosen for a server" in errors
 
 
 def test_an_index_without_photos_remembers_none(tmp_path, made, texts):
@@ -140,7 +140,9 @@ def test_words_of_other_languages_are_read(photos, texts):
     with SearchEngine.open(photos, text_model=texts) as engine:
         assert engine.search("собака").explanation.notes == ()
         (note,) = engine.search("犬").explanation.notes
-    assert note.message == f'the model {texts} cannot read "犬", so these photos are no better than random ones'
+    assert note.message.startswith(
+        f'the model {texts} cannot read "犬", so these photos are no better than random ones'
+    )
 
 
 def test_an_unread_word_names_the_text_model_for_the_index(photos, made, monkeypatch):
