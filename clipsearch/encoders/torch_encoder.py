@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -27,6 +28,8 @@ from clipsearch.encoders.tokenizers.library import is_gemma, restore_training_de
 from clipsearch.encoders.unread import TextPiece, text_pieces
 from clipsearch.encoders.weights import Weights, require_same_names, require_shape
 from clipsearch.errors import ModelError, one_line
+
+logger = logging.getLogger(__name__)
 
 _WORD_START = "\u2581"  # a token of SentencePiece without characters of its own
 _BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token of SentencePiece for a part of a character
@@ -236,7 +239,13 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ModelError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+        logger.debug("the device %s does not work: %s", name, error)
+        kind = name.partition(":")[0]
+        is_missing = "not compiled" in str(error) or "Could not run" in str(error)
+        why = f"this PyTorch was built without {kind.upper()}" if is_missing else "the machine has no such device"
+        raise ModelError(
+            f"the device {name} cannot be used here: {why}; leave `device` out to use the best one that works"
+        ) from error
     return device
 
 

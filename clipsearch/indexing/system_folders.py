@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from clipsearch._internal.windows import opened_as
 
 _MOUNTS = Path("/proc/self/mountinfo")  # Linux: the mounted file systems, one a line
+_ESCAPED = re.compile(rb"\\([0-3][0-7]{2})")  # a blank and the like in the path of a mount
 _DEVICES = "/dev"  # on macOS and the BSDs, too; in containers it is a tmpfs, which its type does not give away
 
 # fmt: off
@@ -29,24 +32,42 @@ def system_devices() -> frozenset[int]:
     """
     devices: set[int] = set()
     if sys.platform != "win32":
-        try:
-            mounts = _MOUNTS.read_bytes().splitlines()
-        except OSError:  # not Linux, or /proc is not there
-            mounts = []
-        for line in mounts:
-            mount, _, source = line.partition(b" - ")
-            try:
-                major, minor = map(int, mount.split()[2].split(b":"))
-                if source.split()[0].decode("ascii", "replace") in _TYPES:
-                    devices.add(os.makedev(major, minor))
-            except (IndexError, ValueError, OverflowError):
-                continue
+        devices.update(device for device, _ in _system_mounts())
         try:
             devices.add(os.stat(_DEVICES).st_dev)
             devices.discard(os.stat("/").st_dev)
         except OSError:
             pass
     return frozenset(devices)
+
+
+def system_folder_below(folder: str) -> str:
+    """A file system below a folder that holds no files, such as /proc for /; "" if there is none."""
+    above = os.path.join(os.path.realpath(folder), "")
+    return next((path for _, path in _system_mounts() if path.startswith(above)), "")
+
+
+def _system_mounts() -> Iterator[tuple[int, str]]:
+    """The device and the folder of each mounted file system that holds no files. Only Linux lists them."""
+    if sys.platform == "win32":
+        return
+    try:
+        mounts = _MOUNTS.read_bytes().splitlines()
+    except OSError:  # not Linux, or /proc is not there
+        return
+    for line in mounts:
+        mount, _, source = line.partition(b" - ")
+        try:
+            fields = mount.split()
+            major, minor = map(int, fields[2].split(b":"))
+            if source.split()[0].decode("ascii", "replace") in _TYPES:
+                yield os.makedev(major, minor), os.fsdecode(_ESCAPED.sub(_character, fields[4]))
+        except (IndexError, ValueError, OverflowError):
+            continue
+
+
+def _character(escaped: re.Match[bytes]) -> bytes:
+    return bytes([int(escaped[1], 8)])
 
 
 def is_system_folder(path: str, system: frozenset[int] | None = None) -> bool:

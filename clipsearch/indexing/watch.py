@@ -20,6 +20,7 @@ from clipsearch.images.companions import JSON, XMP
 from clipsearch.images.file_types import is_image_name
 from clipsearch.indexing import roots
 from clipsearch.indexing.apply import SyncReport
+from clipsearch.indexing.system_folders import system_folder_below
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.collection import Collection
@@ -137,6 +138,9 @@ class Watch:
         """Yield several times a second whether something relevant has changed."""
         from watchfiles import watch
 
+        if inside := next(filter(None, map(system_folder_below, present)), ""):
+            yield from self._blind(f"{inside} is a file system of the machine itself, in which nothing can be watched")
+            return
         moment = int(_LOOK * 1000)
         try:
             for changes in watch(
@@ -152,15 +156,18 @@ class Watch:
         except OSError as error:
             if self._present(watched) != present:
                 return
-            self._trouble(
-                "system",
-                f"the system cannot say what changes ({error}); comparing every {_COMPARE_INTERVAL_BLIND:.0f} seconds instead. "
-                "On Linux, fs.inotify.max_user_watches must be more than the number of folders",
+            yield from self._blind(
+                f"the system cannot say what changes ({error})",
+                ". On Linux, fs.inotify.max_user_watches must be more than the number of folders",
             )
-            end = time.monotonic() + _COMPARE_INTERVAL_BLIND
-            while time.monotonic() < end:
-                yield False
-                self._cancel.wait(_LOOK)
+
+    def _blind(self, why: str, advice: str = "") -> Iterator[bool]:
+        """Let a while pass in which changes are not seen, and say why."""
+        self._trouble("system", f"{why}; comparing every {_COMPARE_INTERVAL_BLIND:.0f} seconds instead{advice}")
+        end = time.monotonic() + _COMPARE_INTERVAL_BLIND
+        while time.monotonic() < end:
+            yield False
+            self._cancel.wait(_LOOK)
 
     def _matters(self, path: str, watched: list[_Watched]) -> bool:
         """Whether a walk would see a change at this path."""

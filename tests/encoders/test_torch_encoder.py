@@ -128,8 +128,16 @@ def test_a_device_that_is_not_there_is_a_clear_error(checkpoint):
     for name in ("nonsense", "gpu", "", "cuda:", None):
         with pytest.raises(ModelError, match=r"`device` must be auto, cpu, cuda"):
             load_encoder(checkpoint, device=name)
-    with pytest.raises(ModelError, match="device 'xpu:99' cannot be used here"):
-        load_encoder(checkpoint, device="xpu:99")
+    for name in ("xpu:99", "cuda:99"):
+        with pytest.raises(
+            ModelError, match=rf"^the device {name} cannot be used here: [^.]+; leave `device` out[^.]+$"
+        ):
+            load_encoder(checkpoint, device=name)
+    if not torch.backends.mps.is_built():  # PyTorch's own words are two thousand letters
+        with pytest.raises(
+            ModelError, match=r"^the device mps cannot be used here: this PyTorch was built without MPS;"
+        ):
+            load_encoder(checkpoint, device="mps")
     with pytest.warns(ClipsearchWarning, match="'mini' runs on the CPU; it does not use the device cuda"):
         load_encoder("mini", device="cuda")
 

@@ -286,6 +286,21 @@ def test_where_the_system_cannot_say_folders_are_compared(engine, photos, monkey
     assert "max_user_watches" in notice
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such file systems")
+def test_a_folder_around_file_systems_of_the_machine_is_compared_and_not_watched(engine, photos, monkeypatch, tmp_path):
+    (tmp_path / "mountinfo").write_bytes(
+        b"22 27 0:9021 / %s rw - proc proc rw\n" % os.fsencode(photos / "a proc").replace(b" ", b"\\040")
+    )
+    monkeypatch.setattr("clipsearch.indexing.system_folders._MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr("watchfiles.watch", None)
+    monkeypatch.setattr("clipsearch.indexing.watch._COMPARE_INTERVAL_BLIND", 1.0)
+    with watching(engine) as watch:
+        watch.until(lambda: watch.notices)
+        save_photo(photos / "new.jpg", note="new")
+        watch.until(lambda: watch.total("added") == 1)
+    assert f"{photos / 'a proc'} is a file system of the machine itself" in watch.notices[0]
+
+
 def test_a_moment_in_which_no_decoder_can_start_is_waited_for(engine, photos, monkeypatch):
     from clipsearch.images import pool
 
