@@ -1,5 +1,6 @@
 """A long list: the full height at once, thumbnails in few requests and the visible ones first, and the strip of months."""
 
+import io
 import itertools
 import re
 from datetime import datetime, timedelta
@@ -120,7 +121,19 @@ def test_tiles_are_never_empty_while_the_thumbnails_come(long_page):
     long_page.wait_for_timeout(100)
     tiles = on_screen(long_page)
     assert tiles and all(shows for _, shows in tiles)
-    long_page.locator(".photo img[style*='data:image/bmp']").first.wait_for()
+    blurred = long_page.locator(".photo:has(img[style*='data:image/bmp'])")
+    blurred.first.wait_for()
+    places = blurred.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect()).map(({ x, y }) => [x, y])")
+    screen = Image.open(io.BytesIO(long_page.screenshot())).convert("RGB")
+    edges = [
+        [screen.getpixel((round(x) + 30, round(y) + row))[0] for row in range(-1, 9)]
+        for x, y in places
+        if 150 < y < 700
+    ]
+    bright = [
+        reds for reds in edges if reds[-1] > 220
+    ]  # brighter than the frame that the browser draws around a picture to come
+    assert bright and all(min(reds) > 220 for reds in bright)
 
 
 def test_photos_that_nobody_can_see_ask_for_nothing_and_a_frame_makes_few_cards(long_page):

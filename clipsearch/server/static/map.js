@@ -194,10 +194,10 @@ function drawLand(legs) {
     context.setLineDash([4, 3]);
     context.stroke(borders);
     context.setLineDash([]);
-    writeNames(context, view, width, height, { ink: caretColor, paper: color }, takenBoxes());
   }
   context.fillStyle = textDecorationColor;
   for (const x of [0, width - beside]) context.fillRect(x, 0, beside, height);
+  if (!tiles) writeNames(context, view, width, height, { ink: caretColor, paper: color }, takenBoxes());
   context.lineWidth = 2;
   context.strokeStyle = columnRuleColor;
   context.beginPath();
