@@ -184,7 +184,10 @@ def lossless_and_heic() -> dict[str, tuple[Callable[[bytes], None], bytes]]:
     pillow_heif.register_heif_opener()
     pillow_heif.options.DECODE_THREADS = 1
     heic = encoded(noisy(PHONE), "HEIF", quality=PHONE_QUALITY, tile_size=TILE)
-    cases = {"HEIC, every pixel": (whole, heic), "HEIC, as indexed": (as_indexed, heic)}
+    cases: dict[str, tuple[Callable[[bytes], None], bytes]] = {
+        "HEIC, every pixel": (whole, heic),
+        "HEIC, as indexed": (as_indexed, heic),
+    }
     cases["HEIC, libheif alone"] = libheif_alone, heic
     if find_spec("av"):
         cases["HEIC, FFmpeg alone"] = ffmpeg_alone, heic

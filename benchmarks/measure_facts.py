@@ -130,6 +130,7 @@ def _compared(photo: Photo, info: ImageInfo | None) -> dict[str, tuple[set[objec
         info = ImageInfo(0, 0, "", "")
     taken = info.taken_at.replace(tzinfo=None) if info.taken_at else None
     above = {*photo.groups, *photo.people, "People"}  # in hierarchies, over the keywords
+    more = above - set(photo.keywords)
     place: set[object] = {info.gps} if info.gps else set()
     if photo.gps and info.gps and all(abs(a - b) < _NEAR for a, b in zip(info.gps, photo.gps, strict=True)):
         place = {photo.gps}
@@ -137,7 +138,7 @@ def _compared(photo: Photo, info: ImageInfo | None) -> dict[str, tuple[set[objec
         "date": (texts(taken), texts(photo.taken_at)),
         "source of the date": (texts(info.taken_from), texts(photo.date_in)),
         "place": (place, texts(photo.gps)),
-        "keywords": (set(info.keywords) - (above - set(photo.keywords)), set(photo.keywords)),
+        "keywords": (texts(*(word for word in info.keywords if word not in more)), texts(*photo.keywords)),
         "people": (set(info.people), set(photo.people)),
         "rating": (texts(info.rating), texts(photo.rating)),
         "label": (texts(info.label), texts(photo.label)),

@@ -85,7 +85,7 @@ def plan(pictures: Mapping[str, Sequence[str]], count: int, seed: int = 0) -> li
     sources = random.sample(sorted(pictures), count)
     events = _events(random, max(8, round(count * _EVENTS_PER_PHOTO)))
     numbers: Counter[str] = Counter()  # of the files of a folder
-    photos = []
+    photos: list[Photo] = []
     for layout, share in SHARES.items():
         own = [event for event in events if event.layout == layout]
         last = layout == tuple(SHARES)[-1]

@@ -48,6 +48,7 @@ def read_truth(library: Path) -> Truth:
 
 def _row(kind: type[_Row], values: dict[str, Any]) -> _Row:
     names = {field.name for field in fields(kind)}
-    return kind(
-        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key in names}
-    )
+    known: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items() if key in names
+    }
+    return kind(**known)

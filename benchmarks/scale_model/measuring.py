@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from suite import synthetic
 
 from clipsearch._internal.cpu import cores
-from clipsearch.server.pictures import encode
+from clipsearch.images.thumbnails import encoded
 from clipsearch.store import ranking
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -269,5 +269,5 @@ def _thumbnail_bytes(shared: Path) -> float:
     for path in sorted((shared / "data" / "flickr8k" / "images").iterdir())[:200]:
         with Image.open(path) as image:
             image.thumbnail((256, 256))
-            sizes.append(len(encode(image.convert("RGB"), "image/webp")))
+            sizes.append(len(encoded(image.convert("RGB"), "JPEG", quality=82)))
     return statistics.mean(sizes)

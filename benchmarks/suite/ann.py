@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 
 from clipsearch.store.approximate.build import VectorSource, build
-from clipsearch.store.approximate.index import ApproximateIndex
+from clipsearch.store.approximate.index import DEEPEST, ApproximateIndex
 from clipsearch.store.approximate.info import Kind
 from clipsearch.store.approximate.tune import (
-    DEEPEST,
     TuningQueries,
     efforts,
     exact_milliseconds,

@@ -108,8 +108,8 @@ def usearch(vectors: Path, queries: Any, folder: Path) -> None:
 
 def main() -> None:
     """Run one of the two."""
-    peer, vectors, queries, folder = sys.argv[1:]
-    with np.load(queries) as data:
+    peer, vectors, queries_file, folder = sys.argv[1:]
+    with np.load(queries_file) as data:
         queries = dict(data)
     {"autofaiss": autofaiss, "usearch": usearch}[peer](Path(vectors), queries, Path(folder))
 

@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
@@ -53,7 +53,10 @@ def main() -> None:
     """Run one of the ways."""
     if sys.argv[1] == "decode":
         fields = json.loads(sys.argv[2])
-        _decode(PixelSpec(**{key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}))
+        known: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()
+        }
+        _decode(PixelSpec(**known))
         return
     way, checkpoint, photos, index, precision = sys.argv[1:]
     clock = _Clock()
@@ -205,7 +208,7 @@ class _Stopwatch:
     """Adds up the processor time that threads spend in some functions, while a clock runs."""
 
     def __init__(self, clock: _Clock) -> None:
-        self.totals: Counter[str] = Counter()
+        self.totals: defaultdict[str, float] = defaultdict(float)
         self._clock = clock
         self._inside = threading.local()
 

@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ class Setup:
         """Whether a peer can be run."""
         return peers.is_ready(self.peer_dir, peer)
 
-    def clipsearch(self, *arguments: str | Path) -> dict[str, object]:
+    def clipsearch(self, *arguments: str | Path) -> dict[str, Any]:
         """Our command as keyword arguments of Popen."""
         return {"args": [sys.executable, "-m", "clipsearch", *map(str, arguments)], "env": peers.environment()}
 

@@ -45,7 +45,7 @@ def make_siglip(folder: Path) -> Path:
     for name, values in tensors.items():
         if "norm" in name and name.endswith("weight"):
             values += 1
-    tensors |= {"logit_scale": np.float32([4.7]), "logit_bias": np.float32([-16.5])}
+    tensors |= {"logit_scale": np.array([4.7], np.float32), "logit_bias": np.array([-16.5], np.float32)}
     (folder / "preprocessor_config.json").write_text(json.dumps(_PREPROCESSING))
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))  # last: it says that the folder is whole
