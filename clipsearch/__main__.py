@@ -1,6 +1,23 @@
-"""`python -m clipsearch`, the same as the `clipsearch` command."""
+"""The `clipsearch` command, also as `python -m clipsearch`. It answers Ctrl-C while the command line itself is imported."""
 
-from clipsearch.cli import main
+import os
+from typing import NoReturn
+
+_INTERRUPTED = 130  # the table is in clipsearch/cli/exit_status.py, which may not be imported yet
+
+
+def main() -> NoReturn:
+    """Run the command line and exit. Ctrl-C before or after a command ends the process like one during it."""
+    try:
+        from clipsearch.cli import main as run
+
+        run()
+    except KeyboardInterrupt:
+        try:
+            os.write(2, b"\nclipsearch: interrupted\n")
+        finally:
+            os._exit(_INTERRUPTED)  # modules may be imported in part, so nothing of Python's end would be sure to work
+
 
 if __name__ == "__main__":
     main()

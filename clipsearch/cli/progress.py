@@ -10,6 +10,7 @@ from typing import Any
 from clipsearch.cli.output import is_quiet, note
 
 _EVERY = 30.0  # seconds between two lines in a pipe
+_LEAST_SCALED = 10_000  # a total below it is written in full
 _NARROW = 60  # columns; tqdm's own line needs as many
 _SHORT = "{desc}{percentage:3.0f}% {n_fmt}/{total_fmt}, {remaining} left{postfix}"
 
@@ -41,10 +42,11 @@ class ProgressBar:
             self._stage = stage
         if not total and not stage:
             return
-        options = {**self._options, "unit": unit or self._options["unit"]}
+        scales = bool(self._options.get("unit_scale")) and total >= _LEAST_SCALED
+        options = {**self._options, "unit": unit or self._options["unit"], "unit_scale": scales}
         if not sys.stderr.isatty():
             if self._lines is None:
-                self._lines = _Lines(stage, str(options["unit"]), bool(options.get("unit_scale")))
+                self._lines = _Lines(stage, str(options["unit"]), scales)
             self._lines.show(done, total)
             return
         if self._bar is None:
@@ -55,6 +57,7 @@ class ProgressBar:
         if done and not self._bar.n:
             # The first ones waited for the model to be loaded, so they say nothing about the speed.
             self._bar.initial, self._bar.start_t = done, time.time()
+            self._bar.last_print_t = self._bar.start_t  # or it would count as never drawn, and stay on the screen
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:

@@ -46,11 +46,33 @@ def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[s
 
 
 def _no_folder(folder: str, store: VectorStore[SelectionT]) -> QueryNote:
-    known = store.values_of("folder")
-    beside = [path for path in known if os.path.dirname(path) == os.path.dirname(folder)]
-    named = _nearest(folder, beside or known)
-    others = f"; there {_listed(named, beside or known)}" if named else ""
+    holding = store.values_of("folder")  # photos; those above them count, too
+    top = _common(holding)
+    known = _with_those_above(holding, top) if top else holding
+    near = [path for path in known if os.path.dirname(path) == os.path.dirname(folder)]
+    near = near or [path for path in known if os.path.dirname(path) == top] or known
+    named = _nearest(folder, near)
+    others = f"; there {_listed(named, near)}" if named else ""
     return QueryNote("values", f"no photo is below {folder}{others}", named[0] if named else "")
+
+
+def _common(folders: Sequence[str]) -> str:
+    """The folder that all are in; "" if they share no folder but the root of the file system."""
+    try:
+        common = os.path.commonpath(folders)
+    except ValueError:  # none, or on several drives
+        return ""
+    return common if os.path.dirname(common) != common else ""
+
+
+def _with_those_above(folders: Sequence[str], top: str) -> list[str]:
+    """Folders and the folders that they are in, below `top`, in the same order, without `top` itself."""
+    known: dict[str, None] = {}
+    for folder in folders:
+        while folder not in known and len(folder) > len(top):
+            known[folder] = None
+            folder = os.path.dirname(folder)
+    return list(known)
 
 
 def _nearest(value: str, known: Sequence[str]) -> list[str]:

@@ -218,6 +218,17 @@ def test_progress_on_a_narrow_terminal_fits_and_does_not_count_the_loading_of_th
     assert max(map(len, drawn)) <= 40
 
 
+def test_a_bar_is_taken_off_the_screen_also_if_it_ends_with_its_second_step(monkeypatch):
+    def write():
+        with ProgressBar(unit_scale=True) as bar:
+            bar.show(0, 318, stage="grouping")
+            bar.show(318, 318, stage="grouping")
+
+    *_, last, end = lines_of_a_terminal(80, write, monkeypatch, "stderr").split("\r")
+    assert not last.strip() and not end
+    assert " 0/318 " in lines_of_a_terminal(80, write, monkeypatch, "stderr")
+
+
 def test_in_a_pipe_progress_is_a_line_every_half_minute(monkeypatch, capsys):
     now = [0.0]
     monkeypatch.setattr("clipsearch.cli.progress.time.monotonic", lambda: now[0])

@@ -17,7 +17,7 @@ from clipsearch.cli import cli
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.index import _summary
 from tests.cli.running import run_here
-from tests.conftest import ColourEncoder, save_photo
+from tests.conftest import ROOT, ColourEncoder, save_photo
 
 
 @pytest.fixture
@@ -304,6 +304,19 @@ def test_a_second_writer_is_told_who_is_first(clipsearch_process, indexed):
         status, _, errors = clipsearch_process("index", indexed)
         assert status == 1 and f"pid {os.getpid()}" in errors
         assert clipsearch_process("query", "red", cwd=indexed)[0] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
+def test_ctrl_c_while_the_command_line_is_imported_is_one_line(tmp_path):
+    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    result = subprocess.run(
+        [sys.executable, "-m", "clipsearch", "stats"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
+    )
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nclipsearch: interrupted\n")
+    assert 'clipsearch = "clipsearch.__main__:main"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")

@@ -315,6 +315,15 @@ def test_a_folder_without_photos_is_told_with_one_that_has_some(engine, photos):
     engine.index()
     (note,) = engine.search(Query((), chosen(folders=[photos / "tripp"])), 3).explanation.notes
     assert note.message == f"no photo is below {photos / 'tripp'}; there is {photos / 'trip'}"
+    for name in ("Apple/2021/May", "Apple/2022", "Cards"):  # Apple holds only folders
+        save_photo(photos / name / "photo.jpg", "green", note=name)
+    engine.index()
+    (note,) = engine.search(Query((), chosen(folders=[photos / "Aple"])), 3).explanation.notes
+    assert note.message.endswith(f"; there are {photos / 'Apple'}, {photos / 'trip'} and {photos / 'Cards'}")
+    (note,) = engine.search(Query((), chosen(folders=["/nowhere/else"])), 3).explanation.notes
+    assert all(str(photos / name) in note.message for name in ("Apple", "trip", "Cards")) and "more" not in note.message
+    (note,) = engine.search(Query((), chosen(folders=[photos / "Apple" / "2031"])), 3).explanation.notes
+    assert note.message.endswith(f"; there are {photos / 'Apple' / '2021'} and {photos / 'Apple' / '2022'}")
 
 
 def test_a_limit_that_leaves_nothing_is_told_with_one_that_shows_the_best(engine):
