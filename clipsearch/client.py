@@ -84,6 +84,10 @@ class Client:
         connection = http.client.HTTPSConnection if is_encrypted else http.client.HTTPConnection
         self._connection: http.client.HTTPConnection = connection(host, port, timeout=timeout)
 
+    def __repr__(self) -> str:
+        """The server's address, without its token."""
+        return f"<{type(self).__name__} of {self.url}>"
+
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, get_args
 
-from clipsearch._internal.arguments import require_one_of
+from clipsearch._internal.arguments import require_one_of, require_whole, short
 from clipsearch._internal.commands import command
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError, ModelError, QueryError
@@ -42,6 +43,9 @@ if TYPE_CHECKING:  # a text query needs neither Pillow, pymilvus nor threads
 
 Place: TypeAlias = "Path | tuple[Path, ...] | StoreAddress"
 """What is searched: an index folder, several, or a vector database."""
+
+_SHA_256 = re.compile("[0-9a-fA-F]{64}")
+_LARGEST_ID = 2**63 - 1
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -257,7 +261,7 @@ class Searcher:
     @in_turn
     def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
         """Look up photos by id: image_id → record. Ids that are not in the index are left out."""
-        return self._source().records(ids)
+        return self._source().records(_possible(ids))
 
     @in_turn
     def placeholders(self, ids: Sequence[int]) -> dict[int, bytes]:
@@ -266,16 +270,20 @@ class Searcher:
         Only an index has them; several indexes together and stores have none.
         """
         source = self._source()
-        return source.placeholders(ids) if isinstance(source, Collection) else {}
+        return source.placeholders(_possible(ids)) if isinstance(source, Collection) else {}
 
     @in_turn
     def same_content(self, content_hash: str) -> list[int]:
-        """The ids of the photos whose file has this SHA-256 (hexadecimal), oldest first."""
+        """The ids of the photos whose file has this SHA-256 (hexadecimal), oldest first. QueryError if it is none."""
+        if not isinstance(content_hash, str) or not _SHA_256.fullmatch(content_hash):
+            raise QueryError(f"content_hash must be a SHA-256 of 64 hexadecimal digits, not {short(content_hash)}")
         return self._source().same_content(content_hash)
 
     @in_turn
     def vector(self, image_id: int) -> NDArray[np.float32]:
-        """A photo's unit vector, float32 (dim,). KeyError if there is no such photo."""
+        """A photo's unit vector, float32 (dim,). KeyError if there is no such photo, QueryError if its id is no number."""
+        if not _possible([image_id]):
+            raise KeyError(image_id)
         vector: NDArray[np.float32] = self._source().vectors([image_id])[0]
         return vector
 
@@ -295,8 +303,7 @@ class Searcher:
 
     @in_turn
     def _answers(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
-        if not isinstance(top_k, int):
-            raise QueryError(f"top_k must be a whole number, not {top_k!r}")
+        require_whole("top_k", top_k)
         if not any(query.smart for query in queries):
             return list(map(self._with_known_facts, self._searched(queries, top_k)))
         both: list[tuple[Query, Understood | None]] = [
@@ -405,8 +412,17 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
     return [place for place in find(name) if len(index.select(Located((place.code,))))]
 
 
+def _possible(ids: Sequence[int]) -> list[int]:
+    """The ids that an index may have. QueryError if one is no whole number."""
+    for number in ids:
+        require_whole("an id", number)
+    return [int(number) for number in ids if 0 <= number <= _LARGEST_ID]
+
+
 def _require_page(condition: Condition | None, offset: int, top_k: int, sort: Order) -> None:
     require_condition(condition)
     require_one_of("sort", sort, get_args(Order))
+    require_whole("top_k", top_k)
+    require_whole("offset", offset)
     if top_k < 1 or offset < 0:
         raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")

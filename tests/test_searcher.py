@@ -3,8 +3,10 @@
 import asyncio
 import threading
 
+import numpy as np
 import pytest
 
+import clipsearch
 from clipsearch import Query, SearchEngine
 from clipsearch.errors import ClipsearchError, ModelError, QueryError
 from tests.conftest import COLOURS, names
@@ -147,3 +149,45 @@ def test_an_engine_and_an_encoder_say_what_they_are(tmp_path, encoder):
     many = SearchEngine.open_many([tmp_path, tmp_path / "b"], model="mini")
     assert " and " in repr(many) and repr(many).endswith(", model='mini'>")
     assert repr(encoder) == "<ColourEncoder of colours: 4 dimensions>"
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "message"),
+    [
+        (lambda engine: engine.index(jobs=0), QueryError, "jobs must be None or a whole number of at least 1, not 0"),
+        (lambda engine: engine.index(jobs=2.5), QueryError, "jobs must be None or a whole number .*, not 2.5"),
+        (lambda engine: engine.index(batch_size="x"), QueryError, "batch_size must be None or a whole .*, not 'x'"),
+        (lambda engine: engine.index(prune="x"), QueryError, "prune must be True or False, not 'x'"),
+        (
+            lambda engine: engine.duplicates(jobs=-1),
+            QueryError,
+            "jobs must be None or a whole number of at least 1, not -1",
+        ),
+        (lambda engine: engine.label([1, 2]), TypeError, "labels are a list of strings; 1 is not a string"),
+        (lambda engine: list(engine.label(["a"], prompts=[1])), TypeError, "prompts are .*; 1 is not a text"),
+        (lambda engine: engine.vector("a"), QueryError, "an id must be a whole number, not 'a'"),
+        (lambda engine: engine.vector(1.5), QueryError, "an id must be a whole number, not 1.5"),
+        (lambda engine: engine.vector(10**30), KeyError, "1000"),
+        (lambda engine: engine.records(["a"]), QueryError, "an id must be a whole number, not 'a'"),
+        (lambda engine: engine.same_content("zz"), QueryError, "content_hash must be a SHA-256 .*, not 'zz'"),
+        (lambda engine: engine.search("red", "5"), QueryError, "top_k must be a whole number, not '5'"),
+        (lambda engine: engine.browse(top_k="5"), QueryError, "top_k must be a whole number, not '5'"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_in_a_sentence(engine, call, kind, message):
+    with pytest.raises(kind, match=message):
+        call(engine)
+
+
+def test_ids_may_be_numbers_of_numpy(engine):
+    hit = engine.search("red", 1)[0]
+    number = np.int64(hit.record.image_id)
+    assert engine.records([number, 10**30]) == {hit.record.image_id: hit.record}
+    assert engine.vector(number).shape == (engine.encoder.spec.dim,)
+
+
+def test_every_public_object_says_what_it_is(engine):
+    classes = [value for name in clipsearch.__all__ if isinstance(value := getattr(clipsearch, name), type)]
+    assert [kind.__name__ for kind in classes if kind.__repr__ is object.__repr__] == []
+    assert repr(engine.albums) == f"<Albums in {engine.index_folder / 'albums.json'}>"
+    assert repr(clipsearch.Client("http://127.0.0.1:1?token=secret")) == "<Client of http://127.0.0.1:1>"

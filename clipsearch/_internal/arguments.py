@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 from clipsearch.errors import ClipsearchError, QueryError
@@ -25,8 +25,19 @@ def require_number(name: str, value: Any, least: float = -math.inf, most: float 
     if not (
         isinstance(value, Real) and not any(value is flag for flag in (True, False)) and least <= float(value) <= most
     ):
-        limits = f" from {least:g} to {most:g}" if math.isfinite(least) and math.isfinite(most) else ""
+        low, high = math.isfinite(least), math.isfinite(most)
+        limits = f" from {least:g} to {most:g}" if low and high else f" of at least {least:g}" if low else ""
         raise QueryError(f"{name} must be a number{limits}, not {short(value)}")
+
+
+def require_whole(name: str, value: Any, least: int | None = None, *, or_none: bool = False) -> None:
+    """Raise QueryError unless a parameter is a whole number of at least `least`, or None if that is allowed."""
+    if or_none and value is None:
+        return
+    is_flag = any(value is flag for flag in (True, False))
+    if not isinstance(value, Integral) or is_flag or (least is not None and int(value) < least):
+        limits = "" if least is None else f" of at least {least}"
+        raise QueryError(f"{name} must be {'None or ' if or_none else ''}a whole number{limits}, not {short(value)}")
 
 
 def require_flag(name: str, value: object) -> None:

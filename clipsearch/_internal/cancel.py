@@ -23,6 +23,10 @@ class CancelToken:
         self._event = threading.Event()
         self._listeners = 0
 
+    def __repr__(self) -> str:
+        """Whether it is cancelled."""
+        return f"<{type(self).__name__}: {'cancelled' if self.cancelled else 'not cancelled'}>"
+
     def cancel(self) -> None:
         """Ask the work to stop as soon as what it has finished is safe."""
         self._event.set()

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.arguments import short
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
@@ -149,6 +150,8 @@ def check_labels(labels: Sequence[str]) -> list[str]:
     """Labels with their white space tidied. Raises QueryError without labels, and for one that is empty or given twice."""
     if isinstance(labels, str):
         raise TypeError("labels are a list of strings, not one string")
+    if wrong := [label for label in labels if not isinstance(label, str)]:
+        raise TypeError(f"labels are a list of strings; {short(wrong[0])} is not a string")
     texts = [" ".join(label.split()) for label in labels]
     if not texts:
         raise QueryError("there are no labels; give some, such as dog and cat")

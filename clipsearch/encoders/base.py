@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch._internal.arguments import short
+from clipsearch._internal.arguments import require_whole, short
 from clipsearch.encoders.pictures import Picture, prepared, require_several
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ClipsearchWarning, ModelError, QueryError
@@ -101,8 +101,7 @@ class Encoder(ABC):
         from clipsearch.images.preprocess import normalise as normalise_pixels  # a text query does not import Pillow
 
         require_several(images)
-        if batch_size < 1:
-            raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+        require_whole("batch_size", batch_size, 1)
         parts, done = [self._no_embeddings()], 0
         for batch in prepared(images, self.spec.pixels, batch_size):
             parts.append(self.encode_pixels(normalise_pixels(batch, self.spec.pixels)))

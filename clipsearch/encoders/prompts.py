@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clipsearch._internal.arguments import short
 from clipsearch.encoders.base import Encoder, ModelSpec, normalise, stripped_texts
 from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.errors import QueryError
@@ -75,6 +76,8 @@ def check_prompts(prompts: Sequence[str]) -> None:
     if isinstance(prompts, str):
         raise TypeError("prompts are a list of templates, not one template")
     for prompt in prompts:
+        if not isinstance(prompt, str):
+            raise TypeError(f"prompts are a list of templates; {short(prompt)} is not a text (str)")
         if (count := prompt.count("{}")) != 1:
             raise QueryError(
                 f"the prompt {prompt!r} has {count or 'no'} {{}}; put exactly one where the text goes, as in "

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from clipsearch._internal.arguments import require_flag, require_number, require_whole
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_elsewhere, is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
@@ -59,9 +60,14 @@ class SyncOptions:
     date_from_files: bool | None = None  # whether photos without a date get that of their file; None: as the index says
 
     def __post_init__(self) -> None:
-        """ClipsearchError if the rules are not WalkRules."""
+        """ClipsearchError if the rules are not WalkRules, QueryError if a number or a switch is something else."""
         if not isinstance(self.rules, (WalkRules, type(None))):
             raise ClipsearchError(f"rules must be WalkRules, not {self.rules!r}")
+        for name in ("jobs", "batch_size"):
+            require_whole(name, getattr(self, name), 1, or_none=True)
+        require_number("settled_for", self.settled_for, 0)
+        for name in ("prune", "paranoid", "retry", "newest_first"):
+            require_flag(name, getattr(self, name))
 
     def is_due(self, failure: KnownFailure) -> bool:
         """Whether this run tries an unchanged failed file again. Files that are indexed as they are do not count."""

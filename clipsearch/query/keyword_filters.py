@@ -82,7 +82,11 @@ def _range(read: Callable[[Any], str], value: Any) -> str:
 
 
 def _stars(value: Any) -> str:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise QueryError(f"it must be a whole number of stars or a text such as '4..', not {short(value)}")
+    return value
 
 
 def _near(value: Any) -> Condition:
@@ -104,7 +108,7 @@ def _degrees(names: str, value: Any) -> str:
 
 def _at_least(field: Field) -> Callable[[Any], Condition]:
     def read(value: Any) -> Condition:
-        require_number("it", value)
+        require_number("it", value, 1)
         return filters.at_least(field, value)
 
     return read

@@ -40,6 +40,10 @@ class Albums:
         self._file = index_folder / ALBUMS_FILE
         self._above = os.path.abspath(index_folder.parent)
 
+    def __repr__(self) -> str:
+        """The file that keeps them."""
+        return f"<{type(self).__name__} in {self._file}>"
+
     def names(self) -> list[str]:
         """The names of the albums: favourites first, the others sorted."""
         return sorted(self._read(), key=lambda name: (name != FAVOURITES, name.casefold(), name))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.errors import ImageError
+from clipsearch.errors import ImageError, QueryError
 from tests.conftest import ColourEncoder, save_photo
 
 
@@ -83,5 +83,5 @@ def test_one_picture_is_not_a_list_of_pictures(encoder, one):
 def test_what_is_no_picture_is_a_type_error(encoder):
     with pytest.raises(TypeError, match="not dict"):
         encoder.encode_images([{}])
-    with pytest.raises(ValueError, match="batch_size is 0"):
+    with pytest.raises(QueryError, match="batch_size must be a whole number of at least 1, not 0"):
         encoder.encode_images([], batch_size=0)

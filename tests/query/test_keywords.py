@@ -98,7 +98,8 @@ def test_where_takes_a_condition():
     ("keywords", "message"),
     [
         ({"sort": "size"}, r"sort must be one of 'score', 'likely', 'date', 'oldest' or 'name', not 'size'"),
-        ({"min_width": -5}, "min_width: the least width in pixels must be a number"),
+        ({"min_width": -5}, "min_width: it must be a number of at least 1, not -5"),
+        ({"rating": 4.5}, r"rating: it must be a whole number of stars or a text such as '4\.\.', not 4.5"),
         ({"taken": 24}, "taken: '24' is not a date"),
         ({"rating": (3, 2)}, "rating: '3..2' ends before it begins"),
         ({"camera": ""}, "camera: the camera is empty"),
