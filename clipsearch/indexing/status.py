@@ -108,11 +108,14 @@ def _model_and_images(collection: Collection | None) -> tuple[str | None, int]:
 
 
 def bytes_below(folder: Path) -> tuple[int, int]:
-    """The bytes of all files below a folder, and how many files these are. Files may come and go meanwhile."""
+    """The bytes of all files below a folder, and how many files these are. Files may come and go meanwhile.
+
+    SQLite's "-shm" files do not count: they are only there while the index is open.
+    """
     total = files = 0
     for path in folder.rglob("*"):
         with contextlib.suppress(OSError):
-            if path.is_file():
+            if path.is_file() and not path.name.endswith("-shm"):
                 total += path.stat().st_size
                 files += 1
     return total, files

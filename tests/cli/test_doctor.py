@@ -6,7 +6,6 @@ import os
 import pytest
 
 from clipsearch.analysis import diagnosis
-from clipsearch.indexing.status import bytes_below
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import Failure, ImageFile
@@ -52,7 +51,8 @@ def test_json_holds_the_same(doctor, index):
     assert status == 0 and report["index"]["state"] == "well" and report["problems"] == []
     assert (report["index"]["photos"], report["index"]["failures"], report["index"]["segments"]) == (2, 1, 1)
     assert report["models"]["hub_answers"] is None and report["environment"]["cores"] >= 1
-    assert report["index"]["bytes"] == bytes_below(index)[0]  # what `status` says
+    status = json.loads(run_here("status", "--quick", "--json", "--index", index, cwd=index)[1])
+    assert report["index"]["bytes"] == status["index_bytes"]
 
 
 def test_the_hub_is_asked_only_if_told_to(doctor, monkeypatch):

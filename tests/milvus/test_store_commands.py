@@ -49,7 +49,7 @@ def test_options_that_exclude_each_other(clipsearch, photos):
         ("index", photos, "--watch", "--store", store),
     ):
         status, _, err = clipsearch(*command)
-        assert status == 1 and "exclude each other" in err
+        assert status == 2 and "exclude each other" in err
     status, _, err = clipsearch("query", "a cat", "--store", "milvus://top-secret@host")
     assert status == 1 and "name of a collection" in err and "secret" not in err
 

@@ -422,7 +422,7 @@ def test_an_index_without_a_model_answers(tmp_path, encoder):
 
     (tmp_path / "empty").mkdir()
     with SearchEngine.open(tmp_path / "empty") as engine:
-        engine.index()
+        engine.index(keep_empty=True)
     service = Service(tmp_path / "empty" / ".clipsearch")
     assert service.load() == (None, 0) or service.load()[1] == 0
     app = make_app(service, host="127.0.0.1", port=8100)
