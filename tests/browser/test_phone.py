@@ -81,6 +81,52 @@ def test_enter_leaves_the_search_box_and_the_filters_end_with_a_button(phone):
     phone.wait_for_selector("#filters", state="hidden")
 
 
+def test_a_wrong_filter_is_explained_in_view_beside_it_and_the_button_promises_nothing(phone):
+    phone.expected += ["status of 400"]
+    held, free = [], []
+    phone.route("**/api/facets?*", lambda route: route.continue_() if free else held.append(route))
+    phone.goto(f"{phone.url}?where=width+%3E")
+    phone.get_by_role("button", name="Change it").click()
+    field = phone.get_by_label("Expression")
+    assert field.input_value() == "width >" and phone.locator(".counted").inner_text() == "Counting…"
+    assert phone.get_by_label("From", exact=True).count() == 1  # the fields do not wait for the counts
+    free.append(True)
+    for route in held:
+        route.continue_()
+    phone.wait_for_selector("#wrong-where:not([hidden])")
+    phone.wait_for_selector("#filters .facet-list")
+    assert is_in_view(phone, "#filters [name=where]") and is_in_view(phone, "#wrong-where")
+    assert phone.locator(".filters-foot").inner_text() == "Close the filters"
+    with answered(phone):
+        field.fill("")
+        field.press("Enter")
+    for name, day in (("From", "2025-01-01"), ("To", "2010-01-01")):
+        phone.get_by_label(name, exact=True).fill(day)
+        phone.get_by_label(name, exact=True).dispatch_event("change")
+    phone.wait_for_selector("#wrong-dates")
+    assert phone.locator("#wrong-dates").inner_text() == "The last day is before the first one."
+    assert is_in_view(phone, "#wrong-dates") and phone.locator("#filters [aria-invalid=true]").count() == 2
+    assert phone.locator(".filters-foot").inner_text() == "Close the filters"
+    with answered(phone):
+        phone.get_by_label("To", exact=True).fill("2030-01-01")
+        phone.get_by_label("To", exact=True).dispatch_event("change")
+    phone.wait_for_selector("#wrong-dates", state="detached")
+    assert phone.locator(".filters-foot").inner_text() == "No photo matches"
+    phone.wait_for_function("() => document.querySelector('.counted').textContent === 'Nothing found to count'")
+
+
+def is_in_view(page, selector):
+    """Whether an element is between the filters' heading and their button."""
+    return page.evaluate(
+        """(selector) => {
+            const boxOf = (name) => document.querySelector(name).getBoundingClientRect();
+            const [one, head, foot] = [selector, "#filters .panel-head", ".filters-foot"].map(boxOf);
+            return one.top >= head.bottom - 1 && one.bottom <= foot.top + 1;
+        }""",
+        selector,
+    )
+
+
 def test_a_swipe_up_shows_what_is_known_and_a_swipe_down_hides_it(phone):
     phone.locator(".photo .open").nth(1).evaluate("(photo) => photo.click()")
     phone.wait_for_selector("#viewer[open] img.full")

@@ -11,15 +11,17 @@ const MOST_YEARS = 40; // in a chart that also has bars for years without photos
 /**
  * @param {Count[]} years "2019" @param {Count[]} months "2019-07"
  * @param {Readonly<import("./state.js").Search>} search
+ * @param {{isCounted: boolean, problem: string | null}} options whether the counts are there; and why the dates cannot be used
  */
-export function datesSection(years, months, { from, to }) {
+export function datesSection(years, months, { from, to }, { isCounted, problem }) {
   const year = from && from.slice(0, 4) === to.slice(0, 4) ? from.slice(0, 4) : "";
   const bars = year ? monthsOf(year, months) : allYears(years);
   return element("section", { class: "facet" },
     element("h3", {}, "Date"),
-    bars.length > 0 ? chart(bars, from, to) : !from && !to && element("p", { class: "soft" }, "No photo has a date"),
+    bars.length > 0 || !isCounted ? chart(bars, from, to) : !from && !to && element("p", { class: "soft" }, "No photo has a date"),
     year && element("button", { type: "button", class: "link", "data-key": "all years", onclick: () => changeSearch({ from: "", to: "" }) }, "All years"),
-    (bars.length > 0 || from || to) && element("div", { class: "period" }, dayField("From", "from", firstDay(from)), dayField("To", "to", lastDay(to))),
+    (bars.length > 0 || !isCounted || from || to) && element("div", { class: "period" }, dayField("From", "from", firstDay(from), problem), dayField("To", "to", lastDay(to), problem)),
+    problem && element("p", { class: "problem", id: "wrong-dates", role: "alert" }, problem),
   );
 }
 
@@ -37,7 +39,7 @@ function chart(bars, from, to) {
       disabled: images === 0, "data-key": `bar ${value}`, onclick: () => choose(value, isChosen),
     }, bar)));
   }
-  const ends = bars.length > 1 ? [bars[0], bars[bars.length - 1]] : [bars[0]];
+  const ends = bars.length > 1 ? [bars[0], bars[bars.length - 1]] : bars.length ? bars : [{ value: "\u00a0" }]; // as high as with bars
   return element("div", { class: "chart" }, list, element("div", { class: "ends", "aria-hidden": "true" },
     ...ends.map(({ value }) => element("span", {}, value.length > 4 ? month(value) : value))));
 }
@@ -49,10 +51,10 @@ function choose(value, isChosen) {
   else changeSearch({ from: "", to: "" });
 }
 
-/** @param {string} label @param {"from" | "to"} name @param {string} value */
-function dayField(label, name, value) {
+/** @param {string} label @param {"from" | "to"} name @param {string} value @param {string | null} problem */
+function dayField(label, name, value, problem) {
   return element("label", { class: "field" }, label, element("input", {
-    type: "date", value, max: "9999-12-31", "data-key": `day ${name}`,
+    type: "date", value, max: "9999-12-31", "data-key": `day ${name}`, "aria-invalid": String(problem !== null), "aria-describedby": problem === null ? null : "wrong-dates",
     onchange: (/** @type {Event} */ event) => changeSearch({ [name]: /** @type {HTMLInputElement} */ (event.target).value }),
   }));
 }

@@ -23,6 +23,7 @@ const SLOWLY = 300; // milliseconds after which the panel says that it is counti
 const GRACE = 150; // milliseconds that the quick counts wait for the slow ones
 const EVERY = "Counts of all photos";
 const THESE = "Counts of these photos";
+const NOTHING = "Nothing found to count";
 const SHOWN = 8; // cameras, keywords or people, before "more" is clicked
 const LISTS = /** @type {const} */ ({ country: "places", place: "places", keyword: "keywords", person: "people" });
 
@@ -31,12 +32,15 @@ const body = element("div", { class: "facets" });
 const showButton = element("button", { type: "button", class: "primary", onclick: () => toggleFilters(false, false) }); // if the panel covers the photos
 /** @type {{parameter: string, values: string, message: string} | null} a filter that the server cannot read */
 let wrong = null;
+let isNews = false; // whether the user has not seen yet what is wrong
 /** @type {Facets | null} the counts that are shown */
 let shown = null;
 let drawn = ""; // the filters of what is shown
 let whatCounts = EVERY;
 let requests = 0;
 let waiting = 0;
+/** @type {Map<string, string>} what the text fields were last given */
+const given = new Map();
 /** @type {Set<string>} facets whose values are all shown */
 const unfolded = new Set();
 
@@ -51,13 +55,12 @@ panel.append(
   ),
   element("p", { class: "filters-foot" }, showButton),
 );
-const nameNumber = () => { showButton.textContent = photos.list.length || photos.considered ? `Show ${isQuery(currentSearch()) ? "the photos" : counted(photos.considered)}` : "No photo matches"; };
-photos.addEventListener("shown", nameNumber);
-nameNumber();
+for (const event of ["shown", "failed"]) photos.addEventListener(event, nameButton);
+nameButton();
 panel.addEventListener("close", () => byId("toggle-filters").setAttribute("aria-expanded", "false"));
 changes.addEventListener("search", () => {
   if (!panel.open) return;
-  if (shown && chosen() !== drawn) render(); // what is chosen is shown at once, the counts follow
+  if (chosen() !== drawn) render(); // what is chosen is shown at once, the counts follow
   if (!isQuery(currentSearch())) refresh();
 });
 photos.addEventListener("shown", () => {
@@ -83,8 +86,16 @@ export function toggleFilters(beside, open = !panel.open) {
   byId("toggle-filters").setAttribute("aria-expanded", String(open));
   document.documentElement.classList.toggle("with-filters", open && beside);
   if (beside || (!open && !wasModal)) localStorage.setItem("clipsearch-filters", open ? "open" : "closed");
+  if (open && !shown) render(); // the fields at once, the counts follow
   if (open && shown) refresh();
   else if (open && !photos.isLoading) countFirst(); // otherwise as soon as they are there, or are known not to come
+}
+
+/** What the button promises. If a filter cannot be used, the photos are still those of the search before. */
+function nameButton() {
+  if (photos.hasFailed) showButton.textContent = "Close the filters";
+  else if (!photos.list.length && !photos.considered) showButton.textContent = "No photo matches";
+  else showButton.textContent = `Show ${isQuery(currentSearch()) ? "the photos" : counted(photos.considered)}`;
 }
 
 /** Count for the first time, but show the first photos before. */
@@ -129,15 +140,22 @@ async function refresh() {
     if (mine !== requests || error instanceof ServerGone) return; // the banner says why, and what is shown stays
     if (error instanceof ApiError && error.parameter && error.parameter !== wrong?.parameter) {
       wrong = { parameter: error.parameter, values: valuesOf(whole, error.parameter), message: error.message };
+      isNews = true;
+      render();
       await refresh(); // counts without it
     } else if (error instanceof ApiError && error.code === "no-index") {
-      shown = null;
-      body.replaceChildren(element("p", { class: "soft" }, "They come with the first photos."));
+      explain("They come with the first photos.");
     } else {
-      shown = null;
-      body.replaceChildren(element("p", { class: "soft" }, sentence(/** @type {Error} */ (error).message)));
+      explain(sentence(/** @type {Error} */ (error).message));
     }
   }
+}
+
+/** Say why there are no counts. @param {string} reason */
+function explain(reason) {
+  shown = null;
+  body.classList.remove("counting");
+  body.replaceChildren(element("p", { class: "soft" }, reason));
 }
 
 /**
@@ -159,7 +177,7 @@ async function whatIsCounted(search) {
     return pairs;
   }
   if (search.minMatch || !photos.list.length) {
-    whatCounts = "Nothing found to count";
+    whatCounts = NOTHING;
     return pairs;
   }
   whatCounts = "Counts of all; none is likely";
@@ -177,17 +195,21 @@ const chosen = () => JSON.stringify(filterPairs(currentSearch()));
 
 /** Draw the counts again. What was clicked stays under the pointer, although the lists above it have other lengths now. */
 function render() {
-  if (!shown) return;
-  const focused = document.activeElement instanceof HTMLElement && body.contains(document.activeElement) ? document.activeElement : null;
+  const focused = document.activeElement instanceof HTMLElement && panel.contains(document.activeElement) ? document.activeElement : null;
   const before = focused?.getBoundingClientRect().top ?? 0;
   const key = focused?.dataset.key;
   const { scrollTop } = panel;
   draw();
-  const again = key ? body.querySelector(`[data-key="${CSS.escape(key)}"]`) : null;
-  if (!again) {
-    body.style.minHeight = "";
-    return;
-  }
+  const again = key ? body.querySelector(`[data-key="${CSS.escape(key)}"]`) : focused?.matches("form *") ? focused : null;
+  if (again) keepAt(again, before, scrollTop);
+  else body.style.minHeight = "";
+  if (!isNews || !wrong) return;
+  isNews = false;
+  panel.querySelector(".problem:not([hidden])")?.scrollIntoView({ block: "nearest" });
+}
+
+/** Scroll so that an element is where it was. @param {Element} again @param {number} before its top on the screen @param {number} scrollTop */
+function keepAt(again, before, scrollTop) {
   panel.scrollTop = scrollTop; // the focus may have scrolled
   const top = panel.scrollTop + again.getBoundingClientRect().top - before;
   body.style.minHeight = "";
@@ -207,15 +229,20 @@ function placed(facets) {
 const isLong = (facet) => facet === "camera" || facet in LISTS;
 
 function draw() {
-  if (!shown) return;
   drawn = chosen();
   const search = currentSearch();
-  const { year, month, folder, camera, format, orientation, rating, place, country, keyword = [], person = [] } = placed(shown);
+  const isCounted = shown !== null;
+  const { year = [], month = [], folder = [], camera = [], format = [], orientation = [], rating = [], place = [], country = [], keyword = [], person = [] } = placed(shown ?? {});
+  const all = search.format ? orientation : format; // every photo has one of these, and a facet is counted without its own filter
+  const isNothing = whatCounts === THESE && !all.some(({ images }) => images > 0);
+  const reason = wrong && expressionProblem(wrong.message).reason;
+  const isDate = wrong !== null && filtersOf(wrong.parameter).includes("from");
+  body.classList.toggle("counting", !isCounted);
   keepingFocus(panel, () => {
     body.replaceChildren(...[
-      wrong !== null && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, expressionProblem(wrong.message).reason),
-      element("p", { class: "soft counted", role: "status" }, whatCounts), // always, so that the counts below it stay where they are
-      (format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search),
+      reason !== null && !isDate && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, reason),
+      element("p", { class: "soft counted", role: "status" }, !isCounted ? "Counting…" : isNothing ? NOTHING : whatCounts), // always, so that the counts below it stay where they are
+      (!isCounted || format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search, { isCounted, problem: isDate ? reason : null }),
       folder.length > 0 && section("Folders", folderTree(folder, search.folders, render)),
       country.length > 1 && section("Countries", severalChoices("country", country)),
       place.length > 0 && section("Places", severalChoices("place", place)),
@@ -226,8 +253,8 @@ function draw() {
       orientation.length > 0 && section("Shape", choices("orientation", orientation)),
       format.length > 0 && section("Format", choices("format", format)),
     ].filter((part) => part !== false && part !== null));
-    for (const name of TEXTS) showText(name, search[name]);
   });
+  for (const name of TEXTS) showText(name, search[name]);
 }
 
 /** What was chosen or typed for a filter, to compare. @param {Readonly<Search>} search @param {string} parameter */
@@ -238,22 +265,23 @@ function showText(name, value) {
   const field = textInput(name);
   const problem = /** @type {HTMLElement} */ (byId(`wrong-${name}`));
   const isWrong = wrong?.parameter === name;
-  if (document.activeElement !== field || !isWrong) field.value = value; // not while the user mends it
+  if (document.activeElement !== field || given.get(name) !== value) field.value = value; // not while the user types or mends it
+  given.set(name, value);
   field.setAttribute("aria-invalid", String(isWrong));
   problem.hidden = !isWrong;
   if (!wrong || !isWrong) return;
   const { reason, place } = expressionProblem(wrong.message);
   problem.replaceChildren(element("span", {}, reason), place ?? "");
-  problem.scrollIntoView({ block: "nearest" });
 }
 
 /** @param {string} name @returns {HTMLInputElement} */
 const textInput = (name) => /** @type {HTMLInputElement} */ (panel.querySelector(`[name=${name}]`));
 
-/** Open the panel at one of its text fields. @param {boolean} beside @param {string} name */
-export function editText(beside, name) {
+/** Open the panel at the field of a filter. @param {boolean} beside @param {string} parameter */
+export function editFilter(beside, parameter) {
   if (!panel.open) toggleFilters(beside, true);
-  textInput(name).focus();
+  const field = filtersOf(parameter).includes("from") ? body.querySelector("[data-key='day from']") : textInput(parameter);
+  /** @type {HTMLElement | null} */ (field)?.focus();
 }
 
 /** @param {string} title @param {HTMLElement} content */

@@ -163,7 +163,7 @@ function explainWrongFilter(error) {
     text: (inPanel || isDate) && isPanelThere ? "The filter panel says why, beside what was typed." : reason,
     code: isDate ? "" : place ?? typed,
     actions: [
-      ...(inPanel ? [{ label: "Change it", act: () => withModule(async () => (await import("./filters.js")).editText(WIDE.matches, error.parameter)) }] : []),
+      ...(inPanel || isDate ? [{ label: "Change it", act: () => withModule(async () => (await import("./filters.js")).editFilter(WIDE.matches, error.parameter)) }] : []),
       { label: "Remove this filter", act: () => state.changeSearch(state.withoutFilters(names)) },
     ],
     symbol: "warning",

@@ -58,6 +58,7 @@ export const photos = new (class extends EventTarget {
   /** @type {number | null} */
   likely = null; // how many photos match well, as far as the server has counted them
   moreLikely = false; // whether there may be more
+  hasFailed = false; // whether the newest search has no answer, and the photos are of one before
   complete = false; // whether `list` has all photos that are shown
   reached = 0; // how many hits, or files of all photos, were asked for; a list of shots may have fewer
   /** What is near the screen becomes more than sketches. */
@@ -100,6 +101,7 @@ export const photos = new (class extends EventTarget {
     const size = bySort ? SORTED : goesBack ? PAGE : Math.min(Math.max(wanted, PAGE), MOST_AT_ONCE);
     const [answer, list] = await Promise.all([this.#ask(search, 0, size, running), goesBack && this.#outline(search, running)]);
     if (!answer) return;
+    this.hasFailed = false;
     this.list = answer.found;
     this.#places.clear();
     this.search = search;
@@ -208,6 +210,7 @@ export const photos = new (class extends EventTarget {
       };
     } catch (error) {
       if (running !== this.#running || isAbort(error)) return null;
+      this.hasFailed ||= offset === 0;
       this.complete ||= offset > 0; // keep what is loaded, and load no more
       this.dispatchEvent(new CustomEvent("failed", { detail: { error, isFirst: offset === 0 } }));
       return null;
