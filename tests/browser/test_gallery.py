@@ -97,6 +97,13 @@ def test_the_keyboard_goes_everywhere(page):
     assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
     assert not page.locator("#help").is_visible()
+    page.keyboard.press("Enter")  # at once, while the step of the help is being left
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("history.state?.covered")
+    page.go_back()
+    page.wait_for_selector("#view", state="hidden")
+    page.wait_for_function(f"(name) => {FOCUSED} === name", arg=NAMES[2])
+    assert page.url.startswith("file:")
 
 
 def test_the_path_is_copied(page, page_file):

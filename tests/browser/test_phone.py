@@ -185,6 +185,34 @@ def test_the_menu_has_what_the_row_has_no_room_for(phone):
     phone.wait_for_function("() => document.activeElement.id === 'open-more'")  # the menu that led there
 
 
+def test_back_closes_what_covers_the_photos_and_keeps_what_was_chosen(phone):
+    start = phone.url
+    for button, dialog in (("open-saved", "panel"), ("toggle-filters", "filters")):
+        if button != "toggle-filters":
+            phone.click("#open-more")
+        phone.click(f"#{button}")
+        phone.wait_for_selector(f"#{dialog}[open]")
+        phone.go_back()
+        phone.wait_for_selector(f"#{dialog}", state="hidden")
+        assert phone.url == start
+    phone.click("#toggle-filters")
+    with answered(phone):
+        phone.locator("#filters [data-key='format WEBP']").click()
+    phone.go_back()
+    phone.wait_for_selector("#filters", state="hidden")
+    assert phone.url.endswith("?format=webp") and phone.locator(".filter-chip").count() == 1
+    with answered(phone):
+        phone.go_back()
+    assert phone.url == start
+    phone.click("#toggle-filters")
+    phone.keyboard.press("Escape")  # leaves no step behind: the next search and one step back lead here again
+    with answered(phone, "/api/search"):
+        phone.fill("#query", "a giraffe")
+    with answered(phone):
+        phone.go_back()
+    assert phone.url == start and phone.locator("dialog:modal").count() == 0
+
+
 def test_a_held_finger_selects_and_a_dragged_one_selects_on(phone):
     finger = Finger(phone)
     assert phone.locator(".photo .pick").first.is_hidden()  # nothing lies on the photos

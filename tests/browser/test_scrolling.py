@@ -113,6 +113,13 @@ def test_a_photo_that_was_only_a_place_opens_in_the_viewer(long_page):
     long_page.wait_for_selector("#viewer[open]")
     name = f"{COUNT - int(number):03}.png"
     long_page.locator("#viewer").get_by_text(name).first.wait_for()
+    long_page.keyboard.press("Escape")
+    long_page.wait_for_selector("#viewer", state="hidden")
+    go_to(long_page, 0.2)
+    place = long_page.evaluate("scrollY")
+    long_page.wait_for_function("(place) => history.state?.scroll === place", arg=place)
+    long_page.reload()  # which shows the same part of the rows, neither the top nor the photo that was opened
+    long_page.wait_for_function("(place) => Math.abs(scrollY - place) < 2", arg=place)
 
 
 def test_tiles_are_never_empty_while_the_thumbnails_come(long_page):

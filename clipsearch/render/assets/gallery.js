@@ -8,6 +8,32 @@
   let current = 0;
   let viewed = 0; // the photo to focus when the larger view closes; browsers focus the one that it was opened from
 
+  let steppingBack = false; // in the history, since what lay over the photos was closed
+
+  // Show a dialog over the photos. Back in the history closes it, and does not leave the page.
+  function cover(dialog) {
+    dialog.showModal();
+    if (!steppingBack && !isCovered()) history.pushState({ covered: true }, "");
+  }
+
+  const isCovered = () => Boolean(history.state && history.state.covered);
+
+  function uncovered() {
+    if (view.open || help.open || steppingBack || !isCovered()) return;
+    steppingBack = true;
+    history.back();
+  }
+
+  function steppedBack() {
+    if (!steppingBack) {
+      view.close();
+      help.close();
+    } else if (view.open || help.open) {
+      history.pushState({ covered: true }, "");
+    }
+    steppingBack = false;
+  }
+
   function choose(index, focus = true) {
     if (!tiles.length) return;
     tiles[current].tabIndex = -1;
@@ -56,7 +82,7 @@
     at("previous").disabled = current === 0;
     at("next").disabled = current === tiles.length - 1;
     if (!view.open) {
-      view.showModal();
+      cover(view);
       view.focus(); // not the first button, since the arrow keys are for the photos
     }
     at("panel").scrollTop = 0;
@@ -91,7 +117,7 @@
     const { key } = event;
     if (key === "?" && !help.open) {
       if (view.open) view.close();
-      help.showModal();
+      cover(help);
     } else if (help.open || !tiles.length) {
       return;
     } else if (view.open) {
@@ -110,13 +136,15 @@
     tile.addEventListener("focus", () => choose(index, false));
   });
   view.addEventListener("close", () => choose(viewed));
+  for (const dialog of [view, help]) dialog.addEventListener("close", uncovered);
+  addEventListener("popstate", steppedBack);
   at("picture").addEventListener("click", () => view.close());
   at("previous").addEventListener("click", () => show(current - 1));
   at("next").addEventListener("click", () => show(current + 1));
   at("close").addEventListener("click", () => view.close());
   at("copy-absolute").addEventListener("click", () => copy("absolute"));
   at("copy-relative").addEventListener("click", () => copy("relative"));
-  at("open-help").addEventListener("click", () => help.showModal());
+  at("open-help").addEventListener("click", () => cover(help));
   at("close-help").addEventListener("click", () => help.close());
   choose(0, false);
 })();

@@ -9,7 +9,7 @@ import { folderTree } from "./folder-filter.js";
 import { count, counted, starSigns, starsText, visible } from "./format.js";
 import { expressionProblem } from "./messages.js";
 import { photos } from "./photos.js";
-import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, wordPairs } from "./state.js";
+import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, showDialog, wordPairs } from "./state.js";
 import { matchWords } from "./threshold.js";
 import { thumbnails } from "./thumbnails.js";
 
@@ -80,7 +80,7 @@ export function toggleFilters(beside, open = !panel.open) {
   const wasModal = panel.matches(":modal");
   if (panel.open) panel.close();
   if (open && beside) panel.setAttribute("open", ""); // show() would take the focus from the search box
-  else if (open) panel.showModal();
+  else if (open) showDialog(panel);
   if (open && beside) panel.setAttribute("role", "region"); // it stays beside the photos, as a dialog does not
   else panel.removeAttribute("role");
   byId("toggle-filters").setAttribute("aria-expanded", String(open));

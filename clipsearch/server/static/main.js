@@ -31,6 +31,7 @@ import { setUpUnderstood } from "./understood.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
+const AT_REST = 200; // milliseconds without scrolling
 const AROUND = 30; // photos before and after the one in the viewer, for its strip
 const WIDE = matchMedia("(min-width: 75rem)"); // wide enough for the filters beside the photos
 
@@ -205,6 +206,7 @@ async function showInViewer(viewer, id) {
     const { current } = grid; // closing returns the focus to the photo that was opened, not to the one viewed last
     viewer.close();
     grid.moveTo(current);
+    state.rememberScroll(photos.reached); // of this step of the history: the photos may have moved under the viewer
     return;
   }
   const index = photos.list.findIndex((photo) => photo.id === id);
@@ -318,6 +320,11 @@ state.changes.addEventListener("search", (event) => search(/** @type {CustomEven
 state.changes.addEventListener("photo", showPhoto);
 state.changes.addEventListener("leaving", () => state.rememberScroll(photos.reached));
 addEventListener("pagehide", () => state.rememberScroll(photos.reached));
+let resting = 0;
+addEventListener("scroll", () => { // browsers lose what is remembered only when a page is left
+  clearTimeout(resting);
+  resting = setTimeout(() => photos.isLoading || state.rememberScroll(photos.reached), AT_REST);
+}, { passive: true });
 search({ returning: true });
 for (const event of ["shown", "failed"]) { // not before there is something to see
   photos.addEventListener(event, async () => {

@@ -2,6 +2,7 @@
 
 import { moveAbove } from "./above-dialogs.js";
 import { byId, element, iconButton } from "./dom.js";
+import { showDialog } from "./state.js";
 
 const HAS_KEYS = matchMedia("(any-hover: hover)"); // on a phone, a field with the focus brings up a keyboard that covers the panel
 
@@ -18,7 +19,7 @@ export function openPanel(title, ...content) {
     element("div", { class: "panel-body" }, ...content),
   );
   if (!panel.open) {
-    panel.showModal();
+    showDialog(panel);
     moveAbove();
   } else if (panel.contains(document.activeElement)) return;
   const first = HAS_KEYS.matches ? /** @type {HTMLElement | null} */ (panel.querySelector("[data-first]")) : null;

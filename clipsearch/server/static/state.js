@@ -126,7 +126,53 @@ export function rememberScroll(/** @type {number} */ shown) {
 /** @returns {{scroll: number, shown: number}} */
 export const rememberedScroll = () => ({ scroll: history.state?.scroll ?? 0, shown: history.state?.shown ?? 0 });
 
+let isSteppingBack = false; // from the step of a dialog that was closed; what is written meanwhile comes after it
+/** @type {{how: "pushState" | "replaceState", state: object, url: string}[]} */
+let postponed = [];
+if (history.state?.dialogs) history.replaceState({ ...history.state, dialogs: 0 }, ""); // a reload has closed them
+
+/** The dialogs that cover the page. The viewer is no such one: the photo that it shows is in the address. */
+const coveringDialogs = () => [.../** @type {NodeListOf<HTMLDialogElement>} */ (document.querySelectorAll("dialog:modal:not(#viewer)"))];
+
+/** Show a dialog over the page. Back in the history then closes it, and what was chosen in it stays. @param {HTMLDialogElement} dialog */
+export function showDialog(dialog) {
+  dialog.showModal();
+  const dialogs = coveringDialogs().length;
+  if (isSteppingBack || (history.state?.dialogs ?? 0) >= dialogs) return;
+  changes.dispatchEvent(new Event("leaving"));
+  history.pushState({ ...history.state, dialogs }, "");
+  typing = false;
+}
+
+document.addEventListener("close", ({ target }) => {
+  const { dialogs = 0, hasChanged } = history.state ?? {};
+  if (!(target instanceof HTMLDialogElement) || isSteppingBack || dialogs <= coveringDialogs().length) return;
+  if (hasChanged) { // what was chosen is a step of its own
+    history.replaceState({ ...history.state, dialogs: dialogs - 1, hasChanged: dialogs > 1 }, "");
+    return;
+  }
+  isSteppingBack = true;
+  history.back();
+}, true);
+
+/** Close the dialogs above so many. @param {number} dialogs @returns {boolean} whether there were any */
+function closeDialogs(dialogs) {
+  const above = coveringDialogs().slice(dialogs).reverse();
+  for (const dialog of above) dialog.close();
+  return above.length > 0;
+}
+
 window.addEventListener("popstate", () => {
+  if (isSteppingBack) {
+    isSteppingBack = false;
+    for (const { how, state, url } of postponed.splice(0)) history[how](state, "", url);
+    return;
+  }
+  if (closeDialogs(history.state?.dialogs ?? 0)) {
+    const { search: searchBefore, photo: photoBefore } = read(location.search);
+    if (address(searchBefore, photoBefore) !== address(search, photo)) write("pushState");
+    return;
+  }
   const before = address(search, null);
   const openBefore = photo;
   ({ search, photo } = read(location.search));
@@ -305,6 +351,16 @@ function address(search, photo) {
 
 /** @param {"pushState" | "replaceState"} how @param {object} [state] */
 function write(how, state = {}) {
+  const url = address(search, photo);
+  if (isSteppingBack) {
+    postponed.push({ how, state, url });
+    return;
+  }
+  if (history.state?.dialogs) { // its own step takes what was chosen in a dialog
+    const dialogs = coveringDialogs().length;
+    history.replaceState(dialogs ? { ...state, dialogs, hasChanged: true } : state, "", url);
+    return;
+  }
   if (how === "pushState") changes.dispatchEvent(new Event("leaving"));
-  history[how](state, "", address(search, photo));
+  history[how](state, "", url);
 }
