@@ -600,4 +600,6 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return _NO_PICTURE
     text = error.args[0].decode("latin-1") if error.args and isinstance(error.args[0], bytes) else str(error)
+    if "truncated" in text.lower():  # "Truncated File Read", "image file is truncated (12 bytes not processed)"
+        return "cannot be decoded: the file is cut short"
     return f"cannot be decoded: {' '.join(text.split()) or type(error).__name__}"[:300]

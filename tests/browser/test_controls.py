@@ -51,7 +51,10 @@ def test_the_cursor_is_in_the_name_of_a_new_album(page):
     page.click("#selection-album")
     page.wait_for_selector("#panel[open] form")
     page.keyboard.type("Summer")
-    assert page.get_by_label("Name of a new album").input_value() == "Summer"
+    field = page.get_by_label("Name of a new album")
+    assert field.input_value() == "Summer"
+    head = page.locator("#panel .panel-head").bounding_box()
+    assert field.bounding_box()["y"] - (head["y"] + head["height"]) >= 5  # pixels of its focus ring
     page.keyboard.press("Escape")
     page.click("#open-help")
     page.wait_for_selector("#panel[open]")
@@ -80,6 +83,7 @@ def test_found_words_on_a_card_are_not_under_its_caption(page):
     search(page, "coffee and cake")
     card = page.locator('.photo:has(.open[aria-label^="coffee.jpg"])')
     card.hover()
+    assert card.locator(".words").inner_text().startswith("text in the picture: ")
     on_top = """(one) => {
       const { x, y, width, height } = one.getBoundingClientRect();
       return document.elementFromPoint(x + width / 2, y + height / 2) === one;

@@ -488,7 +488,7 @@ def test_words_in_texts_find_photos_unless_they_are_switched_off(page):
     search(page, "cafe central")
     assert shown(page)[0] == "coffee.jpg"
     label = page.locator(".photo .open").first.get_attribute("aria-label")
-    assert "its texts have the words" in label
+    assert label.endswith("found by its text in the picture")
     page.locator(".photo .open").first.click()
     facts = page.locator("#viewer .photo-facts")
     assert "words in its texts" in facts.inner_text()

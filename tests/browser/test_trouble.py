@@ -106,6 +106,10 @@ def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page
         page.wait_for_selector("#viewer .missing")
         assert page.locator("#viewer .missing").inner_text().startswith("The server does not answer")
         page.wait_for_selector("#gone:popover-open")  # over the viewer
+        broken = "[...document.images].filter((one) => one.complete && !one.naturalWidth && one.getAttribute('src'))"
+        assert page.evaluate(
+            f"{broken}.length > 0 && {broken}.every((one) => !one.checkVisibility({{visibilityProperty: true}}))"
+        )
         banner = page.locator("#gone").bounding_box()
         page.wait_for_function("() => document.querySelector('#viewer').getBoundingClientRect().y > 20")
         for part in (".viewer-bar", ".photo-facts"):  # it covers nothing
@@ -156,6 +160,9 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page.goto(f"{address}/?where=width+%3E+3+andd+x")
     assert page.locator("#empty code").inner_text() == "width > 3 andd x"
     assert page.locator("#empty mark").inner_text() == "andd x" and ">>>" not in page.locator("#empty").inner_text()
+    page.click("#toggle-map")
+    page.locator(".map-note", has_text="A filter cannot be used").wait_for()
+    page.click("#toggle-map")
     page.goto(f"{address}/?taken=2030-01-01..2001-01-01")
     page.get_by_text("The last day is before the first one.").wait_for()
     page.get_by_text("The filter panel says why").wait_for()

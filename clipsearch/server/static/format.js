@@ -104,6 +104,11 @@ export function markedParts({ excerpt, marks }) {
   return ends.slice(1).map((end, i) => ({ text: visible(letters.slice(ends[i], end).join("")), isFound: i % 2 === 1 })).filter(({ text }) => text);
 }
 
+const FIELDS = { keywords: "keyword", people: "person", text: "text in the picture" };
+
+/** What a field of a photo's texts is called. @param {string} field */
+export const fieldName = (field) => FIELDS[/** @type {keyof typeof FIELDS} */ (field)] ?? field;
+
 /** Stars to look at: "★★★★☆". @param {number} rating 0 to 5 */
 export const starSigns = (rating) => "★".repeat(rating) + "☆".repeat(5 - rating);
 

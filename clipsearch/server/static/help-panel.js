@@ -30,7 +30,7 @@ export function openHelp() {
   const withTouch = matchMedia("(any-pointer: coarse)").matches;
   const withKeys = matchMedia("(any-hover: hover)").matches || !withTouch; // a phone has neither a mouse nor keys
   openPanel("Help",
-    element("h3", {}, "Searching"), table(SEARCHES, "code"), element("p", {}, withKeys ? PICTURES : PICTURES_BY_TOUCH), element("p", {}, `Likely photos match by 50% or more. ${MATCH_MEANING}`),
+    element("h3", {}, "Searching"), table(SEARCHES, "code"), element("p", {}, withKeys ? PICTURES : PICTURES_BY_TOUCH), element("p", {}, `Likely photos match by 50% or more, or have all your words in their titles, keywords, names or other texts; under the pointer, they say where. ${MATCH_MEANING}`),
     ...(withTouch ? [element("h3", {}, "Touch"), table(TOUCHES, "strong")] : []),
     ...(withKeys ? [element("h3", {}, "Keys"), table(KEYS, "kbd")] : []),
   );

@@ -4,6 +4,7 @@ import { toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { count } from "./format.js";
+import { hideBrokenPictures } from "./broken-pictures.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
 import { areDates, headingsOf } from "./photo-headings.js";
@@ -291,6 +292,7 @@ function indexChanged() {
   else announce("The index has changed.", { label: "Show", act: () => search({ again: true }) });
 }
 
+hideBrokenPictures();
 setUpSearchBox();
 setUpQueryTerms();
 setUpFilterChips();

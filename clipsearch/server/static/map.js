@@ -1,6 +1,6 @@
 /** A map of where the photos were taken. It comes with the page, so no other server learns of the places. */
 
-import { ask, thumbnailUrl } from "./api.js";
+import { ApiError, ask, sentence, ServerGone, thumbnailUrl } from "./api.js";
 import { byId, element, iconButton } from "./dom.js";
 import { count, counted, visible } from "./format.js";
 import { onGestures } from "./gestures.js";
@@ -99,7 +99,11 @@ async function refresh({ keepView }) {
     if (!keepView || hadNone) fit(places);
     else draw();
   } catch (error) {
-    total.textContent = /** @type {Error} */ (error).message;
+    if (mine !== requests || error instanceof ServerGone) return; // the banner says why
+    total.textContent = error instanceof ApiError && error.parameter ? "A filter cannot be used, so no photo is shown here" : sentence(/** @type {Error} */ (error).message);
+    places = [];
+    closeStrip();
+    draw();
   }
 }
 

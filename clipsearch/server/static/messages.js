@@ -14,7 +14,7 @@ for (const id of ["gone", "note"]) keepAbove(byId(id));
  */
 export function announce(text, action) {
   const note = byId("note");
-  note.replaceChildren(element("span", {}, text));
+  note.replaceChildren(element("span", {}, text.includes(" >>> ") ? expressionProblem(text).reason : sentence(text)));
   if (action) {
     note.append(element("button", { type: "button", class: "link", onclick: () => (note.hidePopover(), action.act()) }, action.label));
   }

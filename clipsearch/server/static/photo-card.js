@@ -1,7 +1,7 @@
 /** One photo in the rows. A card is drawn whole from what it shows, so nothing of an older answer can stay. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { count, day, fileName, isFilm, markedParts, momentText, percent, photoTitle } from "./format.js";
+import { count, day, fieldName, fileName, isFilm, markedParts, momentText, percent, photoTitle } from "./format.js";
 import { placeholderImage } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -104,12 +104,12 @@ function drawPlaceholder({ style }, photo) {
   style.backgroundImage = placeholderImage(photo);
 }
 
-/** The words that were found, and the caption. @param {Photo} photo */
+/** In which of its texts words were found, these words, and the caption. @param {Photo} photo */
 function details(photo) {
   const caption = element("span", { class: "caption" }, element("bdi", {}, photoTitle(photo)), photo.match != null && element("span", {}, percent(photo.match)));
   if (!photo.found_in) return [caption];
   const parts = markedParts(photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text);
-  return [element("span", { class: "words" }, element("bdi", {}, ...parts)), caption];
+  return [element("span", { class: "words" }, `${fieldName(photo.found_in.field)}: `, element("bdi", {}, ...parts)), caption];
 }
 
 /** What is on a card without a pointer: a favourite's heart, how many more files its shot has, and which moment it is. @param {Photo} photo @param {boolean} isFavourite */
@@ -129,7 +129,7 @@ function cardLabel({ photo, index, total, isMarked, isFavourite }) {
   const others = photo.others ? `, ${photo.others.length} more of this shot` : "";
   const marked = (isFavourite ? ", favourite" : "") + (isMarked ? ", marked right" : "");
   const moment = photo.moment ? `, ${momentText(photo)}` : isFilm(photo) ? ", film" : "";
-  const words = photo.found_by?.includes("text") ? ", its texts have the words" : "";
+  const words = !photo.found_by?.includes("text") ? "" : photo.found_in ? `, found by its ${fieldName(photo.found_in.field)}` : ", its texts have the words";
   const name = photo.sketch ? "Photo" : `${fileName(photo.path)},`;
   return `${name} ${count(index + 1)} of ${count(total)}${moment}${match}${taken}${others}${marked}${words}`;
 }

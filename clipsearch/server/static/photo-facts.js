@@ -1,7 +1,7 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, day, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
+import { bytes, day, fieldName, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
 import { literal, newSearch, openPhoto } from "./state.js";
@@ -37,7 +37,7 @@ export function photoFacts(photo) {
     ["Text", photo.text && readText(photo.text)],
     ["Moment", momentText(photo)],
     ["Match", photo.match != null && matchBar(photo.match)],
-    ["Words found", photo.found_in && element("bdi", {}, ...markedParts(photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text), element("span", { class: "soft" }, ` (${photo.found_in.field})`))],
+    ["Words found", photo.found_in && element("bdi", {}, ...markedParts(photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text), element("span", { class: "soft" }, ` (${fieldName(photo.found_in.field)})`))],
     ["Found by", photo.found_by && photo.found_by.map((way) => FOUND_BY[way]).join(" and ")],
     ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
