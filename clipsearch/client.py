@@ -27,7 +27,7 @@ from clipsearch.query.json_form import condition_to_json, request_body
 from clipsearch.query.keywords import SearchKeywords, make_query
 from clipsearch.query.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
-from clipsearch.types import Condition, Content, Failure, Fingerprint, ImageRecord, Order, Query, Term
+from clipsearch.types import Condition, Content, Failure, Fingerprint, ImageRecord, Order, Query, Term, is_picture
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -315,9 +315,13 @@ def _picture_bytes(content: Any) -> bytes:
     """A picture as a file's bytes: those of a path, or a PNG of a PIL image."""
     if isinstance(content, os.PathLike):
         return Path(content).read_bytes()
-    from clipsearch.images.rgb import to_rgb  # Pillow: not for a text query
+    from PIL.Image import fromarray  # not for a text query
+
+    from clipsearch.images.rgb import to_rgb
     from clipsearch.images.thumbnails import encoded
 
+    if is_picture(content):
+        content = fromarray(content)
     return encoded(to_rgb(content), "PNG")
 
 

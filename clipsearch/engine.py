@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch._internal.arguments import require_whole
+from clipsearch._internal.arguments import require_paths, require_whole
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch.errors import ClipsearchError
 from clipsearch.milvus.address import is_address, parse_address
@@ -29,7 +30,7 @@ from clipsearch.types import (
 )
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from clipsearch._internal.cancel import CancelToken
     from clipsearch.analysis.duplicates import Duplicates
@@ -123,7 +124,7 @@ class SearchEngine(Searcher):
         what it would be in one index of all photos. Ids are unambiguous, and hold for the same list of folders. The embeddings
         must be of one model: ModelMismatch, at first use, says what to do. The other parameters are those of `open`.
         """
-        if isinstance(folders, (str, os.PathLike)):
+        if isinstance(folders, (str, os.PathLike)) or not isinstance(folders, Iterable):
             raise ClipsearchError("open_many takes a list of folders; for a single one, use open")
         indexes = []
         for folder in folders:
@@ -198,6 +199,7 @@ class SearchEngine(Searcher):
         from clipsearch.indexing.texts import read_new_texts, reads_text
 
         start = time.monotonic()
+        require_paths("a folder", folders)
         limits = limits or ReadLimits()
         if read_text:
             from clipsearch.images.text_reader import require_text_reader
@@ -254,6 +256,7 @@ class SearchEngine(Searcher):
         from clipsearch.indexing.plan import SyncOptions
         from clipsearch.indexing.preview import preview_index
 
+        require_paths("a folder", folders)
         options = SyncOptions(rules, prune, paranoid, retry, limits=limits or ReadLimits())
         if not self._is_new():
             return preview_index(self.index_folder, self._collection(), folders, options, cancel)
@@ -311,6 +314,7 @@ class SearchEngine(Searcher):
         """
         from clipsearch.indexing import roots
 
+        require_paths("a folder", folders)
         self._collection()  # a missing index is refused before a folder or a lock is made
         with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
             forgotten = sum([roots.forget(collection, roots.absolute(folder)) for folder in folders])
@@ -640,6 +644,7 @@ class SearchEngine(Searcher):
 
 
 def _absolute(folder: str | os.PathLike[str]) -> Path:
+    require_paths("an index or its folder", [folder])
     return Path(os.path.abspath(os.path.expanduser(folder)))
 
 

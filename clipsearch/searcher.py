@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -11,7 +12,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, get_args
 
-from clipsearch._internal.arguments import require_one_of, require_whole, short
+from clipsearch._internal.arguments import require_keywords, require_one_of, require_whole, short
 from clipsearch._internal.commands import command
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError, ModelError, QueryError
@@ -53,10 +54,11 @@ _SearcherT = TypeVar("_SearcherT", bound="Searcher")
 
 
 def in_turn(method: Callable[Concatenate[_SearcherT, _P], _T]) -> Callable[Concatenate[_SearcherT, _P], _T]:
-    """Have threads that call methods of one object take turns."""
+    """Have threads that call methods of one object take turns. Keywords that make no sense are refused at once."""
 
     @wraps(method)
     def alone(self: _SearcherT, /, *arguments: _P.args, **options: _P.kwargs) -> _T:
+        require_keywords(options)
         with self._turn:
             return method(self, *arguments, **options)
 
@@ -79,6 +81,9 @@ class Searcher:
         text_model: str | None = None,
     ) -> None:
         require_one_of("precision", precision, ("auto", *PRECISIONS), ModelError)
+        for name, value in (("model", model), ("text_model", text_model)):
+            if value is not None and not isinstance(value, (str, os.PathLike)):
+                raise ModelError(f"{name} must be a name (str) or the path of a folder, not {short(value)}")
         self._place = place
         self._index: Collection | None = None
         self._several: SeveralCollections | None = None
@@ -158,11 +163,12 @@ class Searcher:
     # -- queries
 
     def search(self, query: Content | Query | None = None, top_k: int = 10, **keywords: Unpack[SearchKeywords]) -> Hits:
-        """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
+        """Find the `top_k` photos nearest to a text, a picture (a Path, PIL image or array), an embedding or a Query.
 
         An embedding is float32 (dim,). A text may have several parts, "a dog + snow - people". Keywords are the options of
         `clipsearch query`, such as `taken=2024`, `where="width > 3000"` or `min_match=0.5`: see SearchKeywords. Without a
-        query, the photos that meet the filters are listed. Scores are exact cosines, ties are ordered by path.
+        query, the photos that meet the filters are listed. Files with the bytes of a Path are left out, unless `keep_own`; a
+        PIL image or an array has no file, so its photo is found, too. Scores are exact cosines, ties are ordered by path.
 
         QueryError if the query asks for nothing or points nowhere, or a value makes no sense; TypeError for an unknown keyword;
         ImageError if a picture cannot be read; CollectionNotFound if there is no index; ModelMismatch if its model differs. A
@@ -204,7 +210,7 @@ class Searcher:
         """
         from clipsearch.query.smart import understand  # not for other queries
 
-        wanted, today = make_query(query, {}, stacklevel=4), today or date.today()
+        wanted, today = make_query(query, {}), today or date.today()
         if not isinstance(self._place, (Path, tuple)):
             return understand(wanted, today)
         index: Collection | SeveralCollections = (
@@ -291,8 +297,10 @@ class Searcher:
     def like(self, record: ImageRecord, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
         """A photo as a term of a query, and the ids of all photos with its content, for `Query.own`.
 
-        QueryError if the photo has just been removed.
+        QueryError if the photo has just been removed; TypeError for something else than a record.
         """
+        if not isinstance(record, ImageRecord):
+            raise TypeError(f"a photo is an ImageRecord, such as hits[0].record, not {short(record)}")
         try:
             vector = self.vector(record.image_id)
         except KeyError:

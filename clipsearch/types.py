@@ -11,7 +11,7 @@ from datetime import datetime
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from clipsearch._internal.arguments import require_flag, require_number, require_one_of, short
+from clipsearch._internal.arguments import require_flag, require_number, require_one_of, require_whole, short
 from clipsearch.errors import Cause, QueryError
 
 if TYPE_CHECKING:  # what decodes photos or only compares folders needs no numpy
@@ -31,8 +31,11 @@ Ids: TypeAlias = "NDArray[np.int64]"
 Scores: TypeAlias = "NDArray[np.float64]"
 """float64 array of cosines in [-1, 1]; higher is better."""
 
-Content: TypeAlias = "str | os.PathLike[str] | Image | NDArray[np.floating[Any]]"
-"""What a query looks for: a text (str), a picture (a Path or a PIL image), or an embedding (float32, (dim,))."""
+Content: TypeAlias = "str | os.PathLike[str] | Image | NDArray[np.floating[Any]] | NDArray[np.uint8]"
+"""What a query looks for: a text (str), a picture, or an embedding (float32, (dim,)).
+
+A picture is a Path, a PIL image, or an array uint8 of shape (height, width), (height, width, 3) or (height, width, 4).
+"""
 
 Progress: TypeAlias = Callable[[int, int], None]
 """Called with how many items are done, and how many there are in all."""
@@ -490,7 +493,7 @@ class Term:
         if not (isinstance(content, (str, os.PathLike)) or any(hasattr(content, name) for name in _ARRAYS)):
             memory = "; PIL.Image.open(io.BytesIO(data)) makes a picture of bytes" if isinstance(content, bytes) else ""
             raise QueryError(
-                "a query is a text (str), a picture (a Path or PIL image) or an embedding (a numpy array), "
+                "a query is a text (str), a picture (a Path, a PIL image or a uint8 array) or an embedding (a numpy array), "
                 f"not {short(content)}{memory}"
             )
         require_number("weight", self.weight)
@@ -505,6 +508,14 @@ class Term:
         is_short = isinstance(content, (str, os.PathLike))
         shown = repr(content) if is_short else f"<{type(content).__name__} {getattr(content, 'shape', content.size)}>"
         return f"Term({shown}{_unusual(self, skip=1)})"
+
+
+def is_picture(content: Any) -> bool:
+    """Whether an array is the pixels of a picture: uint8, (height, width[, 3 or 4])."""
+    shape: tuple[int, ...] = getattr(content, "shape", ())
+    return str(getattr(content, "dtype", "")) == "uint8" and (
+        (len(shape) == 2 and shape[0] > 1) or (len(shape) == 3 and shape[2] in (3, 4))
+    )
 
 
 _ARRAYS = ("__array__", "__array_interface__")  # of numpy arrays, PIL images and what converts to an array
@@ -589,7 +600,7 @@ class Query:
         for name, least in (("min_match", 0), ("min_score", -1)):
             if getattr(self, name) is not None:
                 require_number(name, getattr(self, name), least, 1)
-        require_number("offset", self.offset)
+        require_whole("offset", self.offset)
         require_one_of("sort", self.sort, get_args(Sort))
 
     def __repr__(self) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ClipsearchError, QueryError
 
 
@@ -44,6 +46,43 @@ def require_flag(name: str, value: object) -> None:
     """Raise QueryError unless a parameter is True or False."""
     if not isinstance(value, bool):
         raise QueryError(f"{name} must be True or False, not {short(value)}")
+
+
+def require_function(name: str, value: object) -> None:
+    """Raise TypeError unless a parameter can be called, or is None."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be a function or None, not {short(value)}")
+
+
+def require_paths(name: str, values: Iterable[object]) -> None:
+    """Raise TypeError unless all of some values are paths."""
+    for value in values:
+        if not isinstance(value, (str, os.PathLike)):
+            advice = "; pass them one by one: *folders" if isinstance(value, (list, tuple)) else ""
+            raise TypeError(f"{name} must be a path (str or Path), not {short(value)}{advice}")
+
+
+_FLAGS = frozenset(
+    ("prune", "paranoid", "retry", "change_model", "keep_old", "newest_first", "scan", "exact_only", "force",
+     "embeddings", "any_length", "trust_model", "take_over", "one_per_shot")
+)  # fmt: skip
+_COUNTS = frozenset(("jobs", "batch_size", "max_bytes"))
+_FUNCTIONS = frozenset(("progress", "text_progress", "on_busy"))
+
+
+def require_keywords(values: Mapping[str, object]) -> None:
+    """Check the keywords that mean the same in all methods of an engine. Errors are those of the functions above."""
+    for name, value in values.items():
+        if name in _FLAGS or (name in ("date_from_files", "read_text") and value is not None):
+            require_flag(name, value)
+        elif name in _COUNTS and value is not None:
+            require_whole(name, value, 1)
+        elif name in _FUNCTIONS:
+            require_function(name, value)
+        elif name == "cancel" and value is not None and not isinstance(value, CancelToken):
+            raise TypeError(f"cancel must be a CancelToken or None, not {short(value)}")
+        elif name in ("settled_for", "max_milliseconds", "least_cosine", "recall") and value is not None:
+            require_number(name, value, *((-1, 1) if name == "least_cosine" else (0,)))
 
 
 def listed(value: Any) -> Sequence[Any]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import warnings
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 
 from clipsearch._internal.arguments import short
 from clipsearch._internal.cancel import CancelToken
+from clipsearch._internal.warn import warn
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
-from clipsearch.errors import ClipsearchError, ClipsearchWarning, QueryError
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.query.null_scores import null_scores
 from clipsearch.query.relevance import REACH, RIVALS, match
 from clipsearch.store.collection import Collection
@@ -135,11 +135,7 @@ def read_labels(path: str | os.PathLike[str]) -> list[str]:
         if _CONTROL_CHARACTERS.search(label):
             raise ClipsearchError(f"{path}, line {number}: {label!r} has control characters")
         if label in line_of:
-            warnings.warn(
-                f"{path}, line {number}: {label!r} is in line {line_of[label]} too; it counts once",
-                ClipsearchWarning,
-                2,
-            )
+            warn(f"{path}, line {number}: {label!r} is in line {line_of[label]} too; it counts once")
         line_of.setdefault(label, number)
     if not line_of:
         raise ClipsearchError(f"{path} has no labels; write one per line")
@@ -150,6 +146,8 @@ def check_labels(labels: Sequence[str]) -> list[str]:
     """Labels with their white space tidied. Raises QueryError without labels, and for one that is empty or given twice."""
     if isinstance(labels, str):
         raise TypeError("labels are a list of strings, not one string")
+    if not isinstance(labels, Iterable):
+        raise TypeError(f"labels are a list of strings, not {short(labels)}")
     if wrong := [label for label in labels if not isinstance(label, str)]:
         raise TypeError(f"labels are a list of strings; {short(wrong[0])} is not a string")
     texts = [" ".join(label.split()) for label in labels]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from clipsearch._internal.arguments import require_one_of
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
@@ -71,6 +72,8 @@ def optimize(
     Unless `force` is set, nothing is made for fewer than MIN_IMAGES images, or if the exact search is as fast. `encoder` is
     called once, when texts are encoded.
     """
+    for wanted in kinds or ():
+        require_one_of("kinds", wanted, KINDS, ClipsearchError)
     if not 0 < recall <= 1:
         raise ClipsearchError(f"the recall is {recall:g}; use a share, such as 0.99")
     start, report = time.monotonic(), (cancel or CancelToken()).checked(progress)

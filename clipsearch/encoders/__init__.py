@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import warnings
 
 from clipsearch._internal.arguments import require_one_of
+from clipsearch._internal.warn import warn
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.devices import require_device
 from clipsearch.encoders.recommended import MINI
@@ -17,7 +17,7 @@ from clipsearch.encoders.registry import (
     local_folder,
     require_trusted_model,
 )
-from clipsearch.errors import ClipsearchWarning, ModelError
+from clipsearch.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     only, and no code that comes with a checkpoint ever runs.
     """
     require_device(device)
+    if not isinstance(name_or_path, (str, os.PathLike)):
+        raise ModelError(f"a model is a name (str) or the path of a folder, not {name_or_path!r}")
     name = canonical_name(os.fspath(name_or_path))
     require_one_of("precision", precision, ("auto", *PRECISIONS), ModelError)
     if name == MINI:
@@ -53,9 +55,7 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
         if precision not in ("auto", "int8"):
             raise ModelError(f"{MINI!r} runs in int8 only; leave the precision out")
         if device not in ("auto", "cpu"):
-            warnings.warn(
-                f"{MINI!r} runs on the CPU; it does not use the device {device}", ClipsearchWarning, stacklevel=2
-            )
+            warn(f"{MINI!r} runs on the CPU; it does not use the device {device}")
         return MiniEncoder()
     from clipsearch.encoders.checkpoint import Checkpoint
 

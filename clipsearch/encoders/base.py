@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence, Sized
 from dataclasses import dataclass
@@ -13,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch._internal.arguments import require_whole, short
+from clipsearch._internal.arguments import require_function, require_whole, short
+from clipsearch._internal.warn import warn
 from clipsearch.encoders.pictures import Picture, prepared, require_several
 from clipsearch.encoders.unread import TextPiece
-from clipsearch.errors import ClipsearchWarning, ModelError, QueryError
+from clipsearch.errors import ModelError, QueryError
 from clipsearch.types import Embeddings, Fingerprint, PixelSpec, Progress
 
 NO_TEXT_MODEL = "none"
@@ -102,6 +102,7 @@ class Encoder(ABC):
 
         require_several(images)
         require_whole("batch_size", batch_size, 1)
+        require_function("progress", progress)
         parts, done = [self._no_embeddings()], 0
         for batch in prepared(images, self.spec.pixels, batch_size):
             parts.append(self.encode_pixels(normalise_pixels(batch, self.spec.pixels)))
@@ -130,6 +131,9 @@ def stripped_texts(texts: Sequence[str]) -> list[str]:
     """Texts without white space around them. Raises QueryError for a text that is empty or not valid Unicode."""
     if isinstance(texts, str):
         raise TypeError("texts must be a list of strings, not one string")
+    if not isinstance(texts, Iterable):
+        raise TypeError(f"texts must be a list of strings, not {short(texts)}")
+    texts = list(texts)
     if wrong := [text for text in texts if not isinstance(text, str)]:
         raise TypeError(f"texts must be a list of strings; {short(wrong[0])} is not a string")
     stripped = [text.strip() for text in texts]
@@ -176,12 +180,8 @@ def require_usable(vectors: NDArray[np.float32], folder: os.PathLike[str]) -> No
         )
 
 
-def warn_truncated(texts: Sequence[str], tokens: Iterable[int], context_length: int, stacklevel: int) -> None:
-    """Issue a ClipsearchWarning for each text that has too many tokens for the model. `stacklevel` counts from the caller."""
+def warn_truncated(texts: Sequence[str], tokens: Iterable[int], context_length: int) -> None:
+    """Issue a ClipsearchWarning for each text that has too many tokens for the model."""
     for text, count in zip(texts, tokens, strict=True):
         if count > context_length:
-            warnings.warn(
-                f"text of {count} tokens cut to the model's {context_length}: {text[:60]!r}…",
-                ClipsearchWarning,
-                stacklevel + 1,
-            )
+            warn(f"text of {count} tokens cut to the model's {context_length}: {text[:60]!r}…")

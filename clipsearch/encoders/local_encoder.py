@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import platform
 import threading
-import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.cpu import cores
+from clipsearch._internal.warn import warn
 from clipsearch.encoders.base import Encoder, ModelSpec, grey_pixels, logit_scale, normalise, require_usable
 from clipsearch.encoders.checkpoint import Checkpoint
 from clipsearch.encoders.open_clip_config import OPEN_CLIP
@@ -37,7 +37,7 @@ from clipsearch.encoders.tokenizers.cleaning import CleaningTokenizer
 from clipsearch.encoders.towers.text_tower import TextTower
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.encoders.weights import Weights
-from clipsearch.errors import ClipsearchWarning, ModelError
+from clipsearch.errors import ModelError
 from clipsearch.types import Embeddings
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class LocalEncoder(Encoder):
         """See Encoder."""
         if "text" not in self._plan.foreign:
             return self._text.embed(texts)
-        tokens = np.array(self._text.tokens(texts, stacklevel=4), np.int64)
+        tokens = np.array(self._text.tokens(texts), np.int64)
         self._text.require_known(tokens)
         vectors: NDArray[np.float32] = self._foreign_text_tower.embed_tokens(tokens)
         return vectors
@@ -155,11 +155,9 @@ class LocalEncoder(Encoder):
                 from clipsearch.encoders.towers.image_tower import ImageTower
             except ImportError:
                 self._import_torch_library()
-                warnings.warn(
+                warn(
                     "openvino is not installed, so torch encodes the pictures, at half the speed or less; "
-                    "pip install openvino",
-                    ClipsearchWarning,
-                    stacklevel=2,
+                    "pip install openvino"
                 )
             else:
                 try:

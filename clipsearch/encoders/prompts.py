@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -75,6 +75,8 @@ def check_prompts(prompts: Sequence[str]) -> None:
     """Raise QueryError for a prompt that does not contain exactly one "{}"."""
     if isinstance(prompts, str):
         raise TypeError("prompts are a list of templates, not one template")
+    if not isinstance(prompts, Iterable):
+        raise TypeError(f"prompts are a list of templates (str), not {short(prompts)}")
     for prompt in prompts:
         if not isinstance(prompt, str):
             raise TypeError(f"prompts are a list of templates; {short(prompt)} is not a text (str)")

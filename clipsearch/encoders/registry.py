@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import re
-import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from clipsearch._internal.warn import warn
 from clipsearch.encoders.open_clip_names import hub_id
 from clipsearch.encoders.recommended import (
     DEFAULT_MODEL,
@@ -19,7 +19,7 @@ from clipsearch.encoders.recommended import (
     RecommendedModel,
     find_entry,
 )
-from clipsearch.errors import ClipsearchWarning, ModelError
+from clipsearch.errors import ModelError
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +95,7 @@ def find_checkpoint(name: str) -> tuple[Path, str]:
     if cached is None:
         logger.info("%s at revision %s is not in the cache", name, revision)
         if entry and entry.forbids_commercial_use:
-            warnings.warn(
-                f"the licence of {name} forbids commercial use: {entry.licence}", ClipsearchWarning, stacklevel=2
-            )
+            warn(f"the licence of {name} forbids commercial use: {entry.licence}")
         cached = hub.fetch(name, revision, sha256s)
     return cached, cached.name
 
@@ -161,12 +159,10 @@ def choose_default_model() -> str:
         )
         for other in MODELS[1:]:
             if other.gflops <= _LAPTOP_GFLOPS and hub.cached_folder(other.model, other.revision):
-                warnings.warn(f"using {other.model}. {reason}. {pull}", ClipsearchWarning, stacklevel=2)
+                warn(f"using {other.model}. {reason}. {pull}")
                 return other.model
         reason = f"{reason}. {pull}"
-    warnings.warn(
-        f"using {MINI!r}, the small model that ships with clipsearch. {reason}", ClipsearchWarning, stacklevel=2
-    )
+    warn(f"using {MINI!r}, the small model that ships with clipsearch. {reason}")
     return MINI
 
 

@@ -139,7 +139,7 @@ class TorchEncoder(Encoder):
                 f"{self._folder}: its tokenizer gives tokens that the model does not know, so it is another model's; fetch the "
                 "checkpoint again"
             )
-        warn_truncated(texts, map(len, tokens), limit, stacklevel=3)
+        warn_truncated(texts, map(len, tokens), limit)
         inputs = self._tokenizer(
             texts,
             padding="max_length" if self._is_siglip else True,

@@ -63,6 +63,8 @@ class SyncOptions:
         """ClipsearchError if the rules are not WalkRules, QueryError if a number or a switch is something else."""
         if not isinstance(self.rules, (WalkRules, type(None))):
             raise ClipsearchError(f"rules must be WalkRules, not {self.rules!r}")
+        if not isinstance(self.limits, ReadLimits):
+            raise ClipsearchError(f"limits must be ReadLimits, not {self.limits!r}")
         for name in ("jobs", "batch_size"):
             require_whole(name, getattr(self, name), 1, or_none=True)
         require_number("settled_for", self.settled_for, 0)

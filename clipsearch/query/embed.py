@@ -15,7 +15,7 @@ from clipsearch.errors import ImageError, QueryError
 from clipsearch.query.language import EMPTY
 from clipsearch.query.null_scores import NullScores, null_scores
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.types import Embeddings, Failure, ImageFile, Query, Term
+from clipsearch.types import Embeddings, Failure, ImageFile, Query, Term, is_picture
 
 RIGHT = 0.5
 """What the mean of the photos that were marked right counts beside the query, whose vector has length 1."""
@@ -113,12 +113,18 @@ class QueryEmbedder:
             return self._embed_file(os.fspath(content))
         from PIL.Image import Image  # not for a text query
 
-        if isinstance(content, Image):
+        if isinstance(content, Image) or is_picture(content):
             try:
                 return self.encoder.encode_images([content])
             except ImageError as error:  # it is the only picture that it could be
                 raise ImageError(str(error).removeprefix("images[0]: "), error.cause) from error
-        vector, dim = np.asarray(content, np.float32).reshape(1, -1), self.encoder.spec.dim
+        values, dim = np.asarray(content), self.encoder.spec.dim
+        if values.dtype.kind not in "fiu" or (values.ndim > 1 and values.shape != (1, values.size)):
+            raise QueryError(
+                f"the array is {values.dtype} of shape {values.shape}; an embedding is float32 of shape ({dim},), and a "
+                "picture uint8 of shape (height, width, 3)"
+            )
+        vector = values.astype(np.float32).reshape(1, -1)
         if vector.shape[1] != dim:
             raise QueryError(f"the embedding has {vector.shape[1]} values and this index's model makes {dim}")
         unit = normalise(vector)

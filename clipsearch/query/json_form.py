@@ -29,6 +29,7 @@ from clipsearch.types import (
     Term,
     Test,
     Within,
+    is_picture,
 )
 
 
@@ -85,6 +86,6 @@ def _term_to_json(term: Term, upload: Callable[[Term], str]) -> dict[str, Any]:
         return {"text": term.content, "weight": term.weight, **literal}
     import numpy as np  # not for a text query
 
-    if isinstance(term.content, np.ndarray):
+    if isinstance(term.content, np.ndarray) and not is_picture(term.content):
         return {"embedding": term.content.astype(np.float32).ravel().tolist(), "weight": term.weight}
     return {"upload": upload(term), "weight": term.weight}

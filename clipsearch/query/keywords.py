@@ -6,14 +6,14 @@ engine.search("a dog", where="width > 3000", taken=2024, min_match=0.5)
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any, Literal, TypeAlias, TypedDict
 
 from clipsearch._internal.arguments import listed, require_flag, short
-from clipsearch.errors import ClipsearchWarning, QueryError
+from clipsearch._internal.warn import warn
+from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_query
 from clipsearch.types import Condition, Content, Hit, ImageRecord, Query, Sort
 
@@ -67,17 +67,19 @@ class SearchKeywords(TypedDict, total=False):
     diverse: bool  # leave out near-copies of better photos
     one_per_shot: bool  # one file of RAW and JPEG, or of a burst
     all_moments: bool  # every moment of a film, every page of a file
-    keep_own: bool  # keep the query's own picture and its copies
+    keep_own: (
+        bool  # keep the files with the bytes of the query's own file; a picture in memory has none, so all are kept
+    )
     offset: int  # skip so many hits
     sort: Sort  # "score", "likely" (matches first), "date" (newest first), "oldest" or "name"
     exact: bool  # search every photo, also if the index is approximate
 
 
-def make_query(content: Content | Query | None, keywords: SearchKeywords, stacklevel: int = 3) -> Query:
+def make_query(content: Content | Query | None, keywords: SearchKeywords) -> Query:
     """Make a Query of a text, a picture (a Path or PIL image) or an embedding (float32, (dim,)), and keywords.
 
     Keywords are added to a Query that is given. QueryError for a value that makes no sense; TypeError for an unknown keyword. A
-    text that is the name of a file issues a ClipsearchWarning, `stacklevel` frames up.
+    text that is the name of a file issues a ClipsearchWarning.
     """
     wanted: dict[str, Any] = {name: value for name, value in keywords.items() if value is not None}
     if unknown := wanted.keys() - SearchKeywords.__annotations__.keys():
@@ -87,13 +89,13 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords, stackl
         meant = [get_close_matches(name.replace("_", ""), known, 1, 0.7) for name in sorted(unknown)]
         advice = f"did you mean {', '.join(map(''.join, meant))}?" if all(meant) else f"it has {', '.join(known)}"
         raise TypeError(f"a search has no keyword {', '.join(sorted(unknown))}; {advice}")
-    query = Query(()) if content is None else _parsed(content, stacklevel + 1)
+    query = Query(()) if content is None else _parsed(content)
     if not wanted:
         return query
     terms = query.terms
     for name, sign in (("like", 1), ("unlike", -1)):
         for part in listed(wanted.pop(name, ())):
-            more = _parsed(part, stacklevel + 1).terms
+            more = _parsed(part).terms
             terms += tuple(replace(term, weight=sign * term.weight) for term in more)
     prompts = query.prompts + _texts("prompt", wanted.pop("prompt", ()))
     if _flag("ensemble", wanted):
@@ -115,20 +117,18 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords, stackl
     return replace(query, terms=terms, filters=conditions, prompts=prompts, **marks, **wanted)
 
 
-def make_queries(contents: Iterable[Content | Query], keywords: SearchKeywords, stacklevel: int = 3) -> list[Query]:
+def make_queries(contents: Iterable[Content | Query], keywords: SearchKeywords) -> list[Query]:
     """Make a Query of each of several texts, pictures and so on, with the same keywords. Errors are those of `make_query`."""
     if isinstance(contents, (str, os.PathLike, Query)) or not isinstance(contents, Iterable):
         raise QueryError("queries must be a list of queries, not a single one")
-    return [make_query(content, keywords, stacklevel + 1) for content in contents]
+    return [make_query(content, keywords) for content in contents]
 
 
-def _parsed(content: Any, stacklevel: int) -> Query:
+def _parsed(content: Any) -> Query:
     if isinstance(content, str) and os.path.isfile(content):
-        warnings.warn(
+        warn(
             f"{content!r} is searched as text, but there is a file of this name; to search by the picture in it, "
-            f"pass pathlib.Path({content!r})",
-            ClipsearchWarning,
-            stacklevel + 1,
+            f"pass pathlib.Path({content!r})"
         )
     return parse_query(content)
 

@@ -25,6 +25,7 @@ from clipsearch.types import (
     Term,
     Test,
     Within,
+    is_picture,
 )
 
 _MOST_PLACES = 3  # that are named, of those that share a name
@@ -144,6 +145,8 @@ def _term_object(term: Term) -> dict[str, Any]:
     content = term.content
     if isinstance(content, str):
         kind, text = "text", content
+    elif isinstance(content, np.ndarray) and is_picture(content):
+        kind, text = "image", f"{content.shape[1]} x {content.shape[0]} pixels"
     elif isinstance(content, np.ndarray):
         kind, text = "embedding", f"{content.size} values"
     elif isinstance(content, os.PathLike):

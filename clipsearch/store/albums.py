@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
+from clipsearch._internal.arguments import short
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.untrusted_files import read_json
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.store.lock import locked_briefly
-from clipsearch.types import ImageRecord
+from clipsearch.types import Hit, ImageRecord
 
 FAVOURITES = "Favourites"
 """The album that the heart fills."""
@@ -65,9 +66,13 @@ class Albums:
             raise _no_album(name, albums)
         return [(os.path.normpath(os.path.join(self._above, path)), digest) for path, digest in albums[name].items()]
 
-    def add(self, name: str, photos: Iterable[ImageRecord]) -> int:
-        """Add photos to an album; returns how many it has. A new name makes a new album. ClipsearchError if it is full."""
+    def add(self, name: str, photos: Iterable[ImageRecord | Hit]) -> int:
+        """Add photos to an album; returns how many it has. A new name makes a new album. ClipsearchError if it is full.
+
+        Photos are records; hits count as theirs. TypeError for something else.
+        """
         _check_name(name)
+        photos = _records(photos)
         with locked_briefly(self._file):
             albums = self._read()
             if name not in albums and len(albums) >= MOST_ALBUMS:
@@ -79,10 +84,13 @@ class Albums:
             self._write(albums)
             return len(album)
 
-    def take_out(self, name: str, photos: Sequence[ImageRecord]) -> int:
-        """Take photos out of an album; returns how many it has left."""
+    def take_out(self, name: str, photos: Iterable[ImageRecord | Hit]) -> int:
+        """Take photos out of an album; returns how many it has left. QueryError if no album has this name."""
+        photos = _records(photos)
         with locked_briefly(self._file):
             albums = self._read()
+            if name not in albums and name != FAVOURITES:
+                raise _no_album(name, albums)
             paths = {self._stored(record.file.path) for record in photos}
             hashes = {record.info.content_hash for record in photos}
             albums[name] = {
@@ -142,7 +150,18 @@ class Albums:
             unfinished.write_text(json.dumps({"albums": albums}, indent=1), "ascii")
 
 
+def _records(photos: Iterable[ImageRecord | Hit]) -> list[ImageRecord]:
+    if not isinstance(photos, Iterable):
+        raise TypeError(f"photos are a list of records or hits, not {short(photos)}")
+    records = [photo.record if isinstance(photo, Hit) else photo for photo in photos]
+    if wrong := [photo for photo in records if not isinstance(photo, ImageRecord)]:
+        raise TypeError(f"photos are records or hits, such as those of a search; {short(wrong[0])} is not one")
+    return records
+
+
 def _check_name(name: str) -> None:
+    if not isinstance(name, str):
+        raise QueryError(f"an album's name must be a text (str), not {short(name)}")
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
 

@@ -121,7 +121,7 @@ def test_where_takes_a_condition():
         ({"keyword": [5]}, "keyword: it must be a text"),
         ({"right": ["a.jpg"]}, "right and wrong take ids"),
         ({"prompt": 5}, "prompt must be a text"),
-        ({"offset": "2"}, "offset must be a number"),
+        ({"offset": "2"}, "offset must be a whole number"),
     ],
 )
 def test_wrong_values_fail_at_once_in_words_of_python(keywords, message):

@@ -280,6 +280,7 @@ def test_the_client_finds_what_the_engine_does(index, server):
         assert sorted(hit.record.moment.at for hit in through) == [1, 2, 3]
         with Image.open(CAT) as picture:
             assert client.search(picture.convert("RGB"), 1)[0].path == CAT  # other bytes, so CAT is not left out
+            assert client.search(np.asarray(picture.convert("RGB")), 1)[0].path == CAT
         (first,) = client.search("a fire truck", 1)
         number = first.record.image_id
         assert number not in [hit.record.image_id for hit in client.similar(number, 5)]

@@ -47,7 +47,7 @@ class TextTower:
 
         Issues a ClipsearchWarning for a text that is cut. Raises ModelError if the tokens are not the model's.
         """
-        tokens = self.tokens(texts, stacklevel=5)
+        tokens = self.tokens(texts)
         by_length: dict[int, list[int]] = {}
         for number, ids in enumerate(tokens):
             by_length.setdefault(len(ids), []).append(number)
@@ -65,11 +65,11 @@ class TextTower:
                     raise ModelError(f"the weights in {self._folder} do not fit its configuration: {error}") from error
         return vectors
 
-    def tokens(self, texts: list[str], stacklevel: int) -> list[list[int]]:
+    def tokens(self, texts: list[str]) -> list[list[int]]:
         """The ids of each text's tokens, at most the context length, or exactly so many if the plan pads."""
         plan, limit = self._plan, self._plan.context_length
         tokens = self.tokenizer.encode(texts)
-        warn_truncated(texts, map(len, tokens), limit, stacklevel)
+        warn_truncated(texts, map(len, tokens), limit)
         tokens = [
             ids if len(ids) <= limit else [*ids[: limit - 1], ids[-1]] for ids in tokens
         ]  # the last one ends a text

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import stat
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +19,8 @@ from numpy.typing import NDArray
 from clipsearch._internal.atomic_files import sync_file, sync_folder
 from clipsearch._internal.checksums import file_sha256
 from clipsearch._internal.untrusted_files import why
-from clipsearch.errors import ClipsearchWarning, CollectionDamaged, CollectionError
+from clipsearch._internal.warn import warn
+from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.file_format import opened
 from clipsearch.store.approximate.info import INFO_FILE, ApproximateInfo, Kind, read_info, write_info
 from clipsearch.store.catalog import Catalog
@@ -195,11 +195,9 @@ class ApproximateLoader:
                 self._index.require_whole()
         except (OSError, ValueError, RuntimeError, MemoryError) as error:
             self._index = None
-            warnings.warn(
+            warn(
                 f"the approximate index in {self._folder} is not used: {why(error)}. The search is exact; "
-                "to build a new one: `clipsearch optimize`",
-                ClipsearchWarning,
-                stacklevel=2,
+                "to build a new one: `clipsearch optimize`"
             )
         return self._index
 

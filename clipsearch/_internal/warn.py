@@ -1,0 +1,20 @@
+"""Warnings that name the line of the program that called clipsearch, not one of clipsearch itself."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from types import FrameType
+
+from clipsearch.errors import ClipsearchWarning
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def warn(message: str) -> None:
+    """Issue a ClipsearchWarning for the nearest caller outside the package."""
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, ClipsearchWarning, stacklevel=level)
