@@ -225,6 +225,8 @@ def _answer_lines(
     refused, status, first, found = False, int(ExitStatus.OK), True, False
     asked: Query = question
     hits: Hits | None = None
+    if sys.stdin.isatty():
+        remark("type a query and Enter, or +2 -5 to mark hits; Ctrl-D ends")
     for line in sys.stdin.buffer:
         text = os.fsdecode(line).rstrip("\r\n")  # as arguments are decoded, because it may be the name of any file
         if not text.strip():

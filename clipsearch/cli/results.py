@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -135,6 +135,8 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         remark(text)
     # Printed last, because a full or closed output must not prevent the files above.
     _print(hits, options, query, first)
+    if options.format == "table" and (gone := [hit.path for hit in hits if not os.path.lexists(hit.path)]):
+        remark(_gone(gone))
     if not hits:
         remark(nothing_found(hits))
         status = max(status, ExitStatus.ERROR) if options.fail_if_none else status
@@ -209,6 +211,13 @@ def nothing_found(hits: Hits) -> str:
             "give a smaller --page or --offset"
         )
     return "no photo was found"
+
+
+def _gone(paths: Sequence[str]) -> str:
+    """That photos of the list are not on the disk any more, or that their drive is not there."""
+    first = short_path(paths[0], current_folder())
+    more = f", nor are {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    return f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone: `{command('index')}`"
 
 
 def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:

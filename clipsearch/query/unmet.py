@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.types import Below, Condition, Test
+from clipsearch.render.text import counted
+from clipsearch.types import Below, Condition, Known, Located, Test
 
 if TYPE_CHECKING:
     from clipsearch.store.file_tables import Listed
@@ -32,6 +33,8 @@ def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[s
     for leaf in leaves:
         if isinstance(leaf, Below) and not len(store.select(leaf)):
             notes[leaf.folder] = _no_folder(leaf.folder, store)
+        elif isinstance(leaf, Located) and not len(store.select(leaf)) and (known := store.values_of("place")):
+            notes["place"] = _no_place(leaf, known, len(store) - len(store.select(Known("place"))))
         elif not isinstance(leaf, Test) or leaf.operator not in ("=", "~") or leaf.field not in _NO:
             continue
         elif not len(store.select(leaf)):
@@ -43,6 +46,18 @@ def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[s
             what = _NO[field].format(values[0]) if len(values) == 1 else f"no photo has one of these {field}s"
             notes[field] = QueryNote("values", f"{what}; there {_listed(named, known)}", named[0])
     return notes
+
+
+def _no_place(located: Located, known: Sequence[str], missing: int) -> QueryNote:
+    from clipsearch.gazetteer import label  # few queries need it
+
+    named = list(dict.fromkeys(map(label, known[:_MOST])))
+    asked = " or ".join(map(label, located.codes[:_MOST]))
+    lack = f"; {counted(missing, 'photo')} have no place" if missing else ""
+    message = (
+        f"no photo is from {asked}; the most frequent of {counted(len(known), 'place')} are {'; '.join(named)}{lack}"
+    )
+    return QueryNote("values", message, named[0])
 
 
 def _no_folder(folder: str, store: VectorStore[SelectionT]) -> QueryNote:

@@ -349,7 +349,7 @@ class Collection:
         return counts
 
     def values_of(self, field: Listed) -> list[str]:
-        """The values that photos have of a fact, the most frequent first. Folders are absolute paths."""
+        """The values that photos have of a fact, the most frequent first. Folders are absolute paths, and places codes."""
         counts = sorted(self.count_by(field), key=lambda row: -row[-1])
         if field != "folder":
             return [value for value, _ in counts]

@@ -71,7 +71,7 @@ _MANY = 500  # values bound in one statement; SQLite's oldest limit is 999
 
 CountableColumn: TypeAlias = Literal["year", "month", "camera", "format", "shape", "folder"]
 Countable: TypeAlias = CountableColumn | CountableFact
-Listed: TypeAlias = Literal["camera", "format", "folder", "keyword", "person"]
+Listed: TypeAlias = Literal["camera", "format", "folder", "keyword", "person", "place"]
 TextColumn: TypeAlias = Literal["camera", "format"]
 
 

@@ -30,6 +30,11 @@ from clipsearch.types import Box, Failure, ImageFile, ImageRecord, Query, Term, 
 
 _PAUSE = 0.12  # seconds without a key, before a text is searched
 _BOX = Box(320, 320)  # pixels: more than a preview has half-blocks, so that a resize needs no decoding
+_HELP = (
+    "Down, Up: choose. Enter: open. c: copy the path. s: more like this. + and -: mark right or wrong, and search again. "
+    "u: take the last mark back. r: only what matches. f: every file of a shot. a: every moment of a film. /: to the query. "
+    "Esc: clear it. q, or Ctrl-C anywhere: quit."
+)
 _MARKS = {"right": True, "wrong": False}
 _MOST_PICTURES = 64  # in memory, 300 kB each
 
@@ -85,11 +90,13 @@ class BrowseApp(App[None]):
     #side { width: 2fr; height: 1fr; padding: 0 1; }
     #picture { width: 1fr; height: 1fr; content-align: center middle; }
     #facts { width: 1fr; height: auto; max-height: 8; color: $text-muted; }
-    #state { height: 1; padding: 0 1; color: $text-muted; }
+    #state { height: auto; max-height: 5; padding: 0 1; color: $text-muted; }
     #state.wrong { color: $text-error; }
     .narrow #side { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit", "quit", priority=True),  # the first of the footer, and it also works in the query
+        Binding("question_mark", "help", "help", key_display="?"),
         Binding("c", "copy", "copy the path"),
         Binding("s", "similar", "more like this"),
         Binding("plus", "mark(True)", "right", key_display="+"),
@@ -100,8 +107,7 @@ class BrowseApp(App[None]):
         Binding("a", "all_moments", "all moments"),
         Binding("slash", "ask", "query", show=False),
         Binding("escape", "clear", "clear", priority=True),
-        Binding("q", "quit", "quit"),
-        Binding("ctrl+c", "quit", "quit", show=False, priority=True),
+        Binding("q", "quit", "quit", show=False),
         Binding("down", "move(1)", show=False),
         Binding("up", "move(-1)", show=False),
     ]
@@ -142,7 +148,7 @@ class BrowseApp(App[None]):
 
     def on_mount(self) -> None:
         """Start with the newest photos."""
-        self._table.add_columns("#", "match", "score", "date", "photo")
+        self._table.add_columns("#", "score", "match", "day", "photo")
         self._look_for(self._request)
 
     async def on_unmount(self) -> None:
@@ -189,6 +195,10 @@ class BrowseApp(App[None]):
                     self._say(message)
             except (ClipsearchError, OSError) as error:
                 self._say(str(error), wrong=True)
+
+    def action_help(self) -> None:
+        """Say what the keys do."""
+        self._say(_HELP)
 
     def action_copy(self) -> None:
         """Copy the chosen photo's path. Control characters are escaped, so that pasting it is safe."""
@@ -326,8 +336,8 @@ class BrowseApp(App[None]):
         for number, row in enumerate(self._rows, 1):
             table.add_row(
                 Text(f"+{number}" if row.record.image_id in right else str(number), "dim", justify="right"),
-                Text(percent(row.match), "bold green", justify="right"),
                 Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
+                Text(percent(row.match), "bold green", justify="right"),
                 Text(day(row.record.info.taken_at)),
                 Text(_name(row, folder)),
             )

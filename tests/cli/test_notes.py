@@ -34,6 +34,24 @@ def album(indexed_album, encoder, tmp_path):
     return folder
 
 
+def test_the_list_says_which_of_its_photos_are_gone(album):
+    (album / "IMG_0004.jpg").unlink()
+    _, output, errors = run_here("query", "--name", "IMG_*", cwd=album)
+    assert b"IMG_0004.jpg" in output and "is not there any more, or its drive is not connected" in errors
+    assert "IMG_0004.jpg" in errors and "IMG_0005.jpg" not in errors
+    assert run_here("query", "--name", "IMG_*", "--paths", cwd=album)[2] == ""
+
+
+def test_queries_from_a_terminal_are_asked_for(album, monkeypatch):
+    class Terminal(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+    assert "type a query" not in run_here("query", "-", cwd=album)[2]
+    monkeypatch.setattr(io, "TextIOWrapper", Terminal)
+    assert "type a query and Enter" in run_here("query", "-", cwd=album)[2]
+
+
 def test_a_file_name_as_a_query_gets_the_command_that_lists_its_photos(album):
     status, output, errors = run_here("query", "IMG_0004", "-k", "1", cwd=album)
     note = 'clipsearch: "IMG_0004" looks like a file name, but was searched as a description; 1 photo has such a name.'

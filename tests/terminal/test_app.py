@@ -110,7 +110,7 @@ def test_the_photos_change_as_one_types_and_down_chooses_another(browse):
         await settled(pilot)
         assert listed(app)[0] == "coffee.jpg" and f"of {len(NAMES)} photos" in state(app)
         row = [cell.plain for cell in app.query_one(DataTable).get_row_at(0)]
-        assert row[0] == "1" and row[1].endswith("%") and 0 < float(row[2]) < 1
+        assert row[0] == "1" and 0 < float(row[1]) < 1 and row[2].endswith("%")
         before = drawn(app)
         await pilot.press("down")
         await settled(pilot)
@@ -366,6 +366,18 @@ def test_it_fits_any_terminal(browse, size):
         assert listed(app)
 
     browse(test, size=size)
+
+
+def test_the_bar_says_how_to_quit_and_help_is_read_whole(browse):
+    async def test(pilot, app):
+        keys = [str(key.render()) for key in app.query("FooterKey")]
+        assert "quit" in keys[0] and "^c" in keys[0]  # also while a query is typed, where q is a letter
+        await pilot.press("enter", "question_mark")
+        await pilot.pause()
+        shown = app.query_one("#state", Static)
+        assert "Ctrl-C anywhere: quit" in state(app) and shown.size.height == 4
+
+    browse(test, size=(80, 24))
 
 
 @pytest.mark.parametrize("keys", [("ctrl+c",), ("enter", "q")])
