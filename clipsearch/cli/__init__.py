@@ -13,6 +13,7 @@ import click
 
 from clipsearch import __version__
 from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus, leave, status_of
+from clipsearch.cli.formatter import Context
 from clipsearch.cli.hints import use
 from clipsearch.cli.output import (
     OutputFailed,
@@ -66,6 +67,8 @@ _HIDDEN = {"version": "version.version"}
 
 
 class _Commands(click.Group):
+    context_class = Context
+
     def list_commands(self, context: click.Context) -> list[str]:
         return list(_COMMANDS)
 

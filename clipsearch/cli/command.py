@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from clipsearch.cli.formatter import Context
 from clipsearch.cli.output import set_quiet
 
 LOOK_FOR = "What to look for"
@@ -96,6 +97,8 @@ class Once(Option):
 
 class Command(click.Command):
     """A command with -v and -q, and with headings in --help if it has many options."""
+
+    context_class = Context
 
     def __init__(self, *arguments: Any, headings: Mapping[str, str] | None = None, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)

@@ -57,5 +57,5 @@ def help_(
             meant = closest(name, [*known, *TOPICS]).split()[:1]
             advice = f"{'did you mean' if meant else 'all commands'}: {commands.command('help', *meant)}"
             raise click.UsageError(f"there is no command {name!r}; {advice}")
-        inner = click.Context(subcommand, info_name=name, parent=inner)
+        inner = subcommand.context_class(subcommand, info_name=name, parent=inner)
     say(f"{inner.get_help()}\n")

@@ -10,6 +10,7 @@ import click
 
 from clipsearch.cli.command import Option, argument, command, verbosity_options
 from clipsearch.cli.complete import complete_model
+from clipsearch.cli.formatter import Context
 from clipsearch.cli.options import json_option
 from clipsearch.cli.output import print_report, say
 from clipsearch.cli.progress import ProgressBar
@@ -17,7 +18,11 @@ from clipsearch.render.tables import models_table
 from clipsearch.render.text import printable
 
 
-@click.group(invoke_without_command=True)
+class _Models(click.Group):
+    context_class = Context
+
+
+@click.group(cls=_Models, invoke_without_command=True)
 def models(measure: bool = False, as_json: bool = False) -> None:
     """List the models to choose from: how well they find, their speed, download and licence, and which are on this machine.
 

@@ -74,7 +74,8 @@ def stats(
         save_png(charts_png(*_headline(report), charts), png, force=force)
     charts = [_chart(breakdown, fill=False) for breakdown in report.breakdowns if breakdown.counts]
     width = shutil.get_terminal_size().columns
-    drawn = charts_text(charts, width, blocks=can_draw_blocks(sys.stdout.encoding))
+    blocks = can_draw_blocks(sys.stdout.encoding)
+    drawn = charts_text(charts, width, blocks=blocks, whole_names=not sys.stdout.isatty())
     value = {"index": str(engine.index_folder), **asdict(report)}
     value["by"] = {breakdown.pop("by"): breakdown for breakdown in value.pop("breakdowns")}
     print_report(as_json, value, "\n".join(_headline(report)) + "\n\n" + drawn)

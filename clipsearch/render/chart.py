@@ -34,20 +34,21 @@ def can_draw_blocks(encoding: str | None) -> bool:
     return True
 
 
-def charts_text(charts: Sequence[Chart], width: int, *, blocks: bool = True) -> str:
-    """Charts below each other, at most `width` terminal cells wide. Without `blocks`, only ASCII."""
-    return "\n".join(_chart_text(chart, width, blocks) for chart in charts)
+def charts_text(charts: Sequence[Chart], width: int, *, blocks: bool = True, whole_names: bool = False) -> str:
+    """Charts below each other, at most `width` terminal cells wide, or wider with `whole_names`. ASCII without `blocks`."""
+    return "\n".join(_chart_text(chart, width, blocks, whole_names) for chart in charts)
 
 
-def _chart_text(chart: Chart, width: int, blocks: bool) -> str:
+def _chart_text(chart: Chart, width: int, blocks: bool, whole_names: bool) -> str:
     names = [_plain(name, blocks) for name, _ in chart.bars]
     counts = [f"{count:,}" for _, count in chart.bars]
     most = max((count for _, count in chart.bars), default=0)
     count_width = max(map(len, counts), default=0)
     name_room = max(1, min(width * 2 // 5, width - count_width - _LEAST_BAR - 4))
-    names = [_shortened(name, name_room, blocks) for name in names]
+    if not whole_names:
+        names = [_shortened(name, name_room, blocks) for name in names]
     name_width = max(map(columns, names), default=0)
-    room = max(1, width - name_width - count_width - 4)
+    room = max(_LEAST_BAR if whole_names else 1, width - name_width - count_width - 4)
     lines = [_plain(chart.title, blocks)]
     for name, count_text, (_, count) in zip(names, counts, chart.bars, strict=True):
         bar = _bar(count / most if most else 0.0, room, blocks)

@@ -136,7 +136,8 @@ class LabelsTable:
     """
 
     def __init__(self, labels: Sequence[str], count: int, relative_to: str, width: int | None = None) -> None:
-        self._width = min(max((columns(printable(label)) for label in labels), default=0), _LABEL_WIDTH)
+        widest = max((columns(printable(label)) for label in labels), default=0)
+        self._width = widest if width is None else min(widest, _LABEL_WIDTH)
         self._count = min(count, len(labels))
         self._relative_to = relative_to
         room = 0 if width is None else width - self._count * (self._width + _MATCH_WIDTH)

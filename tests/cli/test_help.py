@@ -26,6 +26,16 @@ def test_the_help_of_query_is_grouped_and_fits_two_screens(tmp_path):
     assert lines.index('  clipsearch query "a dog on a beach"') < 8  # examples come first
 
 
+def test_help_fits_a_narrow_terminal_and_its_examples_stay_commands(tmp_path):
+    for words in (("query", "--help"), ("import", "--help"), ("label", "--help"), ("help", "duplicates"), ("--help",)):
+        text = run_here(*words, cwd=tmp_path, COLUMNS=40)[1].decode()
+        assert max(map(len, text.splitlines())) <= 40
+    text = help_of("query", cwd=tmp_path)
+    narrow = run_here("query", "--help", cwd=tmp_path, COLUMNS=40)[1].decode()
+    examples = re.findall(r"^  (clipsearch .*)$", text, re.MULTILINE)
+    assert len(examples) == 5 and all(example in re.sub(r" \\\n +", " ", narrow) for example in examples)
+
+
 @pytest.mark.parametrize("name", cli.list_commands(None))
 def test_every_command_with_many_options_lists_them_under_headings(name, tmp_path):
     text = help_of(name, cwd=tmp_path)

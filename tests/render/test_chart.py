@@ -27,6 +27,12 @@ def test_lines_fit_the_terminal(width, blocks):
     assert blocks or charts_text([chart], width, blocks=False).isascii()
 
 
+def test_whole_names_are_not_shortened_and_leave_room_for_bars():
+    name = "Marrakesh, Marrakesh-Safi, Morocco, and a longer name"
+    (_, line) = charts_text([Chart("by place", ((name, 34),))], 40, whole_names=True).splitlines()
+    assert line == f"{name}  34  {'█' * 10}"
+
+
 def test_ascii_draws_with_ascii():
     text = charts_text([CHART, Chart("by year", (("2024", 3),))], 60, blocks=False)
     assert "#" in text and "█" not in text and "\n\nby year\n" in text

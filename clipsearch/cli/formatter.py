@@ -1,0 +1,62 @@
+"""The width of --help, which fits a narrow terminal too: examples that are too long go on in a second line of the shell."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterable
+
+import click
+from click.formatting import wrap_text
+
+_NARROWEST = 20  # columns
+_ONE_COLUMN = 58  # columns; with fewer, an option's help is below its name
+_EXAMPLES = "\b"  # click does not wrap the paragraph after it
+_WORD = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[^\s"'])+""")
+
+
+class HelpFormatter(click.HelpFormatter):
+    """click's, without its least width of 50 columns."""
+
+    def __init__(self, indent_increment: int = 2, width: int | None = None, max_width: int | None = None) -> None:
+        if width is None:
+            width = max(min(shutil.get_terminal_size().columns, max_width or 80) - 2, _NARROWEST)
+        super().__init__(indent_increment, width, max_width)
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs; examples that do not fit are folded."""
+        room = self.width - self.current_indent
+        paragraphs = text.split("\n\n")
+        for place, paragraph in enumerate(paragraphs):
+            if paragraph.lstrip().startswith(_EXAMPLES):
+                lines = paragraph.split("\n")
+                paragraphs[place] = "\n".join(line if len(line) <= room else folded(line, room) for line in lines)
+        super().write_text("\n\n".join(paragraphs))
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and texts in two columns, or below each other."""
+        if self.width >= _ONE_COLUMN:
+            super().write_dl(rows, col_max, col_spacing)
+            return
+        indent, further = " " * self.current_indent, " " * (self.current_indent + 4)
+        for name, text in rows:
+            self.write(f"{indent}{name.strip()}\n")
+            if text:
+                self.write(f"{wrap_text(text, self.width, further, further)}\n")
+
+
+class Context(click.Context):
+    """What click knows of a run, with this formatter."""
+
+    formatter_class = HelpFormatter
+
+
+def folded(command: str, width: int) -> str:
+    r"""A command on several lines of `width` columns at most, if its words allow it; all but the last end with a backslash."""
+    lines = [""]
+    for word in _WORD.findall(command):
+        if lines[-1] and len(lines[-1]) + len(word) + 2 > width:
+            lines.append("    " + word.lstrip())
+        else:
+            lines[-1] += word
+    return " \\\n".join(lines)
