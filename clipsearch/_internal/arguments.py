@@ -75,8 +75,8 @@ def require_keywords(values: Mapping[str, object]) -> None:
     for name, value in values.items():
         if name in _FLAGS or (name in ("date_from_files", "read_text") and value is not None):
             require_flag(name, value)
-        elif name in _COUNTS and value is not None:
-            require_whole(name, value, 1)
+        elif name in _COUNTS:
+            require_whole(name, value, 1, or_none=True)
         elif name in _FUNCTIONS:
             require_function(name, value)
         elif name == "cancel" and value is not None and not isinstance(value, CancelToken):
