@@ -289,7 +289,8 @@ def _unread(text: str, encoder: Encoder, is_random: bool) -> QueryNote | None:
         random = ", so these photos are no better than random ones, and no match is given"
         message += random if is_random else "; it reads only the other words"
     elif languages_of(model) == "English" and (foreign := words_of_other_languages(text)):
-        message = f'the model {model} was trained on English, and "{" ".join(foreign)}" is another language'
+        message = f'the model {model} reads English only, and "{" ".join(foreign)}" is not English: '
+        message += "describe the photo in English"
     else:
         return None
     other = multilingual_model()

@@ -172,7 +172,7 @@ def test_a_model_of_english_says_that_a_text_is_in_another_language(engine, enco
     encoder.spec = replace(encoder.spec, fingerprint=fingerprint)
     (note,) = engine.search(text, 3).explanation.notes
     assert note.code == "unread" and find_entry(note.value).languages == "many"
-    assert f'was trained on English, and "{foreign}" is another language' in note.message
+    assert f'reads English only, and "{foreign}" is not English: describe the photo in English' in note.message
     assert notes(engine, f"the dog of {text}") == [], "an English text may quote another language"
 
 
