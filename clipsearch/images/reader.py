@@ -64,6 +64,13 @@ _MP_ENTRIES = 0xB002  # CIPA DC-007, the list of pictures in a file
 _MISSING = 128  # libjpeg's value for pixels without data
 _MOST_MISSING = 0.1  # of a JPEG's rows; if fewer are missing, other programs show it, too
 _JPEG_XL_BYTES = 8  # bytes a pixel: the plug-in's copy and Pillow's
+_PLAIN_REASONS = (
+    ("truncated", "the file is cut short"),  # "Truncated File Read", "image file is truncated (12 bytes not processed)"
+    ("data stream", "its data is damaged"),  # "broken data stream when reading image file"
+    ("could not create decoder object", "its data is damaged or cut short"),  # WebP
+)
+"""Words of Pillow's reasons, and how people say them."""
+
 _NO_PICTURE = "not a picture in a format that clipsearch reads"
 _DECODING = threading.Lock()  # Pillow's pixel cap and Python's warning filters are global
 _HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
@@ -600,6 +607,5 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return _NO_PICTURE
     text = error.args[0].decode("latin-1") if error.args and isinstance(error.args[0], bytes) else str(error)
-    if "truncated" in text.lower():  # "Truncated File Read", "image file is truncated (12 bytes not processed)"
-        return "cannot be decoded: the file is cut short"
-    return f"cannot be decoded: {' '.join(text.split()) or type(error).__name__}"[:300]
+    plain = next((plain for words, plain in _PLAIN_REASONS if words in text.lower()), None)
+    return f"cannot be decoded: {plain or ' '.join(text.split()) or type(error).__name__}"[:300]
