@@ -605,8 +605,7 @@ class SearchEngine(Searcher):
     def _take_back(self, new: NewIndex, report: SyncReport) -> None:
         """Remove a new index in which nothing is kept."""
         self._close_index()
-        new.take_back()
-        report.no_index = True
+        report.no_index = new.take_back()
 
     @contextmanager
     def _writing(

@@ -160,6 +160,6 @@ def check_labels(labels: Sequence[str]) -> list[str]:
         if _CONTROL_CHARACTERS.search(label):
             raise QueryError(f"the label {label!r} has control characters, or bytes that are not UTF-8")
         if label in seen:
-            raise QueryError(f"the label {label!r} is given twice, and the two would share what is one; leave one out")
+            raise QueryError(f"the label {label!r} is given twice; leave one out")
         seen.add(label)
     return texts

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from clipsearch.errors import QueryError
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text
 from clipsearch.query.understood import FactKind, Understood
@@ -46,7 +47,10 @@ def fact_notes(query: Query, store: VectorStore[SelectionT], understand: Underst
 def _count(query: Query, store: VectorStore[SelectionT]) -> int:
     """How many photos meet the filters."""
     condition = all_of(query.filters)
-    return len(store.select(condition)) if condition else 0
+    try:
+        return len(store.select(condition)) if condition else 0
+    except QueryError:  # a vector database has none of these facts
+        return 0
 
 
 def _message(query: Query, count: int, facts: Sequence[str]) -> str:

@@ -92,6 +92,7 @@ class Collection:
                 with telling_unwritable(self.folder, is_new=not has_catalog(self.folder)):
                     _make_folder(self.folder / "segments")
                     self._lock = WriterLock(self.folder / "writer.lock", on_busy)
+                    _make_folder(self.folder / "segments")  # again, if an index without photos was taken back meanwhile
                 undo.callback(self._release)
                 finish_replacement(self.folder)
             self._index = OpenIndex(self.folder, writable=writable)

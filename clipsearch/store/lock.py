@@ -48,25 +48,11 @@ class WriterLock:
     """
 
     def __init__(self, path: Path, on_busy: OnBusy | None = None) -> None:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # the target of a link would be emptied
-        self._descriptor = os.open(path, flags, 0o644)
-        try:
-            while True:
-                try:
-                    _try_lock(self._descriptor)
-                    break
-                except OSError as error:
-                    if error.errno not in _TAKEN:  # a file system without locks
-                        raise
-                    busy = CollectionBusy(
-                        f"another process is writing to the index in {path.parent}{_holder(path)}; searching still works, "
-                        "and indexing will once it has finished"
-                    )
-                    if not (on_busy and on_busy(busy)):
-                        raise busy from error
-        except BaseException:
+        self._descriptor = _lock(path, on_busy)
+        while _is_removed(self._descriptor, path):  # an index without photos was taken back meanwhile, with its lock
             os.close(self._descriptor)
-            raise
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = _lock(path, on_busy)
         since = datetime.now().astimezone().isoformat(timespec="seconds")
         about = json.dumps({"pid": os.getpid(), "since": since}).ljust(64).encode()
         with contextlib.suppress(OSError):  # on a full disk, others see no pid, but photos can still be removed
@@ -77,6 +63,40 @@ class WriterLock:
     def release(self) -> None:
         """Let the next writer in."""
         os.close(self._descriptor)
+
+
+def _lock(path: Path, on_busy: OnBusy | None) -> int:
+    """A descriptor of the file at a path, which this process has locked."""
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # the target of a link would be emptied
+    descriptor = os.open(path, flags, 0o644)
+    try:
+        while True:
+            try:
+                _try_lock(descriptor)
+                return descriptor
+            except OSError as error:
+                if error.errno not in _TAKEN:  # a file system without locks
+                    raise
+                busy = CollectionBusy(
+                    f"another process is writing to the index in {path.parent}{_holder(path)}; searching still works, "
+                    "and indexing will once it has finished"
+                )
+                if not (on_busy and on_busy(busy)):
+                    raise busy from error
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _is_removed(descriptor: int, path: Path) -> bool:
+    """Whether an open file has been removed, and its path perhaps given to another one."""
+    file = os.fstat(descriptor)
+    if file.st_nlink:
+        return False
+    try:
+        return not os.path.samestat(file, os.stat(path))  # some file systems count no links
+    except FileNotFoundError:
+        return True
 
 
 @contextlib.contextmanager
