@@ -52,26 +52,45 @@ def pytest_collection_finish():
 
 
 # The slowest files and folders, slowest first. They run first, so no worker still has a slow file when the others are done.
+# Those of the page wait more than they compute, so they stand between the others: seldom do all workers run a browser.
 LONGEST = (
     "tests/encoders",
+    "tests/browser/test_searching.py",
     "tests/test_examples.py",
     "tests/test_privacy.py",
+    "tests/browser/test_rows.py",
     "tests/cli/test_output.py",
     "tests/indexing/test_watch.py",
+    "tests/browser/test_viewer.py",
     "tests/cli/test_commands.py",
     "tests/server/test_serve_command.py",
+    "tests/browser/test_scrolling.py",
     "tests/server/test_schema.py",
     "tests/terminal/test_app.py",
+    "tests/browser/test_films.py",
     "tests/analysis/test_duplicates.py",
     "tests/transfer/test_transfer.py",
+    "tests/browser/test_safety.py",
     "tests/tools/test_torture.py",
     "tests/cli/test_doctor.py",
+    "tests/browser/test_selection.py",
     "tests/tools/test_kill.py",
     "tests/cli/test_advice.py",
+    "tests/browser/test_map.py",
     "tests/test_resources.py",
 )
-# These need torch, which takes a worker five seconds to import. One worker runs them all.
-WITH_TORCH = ("tests/encoders/", "tests/images/test_preprocess.py::")
+# These need torch, which takes a worker five seconds to import, with transformers. One worker runs them all.
+WITH_TORCH = (
+    "tests/encoders/",
+    "tests/architecture/test_import_rule.py::test_a_text_query_on_a_checkpoint",
+    "tests/images/test_preprocess.py::",
+    "tests/milvus/test_text_model.py::",
+    "tests/query/test_text_model.py::",
+    "tests/scripts/test_verify_models.py::",
+    "tests/test_privacy.py::test_clip_without_torch",
+    "tests/test_privacy.py::test_torch",
+    "tests/training/test_phrases.py::",
+)
 
 
 def pytest_collection_modifyitems(items):

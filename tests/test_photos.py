@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from PIL import Image
 
 from clipsearch import Query, SearchEngine, Term
@@ -24,24 +25,28 @@ def test_there_are_enough_photos_and_each_has_a_source_and_captions():
             image.verify()
 
 
-def test_plain_descriptions_find_their_photo_first(tmp_path):
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """The photos, indexed by mini."""
+    with SearchEngine(tmp_path_factory.mktemp("photos") / "index", model="mini") as engine:
+        assert engine.index(PHOTOS).failed == 0
+        yield engine
+
+
+def test_plain_descriptions_find_their_photo_first(engine):
     """Each photo has one description, written before this model saw it and never tuned on. Only the first thirty count."""
     descriptions = lines(PHOTOS / "plain_queries.jsonl")
     assert [item["image"] for item in descriptions] == [item["image"] for item in lines(PHOTOS / "captions.jsonl")]
     descriptions = descriptions[:30]
-    with SearchEngine(tmp_path / "index", model="mini") as engine:
-        assert engine.index(PHOTOS).failed == 0
-        wrong = []
-        for item in descriptions:
-            (hit,) = engine.search(item["query"], top_k=1)
-            if not hit.path.endswith(f"/{item['image']}"):
-                wrong.append((item["query"], hit.path.rsplit("/", 1)[1]))
+    wrong = []
+    for item in descriptions:
+        (hit,) = engine.search(item["query"], top_k=1)
+        if not hit.path.endswith(f"/{item['image']}"):
+            wrong.append((item["query"], hit.path.rsplit("/", 1)[1]))
     assert len(wrong) <= 5, wrong
 
 
-def test_a_photo_finds_itself(tmp_path):
-    with SearchEngine(tmp_path / "index", model="mini") as engine:
-        engine.index(PHOTOS)
-        for path in sorted(PHOTOS.glob("*.jpg"))[:10]:
-            (hit,) = engine.search(Query((Term(path),), keep_own=True), top_k=1)
-            assert hit.path == str(path) and hit.score > 0.999
+def test_a_photo_finds_itself(engine):
+    for path in sorted(PHOTOS.glob("*.jpg"))[:10]:
+        (hit,) = engine.search(Query((Term(path),), keep_own=True), top_k=1)
+        assert hit.path == str(path) and hit.score > 0.999

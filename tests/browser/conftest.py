@@ -28,6 +28,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    "--process-per-site",  # the pages of a context share a process, see `window`
 )  # fmt: skip
 DATES = {
     "rio.jpg": "2016:07:01 10:00:00",
@@ -65,7 +66,8 @@ FACTS = {
         "text": "CAF\u00c9 CENTRAL " + "coffee and cake " * 12 + "<img src=x onerror=window.hacked=1>",
     },
 }
-PAUSE = 10_000  # milliseconds; most steps take a hundred, but the machine may be busy
+NOWHERE = "http://127.0.0.1/"  # no server is asked
+PAUSE = 20_000  # milliseconds; most steps take a hundred, but the machine may be busy
 
 
 @pytest.fixture(scope="module")
@@ -83,8 +85,14 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def window(chromium):
-    """The context of most pages. They share its cache, so each photo is fetched once."""
+    """The context of most pages. They share its cache, so each photo is fetched once.
+
+    An empty page keeps their process between two tests. A new one, which compiles the page anew, costs a second.
+    """
     context = make_context(chromium)
+    empty = context.new_page()
+    empty.route(NOWHERE, lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+    empty.goto(NOWHERE)
     yield context
     context.close()
 

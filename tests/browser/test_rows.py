@@ -49,7 +49,8 @@ FILLED = """() => {
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_days_with_one_photo_share_rows(new_page, address, width):
-    page = new_page(viewport={"width": width, "height": WIDTHS[width]})
+    page = new_page()
+    page.set_viewport_size({"width": width, "height": WIDTHS[width]})
     open_with(page, address, made_up(days(datetime(2024, 6, 30, 12), 70, 9)))
     assert page.evaluate(HEADINGS)[0] == "2024"
     assert page.evaluate(FILLED) > 0.75
@@ -57,7 +58,8 @@ def test_days_with_one_photo_share_rows(new_page, address, width):
 
 
 def test_a_year_with_few_photos_is_one_heading_and_full_months_have_their_own(new_page, address):
-    page = new_page(viewport={"width": 1440, "height": 20_000})
+    page = new_page()
+    page.set_viewport_size({"width": 1440, "height": 20_000})
     dense = (
         days(datetime(2024, 6, 30), 40, 0.5) + days(datetime(2024, 5, 20), 2, 3) + days(datetime(2024, 4, 29), 20, 1)
     )

@@ -277,7 +277,8 @@ def test_there_is_no_strip_in_an_order_without_dates(new_page, many):
 
 
 def test_photos_stay_where_they_are_when_the_first_letter_is_typed(new_page, many):
-    page = new_page(viewport={"width": 1440, "height": 900})
+    page = new_page()
+    page.set_viewport_size({"width": 1440, "height": 900})
     page.add_init_script(
         "window.moved = 0;"
         "const add = (list) => { for (const one of list.getEntries()) window.moved += one.value; };"
