@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from PIL import Image
 
 from clipsearch.encoders.base import Encoder, ModelSpec
@@ -208,6 +209,21 @@ def give_facts(index_folder, name, **facts):
         collection.commit()
 
 
+def copy_of_one(tmp_path_factory, name, make):
+    """A folder of this worker's own, copied from one that the first worker makes with `make(folder)`."""
+    base = tmp_path_factory.getbasetemp()
+    one = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared" / name
+    one.parent.mkdir(exist_ok=True)
+    with FileLock(f"{one}.lock"):
+        if not one.exists():
+            unfinished = one.with_name(f"{name} unfinished")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            unfinished.mkdir()
+            make(unfinished)
+            unfinished.rename(one)
+    return shutil.copytree(one, tmp_path_factory.mktemp(name) / name)
+
+
 def save_five_photos(folder):
     for colour in ("red", "green", "blue", "yellow"):
         save_photo(folder / f"{colour}.jpg", colour)
@@ -245,6 +261,18 @@ def photos_of_mini(five_photos, tmp_path_factory):
     with SearchEngine.open(folder, model="mini") as engine:
         engine.index()
     return folder
+
+
+@pytest.fixture(scope="session")
+def index_of_data(tmp_path_factory):
+    """An index of the photos in data/photos by mini, in another folder. Tests copy this folder and must not change it."""
+    from clipsearch import SearchEngine
+
+    def make(folder):
+        with SearchEngine(folder, model="mini") as engine:
+            assert engine.index(PHOTOS).failed == 0
+
+    return copy_of_one(tmp_path_factory, "index-of-data", make)
 
 
 @pytest.fixture

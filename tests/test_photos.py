@@ -26,10 +26,9 @@ def test_there_are_enough_photos_and_each_has_a_source_and_captions():
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory):
+def engine(index_of_data):
     """The photos, indexed by mini."""
-    with SearchEngine(tmp_path_factory.mktemp("photos") / "index", model="mini") as engine:
-        assert engine.index(PHOTOS).failed == 0
+    with SearchEngine(index_of_data) as engine:
         yield engine
 
 

@@ -12,7 +12,7 @@ from clipsearch.analysis.labels import LabelledImage, check_labels, read_labels,
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionNotFound, QueryError
 from clipsearch.types import Below, Query, Term
-from tests.conftest import PHOTOS, save_pages
+from tests.conftest import save_pages
 
 COLOURS = ["red", "green", "blue", "yellow", "grey"]
 
@@ -153,11 +153,9 @@ def test_bad_files_of_labels_say_where(tmp_path, content, message):
 
 
 @pytest.fixture(scope="module")
-def sample(tmp_path_factory):
+def sample(index_of_data):
     """The repository's own photos, indexed with the embedded model."""
-    index = tmp_path_factory.mktemp("sample") / ".clipsearch"
-    with SearchEngine(index, model="mini") as engine:
-        engine.index(PHOTOS)
+    with SearchEngine(index_of_data) as engine:
         yield SimpleNamespace(engine=engine)
 
 

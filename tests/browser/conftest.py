@@ -22,7 +22,7 @@ from clipsearch.images.placeholders import placeholder
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import ImageFile, ImageInfo
-from tests.conftest import PHOTOS, give_captions, give_facts, save_photo
+from tests.conftest import PHOTOS, copy_of_one, give_captions, give_facts, save_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = (
@@ -145,7 +145,10 @@ def page(new_page, address):
 @pytest.fixture(scope="session")
 def album(tmp_path_factory):
     """The photos of data/photos in two folders, some with dates and places. The album also has odd names and a broken photo."""
-    folder = tmp_path_factory.mktemp("album")
+    return copy_of_one(tmp_path_factory, "album", make_album)
+
+
+def make_album(folder):
     for number, photo in enumerate(sorted(PHOTOS.iterdir())):
         if photo.suffix in (".jpg", ".png", ".webp"):
             place_photo(photo, folder / ("first" if number % 2 else "second") / photo.name)
@@ -160,7 +163,6 @@ def album(tmp_path_factory):
     give_captions(folder / ".clipsearch", {"giraffe.jpg": CAPTION})
     for name, facts in FACTS.items():
         give_facts(folder / ".clipsearch", name, **facts)
-    return folder
 
 
 @pytest.fixture(scope="session")

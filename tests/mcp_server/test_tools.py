@@ -5,6 +5,7 @@ import base64
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -21,12 +22,9 @@ mcp = LazyModule("mcp")
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory):
+def index(index_of_data, tmp_path_factory):
     """An index of the repository's 47 photos in another folder, with the model mini."""
-    folder = tmp_path_factory.mktemp("index")
-    with SearchEngine(folder, model="mini") as engine:
-        engine.index(PHOTOS)
-    return folder
+    return shutil.copytree(index_of_data, tmp_path_factory.mktemp("index") / "index")
 
 
 def server_of(index, **environment):
