@@ -70,7 +70,7 @@ def test_in_a_pipe_a_preview_is_the_table(run, where):
 
 def test_what_follows_a_preview_is_no_value_of_it(run):
     assert run("--preview", "a dog").stdout == run("a dog").stdout
-    assert "--preview: there is no 'nothing'; give auto, kitty" in run("--preview=nothing", "a dog").stderr
+    assert "'nothing' is not one of 'auto', 'kitty'" in run("--preview=nothing", "a dog").stderr
     assert run("--", "--preview").exit_code == 0
 
 
@@ -123,7 +123,7 @@ def test_copies_side_by_side(indexed, monkeypatch, tmp_path):
 
 
 def test_labels_in_groups(clipsearch, indexed, tmp_path):
-    flags = ("--label", "a cup of coffee", "--label", "cat", "--html", tmp_path / "labels.html")
+    flags = ("--label", "a cup of coffee", "--label", "cat", "--html", tmp_path / "labels.html", "--min-match", "20%")
     status, output, errors = clipsearch("label", *flags, cwd=indexed)
     assert status == 0 and len(output.splitlines()) == 3 and "wrote" in errors
     text = (tmp_path / "labels.html").read_text("utf-8")

@@ -161,7 +161,7 @@ def test_a_refusal_is_an_error_of_the_command(engine, photos, tmp_path):
 @pytest.mark.parametrize("option", [["--watch"], ["--ray", "local"], ["--store", "milvus://localhost/x"]])
 def test_options_that_do_more_than_list_are_refused(photos, tmp_path, option):
     status, _, errors = run_here("index", photos, "--dry-run", *option, cwd=tmp_path)
-    assert status == 1 and "--dry-run excludes --ray, --watch and --store" in errors
+    assert status == 2 and "--dry-run excludes --ray, --watch and --store" in errors
 
 
 def test_failures_lists_what_is_skipped(engine, photos, tmp_path):

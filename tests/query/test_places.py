@@ -137,7 +137,7 @@ def test_the_command_line_takes_several_places(index):
     assert status == 0, error
     assert {os.path.basename(line) for line in output.splitlines()} == {b"munich.jpg", b"texas.jpg"}
     status, _, error = run_here("query", "--place", "Pariss", cwd=index.parent)
-    assert status == 1 and 'no place called "Pariss" is known; similar names: "Paris"' in error
+    assert status == 2 and 'no place called "Pariss" is known; similar names: "Paris"' in error
 
 
 @pytest.mark.parametrize(

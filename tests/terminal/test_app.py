@@ -343,7 +343,7 @@ def test_an_answer_that_comes_too_late_is_dropped_and_one_thread_has_the_engine(
 def test_an_index_without_photos_and_none_at_all(browse, tmp_path):
     (tmp_path / "empty").mkdir()
     with SearchEngine.open(tmp_path / "empty", model="mini") as engine:
-        engine.index()
+        engine.index(keep_empty=True)
 
     async def empty(pilot, app):
         assert listed(app) == [] and "no photos" in state(app)
