@@ -145,9 +145,9 @@ def test_a_search_is_saved_used_and_forgotten(page):
     search(page, "a cat + 2:snow")
     with answered(page, "orientation="):
         page.locator("#filters").get_by_role("button", name="landscape").click()
-    names, url = shown(page), page.url
+    names, url = shown(page)[:6], page.url  # those that are surely drawn
     save_and_come_back(page, "snow/cats & <b>", "/api/search")
-    assert (shown(page), page.url) == (names, url)
+    assert (shown(page)[:6], page.url) == (names, url)
     remove_saved(page, "snow/cats & <b>")
     assert "None yet" in page.locator("#panel").inner_text()
 
