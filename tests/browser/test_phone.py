@@ -204,6 +204,17 @@ def test_back_closes_what_covers_the_photos_and_keeps_what_was_chosen(phone):
     with answered(phone):
         phone.go_back()
     assert phone.url == start
+    phone.evaluate("""async () => {
+        const { openHelp } = await import("/static/help-panel.js");
+        openHelp();
+        document.querySelector("#panel").close();
+        await new Promise((done) => document.querySelector("#panel").addEventListener("close", done, { once: true }));
+        openHelp();  // while the step of the one before is being left
+    }""")
+    phone.wait_for_function("() => history.state.dialogs === 1")
+    phone.go_back()
+    phone.wait_for_selector("#panel", state="hidden")
+    assert phone.url == start
     phone.click("#toggle-filters")
     phone.keyboard.press("Escape")  # leaves no step behind: the next search and one step back lead here again
     with answered(phone, "/api/search"):

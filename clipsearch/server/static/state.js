@@ -137,8 +137,13 @@ const coveringDialogs = () => [.../** @type {NodeListOf<HTMLDialogElement>} */ (
 /** Show a dialog over the page. Back in the history then closes it, and what was chosen in it stays. @param {HTMLDialogElement} dialog */
 export function showDialog(dialog) {
   dialog.showModal();
+  if (!isSteppingBack) addStep();
+}
+
+/** A step in the history for the dialogs that are open, unless they have one. */
+function addStep() {
   const dialogs = coveringDialogs().length;
-  if (isSteppingBack || (history.state?.dialogs ?? 0) >= dialogs) return;
+  if ((history.state?.dialogs ?? 0) >= dialogs) return;
   changes.dispatchEvent(new Event("leaving"));
   history.pushState({ ...history.state, dialogs }, "");
   typing = false;
@@ -165,8 +170,10 @@ function closeDialogs(dialogs) {
 window.addEventListener("popstate", () => {
   if (isSteppingBack) {
     isSteppingBack = false;
-    for (const { how, state, url } of postponed.splice(0)) history[how](state, "", url);
-    return;
+    const writes = postponed.splice(0);
+    for (const { how, state, url } of writes) history[how](state, "", url);
+    addStep(); // for a dialog that was opened meanwhile
+    if (writes.length) return;
   }
   if (closeDialogs(history.state?.dialogs ?? 0)) {
     const { search: searchBefore, photo: photoBefore } = read(location.search);
