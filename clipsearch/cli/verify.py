@@ -37,7 +37,13 @@ def verify(index_folder: str | None = index_option, as_json: bool = json_option)
     with ProgressBar(unit="B", unit_scale=True) as bar:
         report = verify_index(folder, bar.show)
     if report.damages:
-        damaged = f"the index at {printable(str(folder))} is damaged; to keep all that is good: {hint('repair')}\n"
+        damaged = f"the index at {printable(str(folder))} is damaged"
+        if report.readable:
+            damaged += f"; to keep all that is good: {hint('repair')}\n"
+        else:
+            from clipsearch.store.validation import BEGIN_ANEW
+
+            damaged += f", and nothing of it can be kept. {BEGIN_ANEW}\n"
         text = damages_text(report.damages) + damaged
     else:
         content = f"{counted(report.images, 'photo')} and {counted(report.segments, 'segment')}"

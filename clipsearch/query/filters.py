@@ -482,4 +482,5 @@ class _Parser:
         if position is None:
             position = self._tokens[self._next][2]
         before, after = self._text[:position].rstrip(), self._text[position:].lstrip()
-        raise QueryError(f"{problem}, at: {f'{before} ' if before else ''}>>> {after or '(the end)'}")
+        comma = "" if problem.endswith("?") else ","
+        raise QueryError(f"{problem}{comma} at: {f'{before} ' if before else ''}>>> {after or '(the end)'}")

@@ -19,7 +19,7 @@ from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED
 from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
-from clipsearch.store.validation import WHAT_TO_DO, require_own_files
+from clipsearch.store.validation import BEGIN_ANEW, WHAT_TO_DO, require_own_files
 
 if TYPE_CHECKING:
     from tempfile import TemporaryDirectory
@@ -357,6 +357,8 @@ def _connect(path: Path, create: bool) -> Database:
                     raise CollectionError(f"{path}: no space left on the disk of the index; {_FREE_SOME}") from error
                 if isinstance(error, CollectionError) and not isinstance(error, CollectionDamaged):
                     raise type(error)(f"{path}: {error}") from error
+                if isinstance(error, CollectionDamaged):
+                    raise CatalogUnreadable(path, str(error.__cause__ or error)[:200]) from error
                 known = type(error) if isinstance(error, CollectionError) else CollectionDamaged  # or a disk's trouble
                 raise known(f"{path} is not a readable catalog: {error}") from error
         else:
@@ -397,6 +399,14 @@ _OF_DAMAGE = (
 
 
 _FREE_SOME = "what was committed before is safe. Free some space, and run this again"
+
+
+class CatalogUnreadable(CollectionDamaged):
+    """Nothing can be read of a catalog, so nothing of its index can be kept. `reason` is SQLite's."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(f"{path} cannot be read ({reason}), so nothing in {path.parent} can be kept. {BEGIN_ANEW}")
+        self.reason = reason
 
 
 def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:

@@ -32,7 +32,7 @@ from clipsearch.store.rows import (
 )
 from clipsearch.store.segments import Segment, SegmentInfo, write_segment
 from clipsearch.store.succession import finish_replacement
-from clipsearch.store.validation import MOST_IDS, absolute_root, as_written, require_own_files
+from clipsearch.store.validation import BEGIN_ANEW, MOST_IDS, absolute_root, as_written, require_own_files
 from clipsearch.store.vectors import vector_check
 from clipsearch.store.verify import Damage, file_problem, verify
 from clipsearch.types import Fingerprint, Progress
@@ -90,10 +90,7 @@ class _Salvaged:
 
 
 def _salvage(folder: Path) -> _Salvaged:
-    nothing = CollectionDamaged(
-        f"nothing in {folder} can be proven to be what was written. Delete that folder and index the photos again; the photos "
-        "themselves are not touched"
-    )
+    nothing = CollectionDamaged(f"nothing in {folder} can be proven to be what was written. {BEGIN_ANEW}")
     try:
         catalog = Catalog(folder / CATALOG)
     except CollectionDamaged as error:

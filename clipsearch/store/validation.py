@@ -21,6 +21,12 @@ from clipsearch._internal.windows import is_junction
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, KEEPING, NEXT, PREVIOUS, REPAIRED, SUCCESSOR
 
+BEGIN_ANEW = (
+    "Delete that folder, except for albums.json if it is there, and index the photos again; the photos themselves are not "
+    "touched"
+)
+"""What to do with an index of which nothing can be kept."""
+
 WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
 
 MOST_IDS = 1 << 48

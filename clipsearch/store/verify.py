@@ -13,6 +13,7 @@ from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.index import damages as approximate_damages
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import CATALOG
+from clipsearch.store.database import CatalogUnreadable
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
 from clipsearch.store.validation import absolute_root
 from clipsearch.store.vectors import vector_check
@@ -37,6 +38,7 @@ class Verified:
     segments: int
     bytes_read: int
     damages: tuple[Damage, ...]
+    readable: bool = True  # False if nothing can be read of the catalog, so that nothing can be kept
 
 
 def verify(folder: Path, progress: Progress | None = None) -> Verified:
@@ -48,6 +50,8 @@ def verify(folder: Path, progress: Progress | None = None) -> Verified:
     """
     try:
         catalog = Catalog(folder / CATALOG)
+    except CatalogUnreadable as error:
+        return Verified(0, 0, 0, (Damage(CATALOG, f"it cannot be read ({error.reason})"),), readable=False)
     except CollectionDamaged as error:
         return Verified(0, 0, 0, (Damage(CATALOG, str(error)),))
     try:

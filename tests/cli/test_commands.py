@@ -216,7 +216,7 @@ def test_ctrl_c_asks_eval_to_stop(clipsearch, photos, monkeypatch, line, options
         (["query"], "describe the photo"),
         (["query", "a", "+"], "nothing after the +"),
         (["query", "a", "--where", "colour = red"], "--where: there is no field 'colour'"),
-        (["query", "a", "--where", "widht > 3"], "'widht'; did you mean width?, at: >>> widht > 3"),
+        (["query", "a", "--where", "widht > 3"], "'widht'; did you mean width? at: >>> widht > 3"),
         (["query", "a", "--where", "width > 3 and taken > x"], "or 2024-07-15T12:30, at: width > 3 and taken > >>> x"),
         (["query", "a", "--taken", "x"], "--taken: 'x' is not a date"),
         (["query", "https://example.org/a.jpg"], "--allow-url"),
