@@ -49,6 +49,14 @@ def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     return state.st_dev, state.st_ino
 
 
+def missing_folder(path: str) -> str:
+    """The highest folder of a path that does not exist; "" if the folder that the path is in is there."""
+    missing, folder = "", os.path.dirname(path)
+    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
+        missing, folder = folder, os.path.dirname(folder)
+    return missing
+
+
 def is_gone(path: str) -> bool:
     """Whether a photo that was on this machine is gone. False if it is elsewhere, or if an error leaves it open."""
     try:

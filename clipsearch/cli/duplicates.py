@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch._internal.paths import missing_folder
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, command, flag, option
 from clipsearch.cli.exit_status import ended
@@ -77,8 +79,20 @@ def duplicates(
             remark_unmet(engine, filters)
     if html is not None:
         write_html(_gallery(report), html, force)
-    note_failures(report.failures)
-    if any(failure.reason in (CHANGED, GONE) for failure in report.failures):
+    away: Counter[str] = Counter()
+    others = []
+    for failure in report.failures:
+        if failure.reason == GONE and (folder := missing_folder(failure.file.path)):
+            away[folder] += 1
+        else:
+            others.append(failure)
+    for folder, count in away.items():
+        note(
+            f"the folder {folder} is not there, so {counted(count, 'photo')} in it could not be compared. If it is on a drive "
+            "that is not mounted, mount it and run this again"
+        )
+    note_failures(others)
+    if any(failure.reason in (CHANGED, GONE) for failure in others):
         note(f"to update the index: {hint('index')}")
     if as_json:
         print_json({"index": str(engine.index_folder), **report.to_json(_photo)})

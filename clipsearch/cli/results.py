@@ -104,27 +104,30 @@ result_options = gathered("results", ResultOptions)
 def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) -> int:
     """Print hits, and write, copy, link and open what the options ask for. Returns 3 if a photo was not copied or linked.
 
-    With --fail-if-none, returns 1 if there are no hits.
+    Without hits, nothing is written or opened; with --fail-if-none, that returns 1.
 
     `query` is what the user typed. `first` is False for all but the first answer of a run: they get no heading.
     ClipsearchError if something cannot be made at all.
     """
     status = ExitStatus.OK
+    targets = [path for path in (options.copy_to, options.link_to, options.contact_sheet, options.html) if path]
     for folder, link in ((options.copy_to, False), (options.link_to, True)):
-        if folder is None:
+        if folder is None or not hits:
             continue
         done, there, failures = put_into(folder, dict.fromkeys(hit.path for hit in hits), link=link)
         before = f"; {there:,} {'was' if there == 1 else 'were'} there already" if there else ""
-        remark(f"{'linked to' if link else 'copied'} {counted(done, 'photo')} in {folder}{before}")
+        remark(
+            f"{'made links to' if link else 'copied'} {counted(done, 'photo')} {'in' if link else 'to'} {folder}{before}"
+        )
         for path, reason in failures:
             note(f"{path}: {reason}")
             status = ExitStatus.SOME_FAILED
-    if options.contact_sheet is not None:
+    if options.contact_sheet is not None and hits:
         from clipsearch.render.contact_sheet import save_contact_sheet
 
         pages = save_contact_sheet(hits, options.contact_sheet, query, force=options.force)
         remark(f"wrote {options.contact_sheet}" + (f", {pages} pages" if pages > 1 else ""))
-    if options.html is not None:
+    if options.html is not None and hits:
         from clipsearch.render.gallery import hits_gallery
 
         write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
@@ -138,13 +141,14 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if options.format == "table" and (gone := [hit.path for hit in hits if not os.path.lexists(hit.path)]):
         remark(_gone(gone))
     if not hits:
-        remark(nothing_found(hits))
+        unwritten = f"; nothing was written to {' and '.join(targets)}" if targets else ""
+        remark(nothing_found(hits) + unwritten)
         status = max(status, ExitStatus.ERROR) if options.fail_if_none else status
     if options.explain and options.format != "json":
         from clipsearch.render.explain import explain_text
 
         say_aside(explain_text(hits.explain()))
-    if options.open:
+    if options.open and hits:
         _open(hits, options.html or options.contact_sheet)
     return status
 
@@ -266,8 +270,6 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
 def _open(hits: Hits, written: str | None) -> None:
     if written is not None:
         open_in_viewer(written)
-    elif not hits:
-        raise ClipsearchError("no photo was found, so there is nothing to open")
     else:
         record = hits[0].record
         if not (is_image_name(record.file.name) or is_video_name(record.file.name)):

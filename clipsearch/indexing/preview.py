@@ -10,7 +10,7 @@ from pathlib import Path
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import SyncRefused
-from clipsearch.images.file_types import missing_decoder, suffix_of
+from clipsearch.images.file_types import is_image_suffix, missing_decoder, suffix_of
 from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing import roots
 from clipsearch.indexing.default_excludes import NO_MEDIA, default_exclude
@@ -123,6 +123,11 @@ def _why(path: str, reason: SkipReason) -> str:
         inside, name = os.path.split(path.rstrip(os.sep))
         entry = default_exclude(name, os.path.basename(inside))
         return f"{entry.why if entry else f'a folder with a {NO_MEDIA} file'}: use --no-default-excludes"
+    if reason == "no picture":
+        if os.path.islink(path) and not os.path.exists(path):
+            return "a link to nothing"
+        if is_image_suffix(suffix_of(os.path.basename(path))):  # regular files with such names are photos
+            return "not a regular file"
     return _WHY[reason]
 
 

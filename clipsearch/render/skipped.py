@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from clipsearch.images.file_types import missing_decoder, suffix_of
+from clipsearch.images.file_types import is_image_suffix, missing_decoder, suffix_of
 from clipsearch.render.text import counted, printable
 from clipsearch.types import Failure
 
@@ -39,7 +39,11 @@ def skipped_lines(files: Mapping[str, int], links: int, left_alone: int, own: in
         kinds = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
         advice = f"pip install 'clipsearch[{extra}]'" if extra else f"there is no decoder for {kinds} yet"
         yield f"skipped {counted_suffixes(lacking)}: {advice}"
-    others = {suffix: count for suffix, count in files.items() if not missing_decoder(suffix)}
+    # A regular file with a photo's name is indexed, or listed as a failure.
+    odd = {suffix: count for suffix, count in files.items() if is_image_suffix(suffix)}
+    if odd:
+        yield f"skipped {counted_suffixes(odd)}: links to nothing, or not regular files"
+    others = {suffix: count for suffix, count in files.items() if suffix not in odd and not missing_decoder(suffix)}
     if others:
         yield f"skipped {counted(sum(others.values()), 'file')}: {counted_suffixes(others)}"
     if links:

@@ -340,6 +340,19 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_done(photos, tmp_path):
     assert report["added"] + report["unchanged"] == 65
 
 
+def test_duplicates_say_once_that_a_whole_folder_is_not_there(photos, encoder, tmp_path):
+    index = tmp_path / "an index"
+    for name in ("1.jpg", "2.jpg", "trip/3.jpg"):
+        shutil.copy(photos / "red.jpg", photos / name)
+    assert run_here("index", photos, "--index", index, cwd=tmp_path)[0] == 0
+    photos.rename(tmp_path / "away")
+    status, _, errors = run_here("duplicates", "--exact", "--index", index, cwd=tmp_path)
+    assert status == ExitStatus.SOME_FAILED
+    first, *others = errors.splitlines()
+    assert f"the folder {photos} is not there, so 4 photos in it could not be compared" in first
+    assert "to update the index" not in errors and len(others) == 1
+
+
 def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of_colours, photos, monkeypatch):
     encoders = {name: ColourEncoder(name) for name in ("colours", "others")}
     monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: encoders[name])

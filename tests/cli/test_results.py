@@ -17,7 +17,6 @@ from clipsearch.cli import files
 from clipsearch.cli.files import put_into
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import result_options, show
-from clipsearch.errors import ClipsearchError
 from clipsearch.types import Moment
 from tests.conftest import save_pages, save_photo
 from tests.render.support import ANOTHER_DAY, answer, hit
@@ -79,11 +78,9 @@ def test_formats_exclude_each_other(run):
     assert result.stdout == ""
 
 
-def test_nothing_found_is_said_on_standard_error(run, tmp_path):
+def test_nothing_found_is_said_on_standard_error(run):
     result = run("--json", hits=answer())
     assert json.loads(result.stdout)["hits"] == [] and result.stderr == "clipsearch: no photo was found\n"
-    for flags in (["--open"], ["--contact-sheet", tmp_path / "s.jpg"]):
-        assert isinstance(run(*flags, hits=answer()).exception, ClipsearchError)
 
 
 def test_copies_are_numbered_and_what_fails_is_status_3(run, photos, tmp_path):
@@ -234,18 +231,22 @@ def test_without_a_player_the_film_is_opened_and_its_moment_named(run, opened, p
 def test_a_film_is_copied_once_however_many_of_its_moments_are_hits(run, photos, tmp_path):
     film = film_at(photos)[0]
     result = run("--copy-to", tmp_path / "copies", hits=answer(film, film_at(photos, 50)[0]))
-    assert "copied 1 photo in" in result.stderr and len(os.listdir(tmp_path / "copies")) == 1
+    assert "copied 1 photo to" in result.stderr and len(os.listdir(tmp_path / "copies")) == 1
 
 
 @pytest.mark.parametrize("flag", ["--copy-to", "--link-to"])
 def test_photos_that_are_in_the_folder_already_do_not_come_again(run, photos, tmp_path, flag):
-    folder = tmp_path / "chosen"
+    folder, preposition = tmp_path / "chosen", "to" if flag == "--copy-to" else "in"
     hits = answer(hit(1, photos / "red.jpg"))
-    assert "1 photo in" in run(flag, folder, hits=hits).stderr
+    assert f"1 photo {preposition} {folder}" in run(flag, folder, hits=hits).stderr
     again = run(flag, folder, hits=hits).stderr
-    assert "0 photos in" in again and "; 1 was there already" in again and len(os.listdir(folder)) == 1
+    assert (
+        f"0 photos {preposition} {folder}" in again
+        and "; 1 was there already" in again
+        and len(os.listdir(folder)) == 1
+    )
     (folder / os.listdir(folder)[0]).unlink()
-    assert "1 photo in" in run(flag, folder, hits=hits).stderr
+    assert f"1 photo {preposition} {folder}" in run(flag, folder, hits=hits).stderr
 
 
 def test_a_contact_sheet_is_refused_before_a_search(photos, monkeypatch):
@@ -325,3 +326,12 @@ def test_a_film_to_search_by_is_searched_by_its_first_picture_and_that_is_said(c
     assert "trip/film.mp4 is a film: its first picture is searched" in capsys.readouterr().err
     note_film("trip/photo.jpg")
     assert capsys.readouterr().err == ""
+
+
+def test_if_nothing_is_found_nothing_is_written_or_opened(run, opened, tmp_path):
+    targets = {flag: tmp_path / name for flag, name in (("--copy-to", "c"), ("--link-to", "l"), ("--html", "h.html"))}
+    targets["--contact-sheet"] = tmp_path / "s.jpg"
+    for flag, target in targets.items():
+        result = run(flag, target, "--open", hits=answer())
+        assert result.exit_code == 0 and result.stderr.endswith(f"; nothing was written to {target}\n")
+    assert not any(target.exists() for target in targets.values())

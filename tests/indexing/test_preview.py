@@ -36,6 +36,14 @@ def test_a_new_folder_is_previewed_without_touching_it(photos, tmp_path, monkeyp
     assert tree(tmp_path) == before
 
 
+@pytest.mark.skipif(os.name == "nt", reason="pipes have no names there")
+def test_links_to_nothing_and_pipes_are_told_from_other_files(engine, photos):
+    (photos / "dead.jpg").symlink_to("nowhere")
+    os.mkfifo(photos / "pipe.jpg")
+    why = {os.path.basename(file.path): file.why for file in engine.preview().skipped}
+    assert why == {"dead.jpg": "a link to nothing", "pipe.jpg": "not a regular file"}
+
+
 def test_a_folder_of_a_mistyped_name_is_an_error(photos):
     with SearchEngine.open(photos) as engine, pytest.raises(ClipsearchError, match="there is no folder"):
         engine.preview(photos / "trips")

@@ -18,6 +18,13 @@ def test_files_are_counted_by_suffix_most_first():
     assert counted_suffixes({f".{number:02}": 1 for number in range(11)}).endswith("1 .07, 3 of other kinds")
 
 
+def test_files_with_photos_names_that_are_no_files_are_told_apart():
+    assert lines({".jpg": 2, ".txt": 1}) == [
+        "skipped 2 .jpg: links to nothing, or not regular files",
+        "skipped 1 file: 1 .txt",
+    ]
+
+
 def test_a_missing_decoder_is_named_by_its_extra(without_av):
     assert lines({".avi": 12, ".mov": 3}) == ["skipped 12 .avi, 3 .mov: pip install 'clipsearch[video]'"]
 
