@@ -15,7 +15,8 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # typing takes longer to import than all of this, and Ctrl-C is not caught meanwhile
 
 __version__ = "0.1.0"
 
@@ -29,6 +30,8 @@ os.environ |= {
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from clipsearch._internal.cancel import CancelToken
     from clipsearch.client import Client
     from clipsearch.encoders import load_encoder

@@ -1,7 +1,12 @@
 """The `clipsearch` command, also as `python -m clipsearch`. It answers Ctrl-C while the command line itself is imported."""
 
+from __future__ import annotations
+
 import os
-from typing import NoReturn
+
+TYPE_CHECKING = False  # as in clipsearch/__init__.py
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 _INTERRUPTED = 130  # the table is in clipsearch/cli/exit_status.py, which may not be imported yet
 

@@ -316,6 +316,11 @@ def test_ctrl_c_while_the_command_line_is_imported_is_one_line(tmp_path):
         env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
     )
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nclipsearch: interrupted\n")
+    code = (
+        "import sys; before = set(sys.modules); import clipsearch.__main__; print(*sorted(set(sys.modules) - before))"
+    )
+    result = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert "clipsearch.__main__" in result.stdout.split() and "typing" not in result.stdout.split()
     assert 'clipsearch = "clipsearch.__main__:main"' in (ROOT / "pyproject.toml").read_text("utf-8")
 
 
