@@ -160,6 +160,9 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page.goto(f"{address}/?where=width+%3E+3+andd+x")
     assert page.locator("#empty code").inner_text() == "width > 3 andd x"
     assert page.locator("#empty mark").inner_text() == "andd x" and ">>>" not in page.locator("#empty").inner_text()
+    page.wait_for_selector("#wrong-where:not([hidden])")
+    page.wait_for_selector("#filters [data-key^=keyword]")  # the last counts, above the reason, which stays in view
+    assert 0 <= page.locator("#wrong-where").bounding_box()["y"] <= 800 - 40
     page.click("#toggle-map")
     page.locator(".map-note", has_text="A filter cannot be used").wait_for()
     page.click("#toggle-map")

@@ -134,7 +134,9 @@ async function refresh() {
     if (isLate && mine === requests) show(facets); // the others follow, and what is below them moves
     clearTimeout(isSlow);
     const all = { ...facets, ...(await slow) };
-    if (mine === requests) show(all);
+    if (mine !== requests) return;
+    show(all);
+    isNews = false; // what is above it has all its lines now
   } catch (error) {
     clearTimeout(isSlow);
     if (mine !== requests || error instanceof ServerGone) return; // the banner says why, and what is shown stays
@@ -203,9 +205,7 @@ function render() {
   const again = key ? body.querySelector(`[data-key="${CSS.escape(key)}"]`) : focused?.matches("form *") ? focused : null;
   if (again) keepAt(again, before, scrollTop);
   else body.style.minHeight = "";
-  if (!isNews || !wrong) return;
-  isNews = false;
-  panel.querySelector(".problem:not([hidden])")?.scrollIntoView({ block: "nearest" });
+  if (isNews && wrong) panel.querySelector(".problem:not([hidden])")?.scrollIntoView({ block: "nearest" });
 }
 
 /** Scroll so that an element is where it was. @param {Element} again @param {number} before its top on the screen @param {number} scrollTop */
