@@ -334,6 +334,14 @@ def one_image_tower():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_decoder():
+    """Decode in one process unless a test asks for more. To start one takes longer than to decode the photos of most tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clipsearch.images.pool.cores", lambda: 1)
+        yield
+
+
 _homes = itertools.count()
 
 
