@@ -207,7 +207,7 @@ def test_damaged_attempts_count_as_none():
 
 def test_ocr_and_ray_exclude_each_other(tmp_path):
     status, _, errors = run_here("index", tmp_path, "--ocr", "--ray", "local", cwd=tmp_path)
-    assert status == 1 and "--ocr and --ray exclude each other" in errors
+    assert status == 2 and "--ocr and --ray exclude each other" in errors
 
 
 # -- with RapidOCR

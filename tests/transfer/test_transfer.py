@@ -250,7 +250,9 @@ def test_an_empty_index_has_nothing_to_export(tmp_path, encoder):
     with SearchEngine.open(tmp_path / "photos") as engine:
         with pytest.raises(CollectionNotFound):
             engine.export(tmp_path / "out.npy")
+        photo = save_photo(tmp_path / "photos" / "red.jpg")
         engine.index(tmp_path / "photos")
+        engine.forget(photo)
         with pytest.raises(ClipsearchError, match="nothing to export"):
             engine.export(tmp_path / "out.npy")
 
