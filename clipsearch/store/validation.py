@@ -22,7 +22,7 @@ from clipsearch.errors import CollectionDamaged
 from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, KEEPING, NEXT, PREVIOUS, REPAIRED, SUCCESSOR
 
 BEGIN_ANEW = (
-    "Delete that folder, except for albums.json if it is there, and index the photos again; the photos themselves are not "
+    "Move that folder away, index the photos again, and copy albums.json back if it was there; the photos themselves are not "
     "touched"
 )
 """What to do with an index of which nothing can be kept."""

@@ -258,7 +258,7 @@ def test_where_nothing_can_be_proven_nothing_is_changed(index, content):
     if content.startswith(b"not"):  # no advice leads in a circle
         assert not verify(index).readable
         with pytest.raises(
-            CollectionDamaged, match=r"nothing in .* can be kept\. Delete that folder, except"
+            CollectionDamaged, match=r"nothing in .* can be kept\. Move that folder away, index"
         ) as raised:
             Collection(index)
         assert "`" not in str(raised.value)
