@@ -49,18 +49,16 @@ def system_folder_below(folder: str) -> str:
 
 def _system_mounts() -> Iterator[tuple[int, str]]:
     """The device and the folder of each mounted file system that holds no files. Only Linux lists them."""
-    if sys.platform == "win32":
-        return
     try:
         mounts = _MOUNTS.read_bytes().splitlines()
     except OSError:  # not Linux, or /proc is not there
-        return
+        mounts = []
     for line in mounts:
         mount, _, source = line.partition(b" - ")
         try:
             fields = mount.split()
             major, minor = map(int, fields[2].split(b":"))
-            if source.split()[0].decode("ascii", "replace") in _TYPES:
+            if sys.platform != "win32" and source.split()[0].decode("ascii", "replace") in _TYPES:
                 yield os.makedev(major, minor), os.fsdecode(_ESCAPED.sub(_character, fields[4]))
         except (IndexError, ValueError, OverflowError):
             continue
