@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from clipsearch._internal.windows import opened_as
@@ -47,8 +46,9 @@ def system_folder_below(folder: str) -> str:
     return next((path for _, path in _system_mounts() if path.startswith(above)), "")
 
 
-def _system_mounts() -> Iterator[tuple[int, str]]:
+def _system_mounts() -> list[tuple[int, str]]:
     """The device and the folder of each mounted file system that holds no files. Only Linux lists them."""
+    found: list[tuple[int, str]] = []
     try:
         mounts = _MOUNTS.read_bytes().splitlines()
     except OSError:  # not Linux, or /proc is not there
@@ -59,9 +59,10 @@ def _system_mounts() -> Iterator[tuple[int, str]]:
             fields = mount.split()
             major, minor = map(int, fields[2].split(b":"))
             if sys.platform != "win32" and source.split()[0].decode("ascii", "replace") in _TYPES:
-                yield os.makedev(major, minor), os.fsdecode(_ESCAPED.sub(_character, fields[4]))
+                found.append((os.makedev(major, minor), os.fsdecode(_ESCAPED.sub(_character, fields[4]))))
         except (IndexError, ValueError, OverflowError):
             continue
+    return found
 
 
 def _character(escaped: re.Match[bytes]) -> bytes:
