@@ -310,7 +310,8 @@ class SearchEngine(Searcher):
     def forget(self, *folders: str | os.PathLike[str], on_busy: OnBusy | None = None) -> int:
         """Remove folders or single files from the index, never from the disk; returns how many photos went.
 
-        ClipsearchError if a folder is not in the index; CollectionBusy as for `index`.
+        ClipsearchError if a folder is not in the index, as one above an indexed folder is not; then nothing changes.
+        CollectionBusy as for `index`.
         """
         from clipsearch.indexing import roots
 

@@ -19,6 +19,8 @@ from clipsearch.store.rows import Place
 if TYPE_CHECKING:  # a query makes no plan
     from clipsearch.indexing.plan import KnownFiles
 
+_MOST_NAMED = 5  # folders in a message
+
 
 def targets(
     collection: KnownFiles, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
@@ -102,11 +104,10 @@ def forget(collection: Collection, folder: str) -> int:
     folder = collection.spelled(folder)
     place = collection.place(folder)
     inside = [root_id for root_id, root in collection.roots().items() if Path(root).is_relative_to(folder)]
-    if not place and not inside:
-        raise ClipsearchError(f"{folder} is not in the index at {collection.folder}; `clipsearch status` lists what is")
+    if not place:
+        raise ClipsearchError(f"{folder} is not in the index at {collection.folder}; {_what_is(collection, inside)}")
     if inside:
         return sum(collection.remove_root(root_id)[0] for root_id in inside)
-    assert place
     images, failures = collection.remove_below(place.root_id, place.path)
     if collection.known_file(place) and not images:  # a single file
         collection.discard(place)
@@ -115,6 +116,17 @@ def forget(collection: Collection, folder: str) -> int:
     if not images and not failures:
         raise ClipsearchError(f"nothing below {folder} is in the index at {collection.folder}")
     return images
+
+
+def _what_is(collection: Collection, inside: Sequence[int]) -> str:
+    """What is indexed instead of a folder: the indexed folders below it, with the command that forgets them."""
+    if not inside:
+        return "`clipsearch status` lists what is"
+    roots = collection.roots()
+    first = sorted(roots[root_id] for root_id in inside)[:_MOST_NAMED]
+    these = "this folder is" if len(inside) == 1 else f"{len(inside):,} folders are"
+    named = "" if len(first) == len(inside) else f", and so on for the {len(inside) - len(first):,} others"
+    return f"{these} indexed below it, and nothing was changed; to forget: `{command('forget', *first)}`{named}"
 
 
 def rules_of(collection: KnownFiles, root_id: int) -> WalkRules:

@@ -38,11 +38,13 @@ def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[s
         elif not isinstance(leaf, Test) or leaf.operator not in ("=", "~") or leaf.field not in _NO:
             continue
         elif not len(store.select(leaf)):
-            wanted.setdefault(leaf.field, []).append(_CLASS.sub(r"\1", str(leaf.value).strip("*")))
+            text = str(leaf.value)
+            text = text.strip("*") if leaf.field == "camera" else text  # `--camera` puts the stars there
+            wanted.setdefault(leaf.field, []).append(_CLASS.sub(r"\1", text))
     for field, values in wanted.items():
         known = store.values_of(field)
         if known and not (field == "format" and len(values) > 1 and any(value in known for value in values)):
-            named = _nearest(values[0], known)
+            named = _nearest(values[0].strip("*"), known)
             what = _NO[field].format(values[0]) if len(values) == 1 else f"no photo has one of these {field}s"
             notes[field] = QueryNote("values", f"{what}; there {_listed(named, known)}", named[0])
     return notes

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from unicodedata import normalize
 
 from clipsearch.errors import QueryError
-from clipsearch.store.full_text import expression, phrases
+from clipsearch.store.full_text import expression, phrases, unaccented
 from clipsearch.types import (
     NUMBERS,
     All,
@@ -51,7 +51,7 @@ _COLUMNS = {  # the other fields have a column of their name
     "taken": "taken_at",
 }
 _CLASS = re.compile(r"\[(?:(?:([!^])|(?![!^]))(.[^]]*\]))?", re.DOTALL)  # in a glob: its sign, and what it is made of
-_SAME, _GLOB, _ASCII_GLOB = 0, 1, 2  # how `fits` compares
+_SAME, _GLOB, _ASCII_GLOB, _UNACCENTED, _UNACCENTED_GLOB = range(5)  # how `fits` compares
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
 
 
@@ -183,15 +183,23 @@ def _located(code: str) -> Sql:
 
 
 def _tag(condition: Test | Known) -> Sql:
-    """A condition on keywords or people. A photo may have several; "!=" holds if it has others only."""
+    """A condition on keywords or people. A photo may have several; "!=" holds if it has others only.
+
+    Case and accents do not count. Python compares only the few values that are not ASCII.
+    """
     field = _TAGS[condition.field]
     known = f"image_id IN (SELECT image_id FROM image_tags CROSS JOIN tags USING (tag_id) WHERE field = '{field}')"
     if isinstance(condition, Known):
         return known, []
+    text = unaccented(str(condition.value))
     if condition.operator == "~":
-        sql, values = _text_test("value", condition)
+        same, values = _ascii_glob("folded", text)
+        how, wanted = _UNACCENTED_GLOB, _bytes(_negated_by("!", text))
     else:
-        sql, values = f"folded = {_TEXT}", [_bytes(composed(str(condition.value)).casefold())]
+        same, values = f"folded = {_TEXT}", [_bytes(text)]
+        how, wanted = _UNACCENTED, _bytes(text)
+    sql = f"CASE WHEN {_is_not_ascii('folded')} THEN {_fits('folded', how)} ELSE {same} END"
+    values = [wanted, *values]
     sql = f"SELECT tag_id FROM tags WHERE field = '{field}' AND ({sql})"
     sql = f"image_id IN (SELECT image_id FROM image_tags WHERE tag_id IN ({sql}))"
     return (f"{known} AND NOT {sql}" if condition.operator == "!=" else sql), values
@@ -269,10 +277,14 @@ def _negated_by(sign: str, glob: str) -> str:
 def fits(value: bytes | None, wanted: bytes, how: int) -> bool | None:
     """Whether a text equals another, or matches a glob, ignoring case. The catalog's SQL calls it.
 
-    Composed and decomposed accents are equal; macOS writes file names with decomposed ones.
+    Composed and decomposed accents are equal; macOS writes file names with decomposed ones. For the two ways without accents,
+    `wanted` has none.
     """
     if value is None:
         return None
+    if how in (_UNACCENTED, _UNACCENTED_GLOB):
+        text, other = unaccented(os.fsdecode(value)), os.fsdecode(wanted)
+        return fnmatchcase(text, other) if how == _UNACCENTED_GLOB else text == other
     if how == _ASCII_GLOB:  # ignores the case of ASCII only, as SQLite does for other globs of ASCII
         return fnmatchcase(composed(os.fsdecode(value.lower())), os.fsdecode(wanted))
     text, other = composed(os.fsdecode(value).lower()), composed(os.fsdecode(wanted).lower())

@@ -80,6 +80,14 @@ def _folded(character: str) -> str:
     return unicodedata.normalize("NFC", folded)
 
 
+def unaccented(text: str) -> str:
+    """A name without case and accents, as keywords and people are compared. Wildcards in it stay, and no others appear."""
+    if text.isascii():
+        return text.casefold()
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+    return unicodedata.normalize("NFC", _IGNORED.sub("", folded))
+
+
 def column(texts: Iterable[Any]) -> str:
     """Texts as a column of the full-text table has them. What is no text is left out: damage may have put it there."""
     return f" {_BETWEEN} ".join(" ".join(words(text)) for text in texts if isinstance(text, str) and text)

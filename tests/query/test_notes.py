@@ -298,6 +298,7 @@ def test_a_name_that_photos_have_in_a_longer_one_is_told(engine):
     [
         ({"camera": "cannon"}, 'no camera is called "cannon"; there are Canon EOS 70D and NIKON D90', "Canon EOS 70D"),
         ({"people": ["Bo"]}, 'no photo shows "Bo"; there is Anna Schmidt', "Anna Schmidt"),
+        ({"people": ["Zoé*"]}, 'no photo shows "Zoé*"; there is Anna Schmidt', "Anna Schmidt"),
         ({"keywords": ["snw"]}, 'no photo has the keyword "snw"; there is snow', "snow"),
         ({"format": "bmp"}, "no photo has the format BMP; there are JPEG and PNG", "JPEG"),
         ({"format": "raw"}, "no photo has one of these formats; there are JPEG and PNG", "JPEG"),
