@@ -20,6 +20,7 @@ WHERE = "Where to search"
 OTHER = "Other options"
 _LAST = {WHERE: 1, OTHER: 2}  # other headings come before these, in the order of the options
 _FEW = 12  # options that are listed without headings
+_WIDEST = 30  # columns of an option's names; the text of one with longer names is below them
 
 
 class Option(click.Option):
@@ -128,14 +129,15 @@ class Command(click.Command):
                 listed.append((before, (f"{flags}, {names}", text)))
             elif names:
                 listed.append((option, (names, text)))
-        width = max(len(names) for _, (names, _) in listed)
+        lengths = [len(names) for _, (names, _) in listed]
+        width = max((length for length in lengths if length <= _WIDEST), default=_WIDEST)
         sections: dict[str, list[tuple[str, str]]] = {}
         for option, (names, text) in listed:
             heading = getattr(option, "heading", OTHER) if len(listed) > _FEW else "Options"
             sections.setdefault(heading, []).append((names.ljust(width), text))
         for heading in sorted(sections, key=lambda heading: _LAST.get(heading, 0)):
             with formatter.section(self._headings.get(heading, heading)):
-                formatter.write_dl(sections[heading])
+                formatter.write_dl(sections[heading], width)
 
 
 argument: Callable[..., Any] = click.argument

@@ -55,8 +55,8 @@ def duplicates(
     \b
     clipsearch duplicates
     clipsearch duplicates --exact --in ~/Photos/phone
-    clipsearch duplicates -0 | xargs -0 ls -l       # the copies, without the best of each group
-    clipsearch duplicates --html copies.html        # side by side, to look at
+    clipsearch duplicates -0 | xargs -0 ls -l  # all but the best of each group
+    clipsearch duplicates --html copies.html   # side by side, to look at
 
     Exact copies have the same bytes. Near-copies are re-encoded, resized, slightly cropped, framed or retouched: their
     embeddings are near, and so are their perceptual hashes, which are computed now. Mirrored photos, and those with more than

@@ -41,12 +41,13 @@ def export(
     clipsearch export photos.npy
     clipsearch export photos.parquet --in ~/Photos/2024
     clipsearch export recent.jsonl --where 'taken >= 2024'
-    clipsearch export laptop.npy --in ~/Photos --relative     # there: clipsearch import laptop.npy --in FOLDER
+    clipsearch export laptop.npy --in ~/Photos --relative  # for another machine
 
     npy writes OUT.npy, float32 (photos, values), and OUT.jsonl with a line for each of its rows. parquet (which needs pyarrow:
     pip install 'clipsearch[parquet]') and jsonl have both in one file. csv has only the facts about the photos, unless
     --embeddings is given. All name the model and its digest, so that an import can refuse embeddings of another model. The
     embeddings are those that are searched, of length 1, bit by bit. The file appears when it is complete.
+    Another machine takes it by `clipsearch import OUT --in FOLDER`.
     """
     from clipsearch.indexing.roots import absolute
 

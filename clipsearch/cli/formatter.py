@@ -1,4 +1,7 @@
-"""The width of --help, which fits a narrow terminal too: examples that are too long go on in a second line of the shell."""
+"""The width of --help, which fits a narrow terminal too: examples that are too long go on in a second line of the shell.
+
+A comment cannot go on there, so it comes before its command.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from click.formatting import wrap_text
 _NARROWEST = 20  # columns
 _ONE_COLUMN = 58  # columns; with fewer, an option's help is below its name
 _EXAMPLES = "\b"  # click does not wrap the paragraph after it
+_COMMENT = re.compile(r"\s+# ")
 _WORD = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[^\s"'])+""")
 
 
@@ -22,6 +26,10 @@ class HelpFormatter(click.HelpFormatter):
         if width is None:
             width = max(min(shutil.get_terminal_size().columns, max_width or 80) - 2, _NARROWEST)
         super().__init__(indent_increment, width, max_width)
+
+    def getvalue(self) -> str:
+        """The whole text, without the blanks that click leaves at the end of a long usage."""
+        return "\n".join(line.rstrip() for line in super().getvalue().split("\n"))
 
     def write_text(self, text: str) -> None:
         """Write paragraphs; examples that do not fit are folded."""
@@ -52,11 +60,16 @@ class Context(click.Context):
 
 
 def folded(command: str, width: int) -> str:
-    r"""A command on several lines of `width` columns at most, if its words allow it; all but the last end with a backslash."""
+    r"""A command on several lines of `width` columns at most, if its words allow it; all but the last end with a backslash.
+
+    A comment after it is on lines of its own before it.
+    """
+    command, *comment = _COMMENT.split(command, maxsplit=1)
+    above = [line + "\n" for text in comment for line in wrap_text(text, width, "# ", "# ").splitlines()]
     lines = [""]
     for word in _WORD.findall(command):
         if lines[-1] and len(lines[-1]) + len(word) + 2 > width:
             lines.append("    " + word.lstrip())
         else:
             lines[-1] += word
-    return " \\\n".join(lines)
+    return "".join(above) + " \\\n".join(lines)

@@ -167,10 +167,10 @@ def index(
     \b
     clipsearch index ~/Photos
     clipsearch index ~/Photos --exclude '*.png' --model google/siglip2-base-patch32-256
-    clipsearch index                      # update the nearest index, at or above this folder
-    clipsearch index ~/Photos --dry-run   # list what would be indexed and skipped, and why
-    clipsearch index ~/Photos --watch     # and again whenever something changes there
-    clipsearch index ~/Photos --ray local  # on a Ray cluster, here one of this machine alone
+    clipsearch index                       # update the nearest index
+    clipsearch index ~/Photos --dry-run    # only list what it would do
+    clipsearch index ~/Photos --watch      # again whenever something changes
+    clipsearch index ~/Photos --ray local  # on a cluster of this machine
 
     The index lies in .clipsearch in the first folder, unless there is one at or above it, or --index names another. Without
     folders, all folders of the index are updated. Unchanged photos cost next to nothing. Ctrl-C keeps what is finished. With

@@ -42,6 +42,14 @@ def test_every_command_with_many_options_lists_them_under_headings(name, tmp_pat
     options = re.findall(r"^  (?:-\w, )?--[a-z0-9-]+", text, re.MULTILINE)
     assert ("\nOptions:\n" in text) == (len(options) <= 12)
     assert "-v, --verbose" in text and "-q, --quiet" in text
+    for width in (40, 80, 120):
+        lines = run_here(name, "--help", cwd=tmp_path, COLUMNS=width)[1].decode().splitlines()
+        assert all(line == line.rstrip() for line in lines)
+        assert not [
+            line for line in lines if "#" in line and line.endswith("\\")
+        ]  # a backslash does not continue a comment
+        alone = [line for line in lines if line.startswith("  -") and "  " not in line.strip()]
+        assert width == 40 or all(len(line) > 32 for line in alone)  # only an option with long names has its text below
 
 
 @pytest.mark.parametrize("topic", TOPICS)
