@@ -67,16 +67,16 @@ class Client:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             host, port = parts.hostname, parts.port
         except ValueError as error:
-            raise ClipsearchError(f"{url} is not the address of a server ({error})") from error
+            raise QueryError(f"{url} is not the address of a server ({error})") from error
         if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-            raise ClipsearchError(f"{url} is not the address of a server; give one like http://127.0.0.1:8100")
+            raise QueryError(f"{url} is not the address of a server; give one like http://127.0.0.1:8100")
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self.is_local = is_loopback(host)
         self._base = parts.path.rstrip("/")
         self._headers = {"Clipsearch-Client": "python", "Accept-Encoding": "identity"}
         if token := token or parse_qs(parts.query).get("token", [None])[0]:
             if not (token.isascii() and token.isprintable()):
-                raise ClipsearchError("this token is not a server's: those have only ASCII letters, digits and signs")
+                raise QueryError("this token is not a server's: those have only ASCII letters, digits and signs")
             self._headers["Authorization"] = f"Bearer {token}"
             if parts.scheme == "http" and not self.is_local:
                 warnings.warn(f"the token travels to {host} unencrypted, so others can read it", ClipsearchWarning, 2)

@@ -5,7 +5,7 @@ ClipsearchError              anything a user can act on; the message says what, 
 ├── ImageError               a file cannot be read as a photo
 ├── DecodersUnavailable      no process that decodes photos can run now
 ├── ModelError               a model cannot be found, fetched or loaded
-├── QueryError               a query that asks for nothing, or cannot be understood
+├── QueryError               a query that asks for nothing or cannot be understood, or another value that makes no sense
 ├── StorageError             what is stored elsewhere cannot be reached
 ├── SidecarError             keywords cannot be written next to a photo
 ├── SyncRefused              a run would lose too much of an index to go on without being told to
@@ -60,7 +60,7 @@ class ModelError(ClipsearchError):
 
 
 class QueryError(ClipsearchError):
-    """A query that asks for nothing, or cannot be understood."""
+    """A query that asks for nothing or cannot be understood, or another value that makes no sense."""
 
 
 class SidecarError(ClipsearchError):

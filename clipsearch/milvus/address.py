@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import QueryError
 
 PORT = 19530
 TOKEN_VARIABLE = "CLIPSEARCH_STORE_TOKEN"  # noqa: S105 - a name
@@ -42,7 +42,7 @@ def is_address(text: object) -> bool:
 
 
 def parse_address(text: str) -> StoreAddress:
-    """Parse an address. The token may also be in $CLIPSEARCH_STORE_TOKEN. ClipsearchError, without secrets, if invalid."""
+    """Parse an address. The token may also be in $CLIPSEARCH_STORE_TOKEN. QueryError, without secrets, if invalid."""
     kind, _, rest = text.partition(":")
     if kind == "milvus+lite":
         return _lite(rest)
@@ -51,18 +51,16 @@ def parse_address(text: str) -> StoreAddress:
         port = parts.port or PORT
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
     except ValueError:
-        raise ClipsearchError(f"this is not the address of a store; {_HELP}") from None
+        raise QueryError(f"this is not the address of a store; {_HELP}") from None
     if kind not in ("milvus", "milvuss") or not parts.hostname or parts.fragment:
-        raise ClipsearchError(f"this is not the address of a store; {_HELP}")
+        raise QueryError(f"this is not the address of a store; {_HELP}")
     tls, timeout = options.pop("tls", "1" if kind == "milvuss" else "0"), options.pop("timeout", "30")
     tls_is_valid = tls == "1" or (tls == "0" and kind == "milvus")
     if options or not tls_is_valid or not re.fullmatch(r"[1-9]\d{0,3}", timeout):
-        raise ClipsearchError("the address of a store takes only the options tls=1 and timeout=SECONDS")
+        raise QueryError("the address of a store takes only the options tls=1 and timeout=SECONDS")
     *databases, collection = [unquote(part) for part in parts.path.strip("/").split("/")]
     if len(databases) > 1 or not all(_NAME.fullmatch(name) for name in (*databases, collection)):
-        raise ClipsearchError(
-            f"the address of a store ends with the name of a collection: letters, digits and _; {_HELP}"
-        )
+        raise QueryError(f"the address of a store ends with the name of a collection: letters, digits and _; {_HELP}")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     token = f"{user}:{password}" if parts.password is not None else user
@@ -80,7 +78,7 @@ def _lite(rest: str) -> StoreAddress:
     text = unquote(rest[2:] if rest.startswith("///") else rest)
     folder, _, collection = text.rstrip("/").rpartition("/")
     if not folder or "?" in folder or not _NAME.fullmatch(collection):
-        raise ClipsearchError(f"this is not the address of a store; {_HELP}")
+        raise QueryError(f"this is not the address of a store; {_HELP}")
     path = os.path.abspath(os.path.expanduser(folder))
     path = path if path.endswith(".db") else f"{path}.db"  # pymilvus takes other names for a host
     return StoreAddress(path, collection, f"milvus+lite:{quote(path)}/{collection}", is_local=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from clipsearch._internal.atomic_files import replacing, require_free
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import thumbnails
 from clipsearch.render.fonts import choose_font, fit
@@ -72,7 +72,7 @@ def check_sheet(path: str | os.PathLike[str], *, force: bool) -> None:
     """ClipsearchError if a contact sheet cannot be written: an unknown suffix, no folder, or a file that exists."""
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
-        raise ClipsearchError(f"a contact sheet must be a .jpg, .png or .pdf file; rename {path.name}")
+        raise QueryError(f"a contact sheet must be a .jpg, .png or .pdf file; rename {path.name}")
     require_free(path, force=force)
 
 

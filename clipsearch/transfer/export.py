@@ -9,7 +9,7 @@ from pathlib import Path
 
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.cancel import CancelToken
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.fields import FORMATS, Format, photo_fields
 from clipsearch.transfer.formats import Block, write_csv, write_jsonl, write_npy
@@ -88,4 +88,4 @@ def _format_of(out: Path) -> Format:
     for name in FORMATS:
         if out.suffix.lower() == f".{name}":
             return name
-    raise ClipsearchError(f"{out} does not end in .{', .'.join(FORMATS)}; say which with --format")
+    raise QueryError(f"{out} does not end in .{', .'.join(FORMATS)}; say which with --format")

@@ -17,7 +17,7 @@ import numpy as np
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
-from clipsearch.errors import Cancelled, ClipsearchError, CollectionNotFound, ImageError
+from clipsearch.errors import Cancelled, CollectionNotFound, ImageError, QueryError
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.indexing import roots
@@ -77,12 +77,12 @@ class ImportReport:
 
 
 def open_embeddings(path: Path) -> EmbeddingReader:
-    """Open a .npy file (with its .jsonl beside it), a .jsonl or a .parquet file. ClipsearchError for any other file."""
+    """Open a .npy file (with its .jsonl beside it), a .jsonl or a .parquet file. QueryError for any other file."""
     if not path.is_file():
-        raise ClipsearchError(f"there is no file {path}")
+        raise QueryError(f"there is no file {path}")
     if reader := _READERS.get(path.suffix.lower()):
         return reader(path)
-    raise ClipsearchError(f"{path}: import reads .npy (with its .jsonl beside it), .jsonl and .parquet files")
+    raise QueryError(f"{path}: import reads .npy (with its .jsonl beside it), .jsonl and .parquet files")
 
 
 def import_file(

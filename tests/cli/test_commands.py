@@ -276,6 +276,22 @@ def test_what_click_refuses_is_said_in_the_style_of_all_messages(clipsearch, arg
     assert status == 2 and errors.startswith(f"clipsearch: {message}") and errors.count("\n") == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["serve", "--token", "abc"], "a token is 16 to 256"),
+        (["serve", "--map-tiles", "x"], "is not an address of map tiles"),
+        (["query", "x", "--contact-sheet", "s.docx"], "a contact sheet must be"),
+        (["query", "x", "--html", "s.docx"], "a gallery must be"),
+        (["push", "--store", "x"], "this is not the address of a store"),
+        (["query", "x", "--server", "ftp://x"], "is not the address of a server"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_wrong_use(clipsearch, arguments, message, photos_with_mini):
+    status, output, errors = clipsearch(*arguments, cwd=photos_with_mini)
+    assert status == 2 and message in errors and output == ""
+
+
 def test_a_variable_with_a_wrong_value_is_named(tmp_path):
     status, _, errors = run_here("status", cwd=tmp_path, CLIPSEARCH_INDEX=" ")
     assert status == 2 and errors.startswith("clipsearch: $CLIPSEARCH_INDEX: it is empty")

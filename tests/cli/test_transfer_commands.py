@@ -72,13 +72,13 @@ def test_embeddings_of_who_knows_what(clipsearch, indexed, tmp_path):
     ("expected", "arguments", "message"),
     [
         (2, ["export"], "OUT is missing; usage: clipsearch export OUT"),
-        (1, ["export", "out.txt"], "--format"),
+        (2, ["export", "out.txt"], "--format"),
         (2, ["export", "out.npy", "--relative"], "--in FOLDER"),
         (2, ["export", "out.npy", "--embeddings"], "csv"),
         (1, ["export", "out.npy", "--in", "nowhere"], "nothing to export"),
         (2, ["export", "out.npy", "--where", "nonsense"], "nonsense"),
-        (1, ["import", "nowhere.npy"], "no file"),
-        (1, ["import", "red.jpg"], "import reads"),
+        (2, ["import", "nowhere.npy"], "no file"),
+        (2, ["import", "red.jpg"], "import reads"),
     ],
 )
 def test_wrong_use_and_what_does_not_work_get_one_clear_message(clipsearch, indexed, expected, arguments, message):

@@ -325,7 +325,7 @@ def test_this_machine_needs_no_token(host):
 
 def test_the_command_refuses_to_be_open_to_all(clipsearch, tmp_path):
     status, output, errors = clipsearch("serve", "--host", "0.0.0.0", "--no-open")
-    assert status == 1 and output == "" and "choose a --token" in errors
+    assert status == 2 and output == "" and "choose a --token" in errors
 
 
 # -- sizes

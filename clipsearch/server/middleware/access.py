@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clipsearch.client import is_loopback
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import QueryError
 from clipsearch.server.errors import bug_response, error_response
 from clipsearch.server.sessions import Sessions
 
@@ -59,11 +59,11 @@ _HEADERS = {
 
 
 def check_exposure(host: str, token: str | None) -> None:
-    """ClipsearchError if a server at this host would let anyone in, or the token is not valid."""
+    """QueryError if a server at this host would let anyone in, or the token is not valid."""
     if token is not None and not _TOKEN.fullmatch(token):
-        raise ClipsearchError("a token is 16 to 256 letters, digits, or any of - _ . ~")
+        raise QueryError("a token is 16 to 256 letters, digits, or any of - _ . ~")
     if token is None and not is_loopback(host):
-        raise ClipsearchError(
+        raise QueryError(
             f"{host} can be reached from other machines, which could then see every photo; choose a --token, which they need, "
             "or leave --host out"
         )
