@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
+from clipsearch._internal.arguments import short
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.hits import Explanation, Hits, QueryNote
@@ -63,6 +64,8 @@ class Client:
     """
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:
+        if not isinstance(url, str):
+            raise TypeError(f"url must be the address of a server (str), not {short(url)}")
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             host, port = parts.hostname, parts.port

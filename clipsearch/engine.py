@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from clipsearch._internal.arguments import require_paths, require_whole
 from clipsearch._internal.commands import INDEX_FOLDER
@@ -79,8 +79,8 @@ class SearchEngine(Searcher):
             raise ClipsearchError("name an index or a store, and not both")
         if index is None:
             place: Place = parse_address(str(store))
-        elif isinstance(index, (str, os.PathLike)):
-            place = _absolute(index)
+        elif isinstance(index, (str, bytes, os.PathLike)) or not hasattr(index, "__iter__"):
+            place = _absolute(cast("str", index))  # refuses what is no path
         else:
             place = tuple(dict.fromkeys(map(_absolute, index)))
             if not place:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from clipsearch import ClipsearchError, ModelError, QueryError, SearchEngine, load_encoder
+from clipsearch import Client, ClipsearchError, ModelError, QueryError, SearchEngine, load_encoder, parse_where
 from tests.conftest import names
 
 WRONG = [
@@ -41,6 +41,11 @@ WRONG = [
     (lambda e: e.encoder.encode_images([None]), "a picture is a path, a PIL image"),
     (lambda e: e.encoder.encode_texts(None), "texts must be a list of strings, not None"),
     (lambda e: SearchEngine.open(None), "an index or its folder must be a path"),
+    (lambda e: SearchEngine(5), r"an index or its folder must be a path \(str or Path\), not 5"),
+    (lambda e: SearchEngine(b"x"), "an index or its folder must be a path"),
+    (lambda e: parse_where(5), r"an expression must be a text \(str\), .* not 5"),
+    (lambda e: parse_where(None), "an expression must be a text"),
+    (lambda e: Client(5), "url must be the address of a server"),
     (lambda e: SearchEngine.open_many(3), "open_many takes a list of folders"),
     (lambda e: SearchEngine.open(".", model=3), "model must be a name"),
     (lambda e: load_encoder(3), "a model is a name"),

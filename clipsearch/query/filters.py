@@ -26,7 +26,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn, get_args
 
-from clipsearch._internal.arguments import require_number
+from clipsearch._internal.arguments import require_number, short
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import QueryError
 from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS, VIDEO_FORMATS
@@ -58,6 +58,8 @@ _DEEPEST = 50  # brackets and "not" within each other
 
 def parse_where(text: str) -> Condition:
     """Read an expression such as "taken >= 2024 and width > 2000". QueryError shows the position of the first mistake."""
+    if not isinstance(text, str):
+        raise QueryError(f"an expression must be a text (str), such as 'taken >= 2024', not {short(text)}")
     return _Parser(text).parse()
 
 

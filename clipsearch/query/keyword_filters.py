@@ -31,9 +31,19 @@ def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
 
 
 def _values(name: str, value: Any) -> Sequence[Any]:
-    """The values of a filter of which a list has several. A tuple is one value, and so is a list of numbers for a point."""
-    is_point = name in ("near", "within") and isinstance(value, list) and all(isinstance(part, Real) for part in value)
-    return value if isinstance(value, list) and name not in _SINGLE and not is_point else (value,)
+    """The values of a filter of which a list has several. A tuple is one range or point if the filter has those.
+
+    A list of numbers is a point, too.
+    """
+    if name in _SINGLE or (name in _RANGES and isinstance(value, tuple)):
+        return (value,)
+    if (
+        name in ("near", "within")
+        and isinstance(value, (list, tuple))
+        and all(isinstance(part, Real) for part in value)
+    ):
+        return (value,)
+    return listed(value)
 
 
 def _read(name: str, read: Callable[[Any], Condition], value: Any) -> Condition:
@@ -144,5 +154,8 @@ _OF_ONE: dict[str, Callable[[Any], Condition]] = {
     "where": _where,
 }
 """Filters that take one value, or a list if they are not in _SINGLE."""
+
+_RANGES = ("taken", "rating", "near", "within")
+"""Filters of which a tuple is one value: a range, or a part of a map."""
 
 _SINGLE = ("after", "before", "min_width", "min_height")

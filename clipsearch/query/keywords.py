@@ -45,7 +45,7 @@ class SearchKeywords(TypedDict, total=False):
     )  # then, or "2024-06..2024-08" or "2024..", or any of a list
     after: Day | None  # then or later
     before: Day | None  # before it begins
-    camera: str | list[str] | None  # a part of the camera's name, or of any of several
+    camera: str | Sequence[str] | None  # a part of the camera's name, or of any of several
     place: str | Sequence[str] | None  # a city, region or country, or any of several
     near: str | tuple[float, float] | tuple[float, float, float] | None  # latitude, longitude in degrees; km (or 1)
     within: str | tuple[float, float, float, float] | None  # south, west, north and east of a rectangle of a map
@@ -54,13 +54,15 @@ class SearchKeywords(TypedDict, total=False):
     rating: (
         int | str | tuple[int | None, int | None] | list[int] | None
     )  # stars: 5, "4..", or from the first to the second
-    text: str | list[str] | None  # words and "phrases" in the photo's texts
+    text: str | Sequence[str] | None  # words and "phrases" in the photo's texts
     min_width: int | None  # pixels
     min_height: int | None  # pixels
-    album: str | list[str] | None  # the name of an album, or any of several; "Favourites" is the album of the hearts
+    album: (
+        str | Sequence[str] | None
+    )  # the name of an album, or any of several; "Favourites" is the album of the hearts
     orientation: Literal["landscape", "portrait", "square"] | None
-    format: str | list[str] | None  # "jpeg", "heic", "raw", "video", ..., or any of several
-    where: str | Condition | list[str | Condition] | None  # an expression, such as "size > 5MB", or a Condition
+    format: str | Sequence[str] | None  # "jpeg", "heic", "raw", "video", ..., or any of several
+    where: str | Condition | Sequence[str | Condition] | None  # an expression, such as "size > 5MB", or a Condition
     relevant: bool  # the same as min_match=0.5
     min_match: float | None  # at least this probability, from 0 to 1
     min_score: float | None  # at least this cosine, from -1 to 1

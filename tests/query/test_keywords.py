@@ -224,4 +224,12 @@ def test_parse_where_says_what_is_wrong_without_a_flag():
 def test_a_list_is_any_of_several_and_a_tuple_is_a_range_that_may_be_open():
     filters = Query.parse("a", taken=[2019, 2024], camera=["nikon", "canon"], rating=(4, None)).filters
     assert filters == chosen(taken=["2019", "2024"], camera=["nikon", "canon"], rating="4..")
+    for name, values in (
+        ("camera", ["nikon", "canon"]),
+        ("text", ["a", "b"]),
+        ("format", ["png"]),
+        ("album", ["x", "y"]),
+    ):
+        assert Query.parse("a", **{name: tuple(values)}) == Query.parse("a", **{name: values})
+    assert Query.parse("a", where=("rating = 4",)) == Query.parse("a", where="rating = 4")
     assert Query.parse("a", near=[48, 11]).filters == chosen(near="48,11")
