@@ -320,17 +320,20 @@ class Searcher:
         answers = self._searched([query for query, _ in both], top_k)
         for hits, (_, understood) in zip(answers, both, strict=True):
             hits.explanation = replace(hits.explanation, understood=understood)
-        return list(map(self._with_known_facts, answers))
+        return list(map(self._with_known_facts, answers, queries))
 
-    def _with_known_facts(self, hits: Hits) -> Hits:
-        """If nothing is likely: with a note on photos that have a place, person, date or keyword that the query names."""
+    def _with_known_facts(self, hits: Hits, asked: Query | None = None) -> Hits:
+        """If nothing is likely: with a note on photos that have a place, person, date or keyword that the query names.
+
+        `asked` is the query before facts in it became filters.
+        """
         codes = {note.code for note in hits.explanation.notes}
         is_unread = "unread" in codes and all(hit.match is None for hit in hits)
         if not is_unread and "best-match" not in codes and not is_unlikely(hits.query, hits):
             return hits
         from clipsearch.query.known_facts import fact_notes  # not if something is found
 
-        notes = fact_notes(hits.query, self._source(), self.understand)
+        notes = fact_notes(hits.query, self._source(), self.understand, asked)
         hits.explanation = replace(hits.explanation, notes=(*hits.explanation.notes, *notes))
         return hits
 

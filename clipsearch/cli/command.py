@@ -18,6 +18,8 @@ ORDER = "Order and pages"
 OUTPUT = "Output"
 WHERE = "Where to search"
 OTHER = "Other options"
+ARGUMENTS = f"{__name__}.arguments"
+"""The arguments of the command that runs, as typed, in the `meta` of its context."""
 _LAST = {WHERE: 1, OTHER: 2}  # other headings come before these, in the order of the options
 _FEW = 12  # options that are listed without headings
 _WIDEST = 30  # columns of an option's names; the text of one with longer names is below them
@@ -61,14 +63,14 @@ class OptionalValue(Option):
     def __init__(self, *arguments: Any, bare: str, takes: Callable[[str], bool], **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
         self._bare = bare
-        self._takes = takes
+        self.takes = takes
 
     def complete(self, words: list[str]) -> list[str]:
         """The words of a command line, with the value filled in if it was left out."""
         end = words.index("--") if "--" in words else len(words)
         completed = []
         for place, word in enumerate(words[:end]):
-            if word == self.opts[0] and not (place + 1 < end and self._takes(words[place + 1])):
+            if word == self.opts[0] and not (place + 1 < end and self.takes(words[place + 1])):
                 word = f"{word}={self._bare}"
             completed.append(word)
         return completed + words[end:]
@@ -108,6 +110,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Fill in the values that may be left out."""
+        ctx.meta[ARGUMENTS] = tuple(args)
         try:
             for parameter in self.params:
                 if isinstance(parameter, OptionalValue):

@@ -31,6 +31,7 @@ from clipsearch.render.text import printable
 from clipsearch.types import Below, Condition, Either, Query, Term, Test, literal_glob
 
 if TYPE_CHECKING:
+    from clipsearch.cli.typed_line import TypedLine, TypedPart
     from clipsearch.client import Client
     from clipsearch.engine import SearchEngine
     from clipsearch.query.hits import Hits
@@ -149,7 +150,7 @@ def _require_quoted_pattern(words: tuple[str, ...], filters: tuple[Condition, ..
     names = [name for either in filters if isinstance(either, Either) for name in either.conditions]
     first = next((str(name.value) for name in names if isinstance(name, Test) and name.field == "name"), None)
     if first is not None and len(words) > 1 and all(map(os.path.isfile, (first, *words))):
-        pattern = commands.command("query", "--name", f"*{os.path.splitext(first)[1]}")
+        pattern = _typed_line().with_words((), "--name", f"*{os.path.splitext(first)[1]}", without=("names",))
         raise click.UsageError(
             f"--name takes one pattern, and here are {len(words) + 1} files: your shell expanded it. Quote it: {pattern}"
         )
@@ -251,6 +252,19 @@ def _answer_lines(
     return status if found or not results.fail_if_none else max(status, ExitStatus.ERROR)
 
 
+def _typed_line() -> TypedLine:
+    """The command line as typed, for a message."""
+    from clipsearch.cli.typed_line import TypedLine  # only if something is wrong
+
+    return TypedLine.current()
+
+
+def _part_of(text: str) -> TypedPart:
+    from clipsearch.cli.typed_line import TypedPart
+
+    return TypedPart("+", (text,))
+
+
 def _is_path(text: str) -> bool:
     """Whether a text is written like a path."""
     ends = text.startswith(("/", "./", "../", "~/")) or text.endswith("/")
@@ -278,31 +292,33 @@ class _Pictures:
             note_film(text)
             return Path(text)
         if _is_folder(text) or (is_image_name(Path(text).name) and os.path.isdir(text)):
-            raise QueryError(
-                f"{text} is a folder; to search only there, add what to look for: "
-                f"{commands.command('query', 'a dog', '--in', text)}"
-            )
+            line = _typed_line()
+            there = line.with_parts(line.without(text) or [_part_of("a dog")], "--in", text)
+            raise QueryError(f"{text} is a folder; to search only there, add what to look for: {there}")
         if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
             message = f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'"
             name = Path(text).name
             if is_image_name(name):
-                by_name = commands.command("query", "--name", literal_glob(name))
+                line = _typed_line()
+                by_name = line.with_parts(line.without(text), "--name", literal_glob(name), without=("names",))
                 message += f". To find indexed photos of this name: `{by_name}`"
             raise QueryError(message)
         if " " in text:
-            self._require_no_paths(text.split())
+            self._require_no_paths(text)
         return text
 
-    def _require_no_paths(self, words: list[str]) -> None:
+    def _require_no_paths(self, text: str) -> None:
         """Raise QueryError if one of several words is an existing file or folder: it would be searched as text."""
+        words = text.split()
         for word in words:
-            rest = " ".join(other for other in words if other != word)
+            rest = _part_of(" ".join(other for other in words if other != word))
             if _is_folder(word):
-                raise QueryError(
-                    f"{word} is a folder; to search only there: {commands.command('query', rest, '--in', word)}"
-                )
+                line = _typed_line()
+                there = line.with_parts([rest, *line.without(text)], "--in", word)
+                raise QueryError(f"{word} is a folder; to search only there: {there}")
             if os.path.isfile(word) and (_is_path(word) or is_image_name(word)):
-                query = commands.command("query", rest, "+", word)
+                line = _typed_line()
+                query = line.with_parts([rest, _part_of(word), *line.without(text)])
                 raise QueryError(f"{word} is a file; to search for words and a picture, put + between them: {query}")
 
     def _fetch(self, url: str) -> Path:

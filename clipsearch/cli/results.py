@@ -33,10 +33,10 @@ from clipsearch.cli.players import open_photo
 from clipsearch.cli.preview import Preview, can_preview, preview_option, print_preview
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.file_types import is_image_name, is_video_name
-from clipsearch.query.hits import Hits, QueryNote
+from clipsearch.query.hits import Hits
 from clipsearch.render.tables import hits_table
 from clipsearch.render.text import counted, short_path
-from clipsearch.types import Condition, Query, literal_glob
+from clipsearch.types import Condition, Query
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
@@ -134,7 +134,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if understood := hits.explanation.understood:
         nothing = 'no date, place, person or "without" was found in the text'
         remark(f"understood: {understood}" if understood.facts else nothing)
-    for text in _notes(hits):
+    for text in _notes(hits, query):
         remark(text)
     # Printed last, because a full or closed output must not prevent the files above.
     _print(hits, options, query, first)
@@ -153,7 +153,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     return status
 
 
-def _notes(hits: Hits) -> Iterator[str]:
+def _notes(hits: Hits, query: str) -> Iterator[str]:
     """What may surprise in an answer: the query's own picture is indexed, and the notes on its texts."""
     shown = {hit.path for hit in hits}
     own: dict[str, list[str]] = {}
@@ -164,34 +164,10 @@ def _notes(hits: Hits) -> Iterator[str]:
         others = len(paths) - _FEW_PATHS
         also = f" and {counted(others, 'more copy')} (--keep-own lists all)" if others > 0 else ""
         yield f"this photo is here: {', '.join(paths[:_FEW_PATHS])}{also}"
-    yield from (_note_text(about) for about in hits.explanation.notes if about.code not in _LIMITS)
+    if notes := [about for about in hits.explanation.notes if about.code not in _LIMITS]:
+        from clipsearch.cli.note_commands import note_text  # not for most queries
 
-
-def _note_text(about: QueryNote) -> str:
-    """A note on a query, with the command that may have been meant."""
-    if not about.value:
-        return about.message
-    if about.code == "file-name":
-        return f"{about.message}. By name: `{command('query', '--name', about.value)}`"
-    if about.code == "minus":
-        rest, _, word = about.value.rpartition(" - ")
-        return f"{about.message}. To leave it out: `{command('query', rest, '-', word)}`"
-    if about.code == "plus":
-        rest, _, word = about.value.rpartition(" + ")
-        return f"{about.message}. To make it a part of its own: `{command('query', rest, '+', word)}`"
-    if about.code == "negation":
-        return f"{about.message}. To subtract it: `{command('query', about.value)}`, or add --smart"
-    if about.code == "misspelt":
-        return f"{about.message} `{command('query', about.value)}`"
-    if about.code == "places":
-        return f"{about.message}. For one of them: `{command('query', '--place', about.value)}`"
-    if about.code == "facts":
-        return f"{about.message}. To find them: `{command('query', '--smart', about.value)}`"
-    if about.code == "keyword":
-        return f"{about.message}. To find them: `{command('query', '--keyword', literal_glob(about.value))}`"
-    if about.code != "unread":
-        return about.message
-    return f"{about.message}; to change the model of the index to it: `{command('index', '--model', about.value)}`"
+        yield from (note_text(about, hits.query, query) for about in notes)
 
 
 def remark_unmet(engine: SearchEngine, filters: tuple[Condition, ...]) -> None:

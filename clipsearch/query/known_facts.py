@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -12,7 +13,7 @@ from clipsearch.query.language import terms_text
 from clipsearch.query.understood import FactKind, Understood
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
-from clipsearch.types import Query, Test, all_of
+from clipsearch.types import Query, Term, Test, all_of
 
 Understand: TypeAlias = "Callable[[Query], tuple[Query, Understood]]"
 
@@ -20,28 +21,58 @@ _NAMES: dict[FactKind, str] = {"place": "place", "person": "person", "taken": "d
 _MOST_WORDS = 4  # of a name in small letters
 
 
-def fact_notes(query: Query, store: VectorStore[SelectionT], understand: Understand) -> list[QueryNote]:
+def fact_notes(
+    query: Query, store: VectorStore[SelectionT], understand: Understand, asked: Query | None = None
+) -> list[QueryNote]:
     """The notes on facts in a query's texts that some photos have: those that `understand` finds, and a keyword.
 
-    A text in small letters counts if it is only names, such as "munich".
+    A text in small letters counts if it is only names, such as "munich". `asked` is the query before facts in it became
+    filters, if it is `smart`: the notes propose all of it.
     """
+    asked = asked or query
     notes = []
     meant, (wanted, understood) = query, understand(query)
     text = query.terms[0].content if len(query.terms) == 1 else None
     if not understood.facts and isinstance(text, str) and len(text.split()) <= _MOST_WORDS:
-        named = replace(query, terms=(replace(query.terms[0], content=text.title()),))
-        only_names = understand(named)
-        if not only_names[1].text:
-            meant, (wanted, understood) = named, only_names
-    facts = [f"the {_NAMES[fact.kind]} {fact.meaning}" for fact in understood.facts if fact.kind in _NAMES]
+        _, only_names = understand(replace(query, terms=(replace(query.terms[0], content=text.title()),)))
+        if not only_names.text:
+            meant = _capitalized(asked, [fact.words for fact in only_names.facts])
+            wanted, understood = understand(meant)
+    facts = [
+        f"{start} {' and '.join(named)}"
+        for start, is_denied in (("with", False), ("without", True))
+        if (
+            named := [
+                f"the {_NAMES[fact.kind]} {fact.meaning}"
+                for fact in understood.facts
+                if fact.kind in _NAMES and fact.is_denied == is_denied
+            ]
+        )
+    ]
     count = _count(wanted, store) if facts else 0
     if facts and (count or not understood.text):
-        notes.append(QueryNote("facts", _message(query, count, facts), terms_text(meant.terms) if count else ""))
+        message = _message(query, count, facts, bool(meant.filters))
+        notes.append(QueryNote("facts", message, terms_text(meant.terms) if count else ""))
     if isinstance(text, str) and (keyword := " ".join(text.split())):
         filters = (*query.filters, Test("keyword", "=", keyword))
         if count := _count(replace(query, filters=filters), store):
-            notes.append(QueryNote("keyword", _message(query, count, [f'the keyword "{keyword}"']), keyword))
+            message = _message(query, count, [f'with the keyword "{keyword}"'], bool(query.filters))
+            notes.append(QueryNote("keyword", message, keyword))
     return notes
+
+
+def _capitalized(query: Query, names: Sequence[str]) -> Query:
+    """The query with these names in its texts written as they are here."""
+
+    def with_names(term: Term) -> Term:
+        text = term.content
+        if not isinstance(text, str):
+            return term
+        for name in names:
+            text = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", name, text, flags=re.IGNORECASE)
+        return replace(term, content=text)
+
+    return replace(query, terms=tuple(map(with_names, query.terms)))
 
 
 def _count(query: Query, store: VectorStore[SelectionT]) -> int:
@@ -53,6 +84,8 @@ def _count(query: Query, store: VectorStore[SelectionT]) -> int:
         return 0
 
 
-def _message(query: Query, count: int, facts: Sequence[str]) -> str:
+def _message(query: Query, count: int, facts: Sequence[str], has_filters: bool) -> str:
+    """How many photos have facts and, if the query has filters, meet those."""
     photos = f"but the index has {counted(count, 'photo')}" if count else "and the index has no photo"
-    return f'"{terms_text(query.terms)}" was searched as a description, {photos} with {" and ".join(facts)}'
+    among = f" that {'meet' if count > 1 else 'meets'} the filters" if has_filters else ""
+    return f'"{terms_text(query.terms)}" was searched as a description, {photos}{among} {" and ".join(facts)}'

@@ -90,8 +90,10 @@ def test_queries_from_standard_input_are_answered_one_after_another(clipsearch, 
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert result.returncode == 0 and [answer["query"] for answer in answers] == ["something red", red.decode(), "blue"]
     assert answers[1]["hits"][0]["path"] not in ("", red.decode()) and answers[1]["hits"][0]["match"] is None
-    result = ask(b"nothing.jpg\nthe colour red\n")
+    result = ask(b"nothing.jpg\nthe colour red -blue\n")
     assert result.returncode == 1 and b"there is no file nothing.jpg" in result.stderr
+    proposed = [b"`clipsearch query -k 1 --name nothing.jpg`", b'`clipsearch query "the colour red" - blue -k 1`']
+    assert all(line in result.stderr for line in proposed), result.stderr
     assert [line[:1] for line in result.stdout.splitlines()] == [b"#", b"#", b"1"]
 
 

@@ -9,6 +9,7 @@ import shutil
 import pytest
 from PIL import ExifTags, Image
 
+from clipsearch._internal.commands import quoted
 from clipsearch.cli.find_index import remember_index
 from clipsearch.encoders.unread import TextPiece
 from tests.cli.running import run_here
@@ -59,12 +60,22 @@ def test_a_file_name_as_a_query_gets_the_command_that_lists_its_photos(album):
     proposed = shlex.split(errors.split("`")[1])
     status, output, errors = run_here(*proposed[1:], cwd=album)
     assert (status, output, errors) == (0, b"1  IMG_0004.jpg\n", "")
+    typed = ["IMG_0004", "--name", "*.jpg", "-k1", "--every-file", "--min-match", "0"]
+    assert (
+        "name: `clipsearch query -k1 --every-file --name IMG_0004*`".replace("IMG_0004*", quoted("IMG_0004*"))
+        in (run_here("query", *typed, cwd=album)[2])
+    )
 
 
 def test_the_name_of_a_photo_that_is_not_a_file_here_says_how_to_find_it(album, tmp_path):
     status, _, errors = run_here("query", "red.jpg", cwd=tmp_path)
     assert status == 2 and "there is no file red.jpg" in errors
     assert "To find indexed photos of this name: `clipsearch query --name red.jpg`" in errors
+    _, _, errors = run_here("query", "-k", "3", "red.jpg", "--index", album, "--relevant", cwd=tmp_path)
+    assert shlex.split(errors.split("`")[1])[2:] == ["-k", "3", "--index", str(album), "--name", "red.jpg"]
+    _, _, errors = run_here("query", f"{album}/", f"--index={album}", cwd=tmp_path)
+    there = errors.partition("look for: ")[2]
+    assert shlex.split(there)[2:] == ["a dog", f"--index={album}", "--in", f"{album}/"]
     assert run_here("query", "--name", "red.jpg", "--paths", cwd=album)[1] == f"{album / 'red.jpg'}\n".encode()
 
 
@@ -145,8 +156,13 @@ def test_a_minus_without_a_space_gets_the_command_that_was_meant(album):
     _, _, errors = run_here("query", "a street -people", "-k", "1", cwd=album)
     assert errors == (
         "clipsearch: -people was searched as a word, because no space follows its minus. To leave it out: "
-        '`clipsearch query "a street" - people`\n'
+        '`clipsearch query "a street" - people -k 1`\n'
     )
+    _, _, errors = run_here("query", "--name", "*.jpg", "red.jpg", "+", "a street -people", "-k1", cwd=album)
+    proposed = shlex.split(errors.split("`")[1])
+    assert proposed[2:] == ["--name", "*.jpg", "red.jpg", "+", "a street", "-", "people", "-k1"]
+    _, _, errors = run_here("query", "--smart", "2:a street \u2013 people in 2018", cwd=album)
+    assert shlex.split(errors.split("`")[1])[2:] == ["--smart", "2:a street in 2018", "-", "people"]
 
 
 def test_an_unread_language_gets_a_model_that_reads_it(album, encoder):
@@ -159,7 +175,10 @@ def test_an_unread_language_gets_a_model_that_reads_it(album, encoder):
 def test_a_misspelt_query_gets_the_command_for_what_was_meant(album, encoder):
     encoder.text_pieces = lambda word: [TextPiece(0, 1, False)] * (1 if word == "green" else 2)
     _, _, errors = run_here("query", "grene", "--min-match", "0.99999", cwd=album)
-    assert 'no photo is a likely match; did you mean "green"? `clipsearch query green`\n' in errors
+    assert 'no photo is a likely match; did you mean "green"? `clipsearch query green --min-match 0.99999`\n' in errors
+    typed = ["--min-match", ".9999", "grene", "--unlike", "2:a wall", "--sort=name"]
+    proposed = shlex.split(run_here("query", *typed, cwd=album)[2].split("`")[1])
+    assert proposed[2:] == ["--min-match", ".9999", "green", "-", "2:a wall", "--sort=name"]
 
 
 def test_smart_turns_a_date_into_a_filter_and_says_so(album):
@@ -175,7 +194,7 @@ def test_smart_turns_a_date_into_a_filter_and_says_so(album):
     _, _, errors = run_here("query", "July 2018", "-k", "1", cwd=album)
     assert errors == (
         'clipsearch: "July 2018" was searched as a description, but the index has 1 photo with the date 2018-07. '
-        'To find them: `clipsearch query --smart "July 2018"`\n'
+        'To find them: `clipsearch query "July 2018" -k 1 --smart`\n'
     )
     answer = json.loads(run_here("query", "--smart", "July 2018", "--json", cwd=album)[1])
     assert answer["understood"]["facts"] == [

@@ -50,6 +50,20 @@ def test_a_date_without_photos_says_so(facts_of):
     ]
 
 
+def test_a_note_counts_what_meets_the_filters_and_proposes_all_that_was_asked(facts_of, engine):
+    give_facts(engine.index_folder, "green.jpg", people=("Anna Meyer",), keywords=("Holidays",))
+    ((code, value, message),) = facts_of("anna in Munich", smart=True)
+    assert (code, value) == ("facts", "Anna in Munich") and names(engine.search(value, smart=True)) == ["red.jpg"]
+    assert message.endswith("has 1 photo with the place Munich, Bavaria, Germany and the person Anna Meyer")
+    ((_, value, message),) = facts_of("anna", place="Munich")
+    assert value == "Anna" and message.endswith("has 1 photo that meets the filters with the person Anna Meyer")
+    ((_, value, message),) = facts_of("photos of anna not in Munich", smart=True)
+    assert value == "photos of Anna not in Munich" and names(engine.search(value, smart=True)) == ["green.jpg"]
+    assert message.endswith("has 1 photo with the person Anna Meyer and without the place Munich, Bavaria, Germany")
+    ((code, _, message),) = facts_of("holidays", person="Anna Meyer")
+    assert code == "keyword" and message.endswith('2 photos that meet the filters with the keyword "holidays"')
+
+
 @pytest.mark.parametrize("text", ['"Munich"', "Munich red", "Berlin", "a mug", "a mug in 2024"])
 def test_literals_likely_matches_and_unknown_names_get_no_note(facts_of, text):
     assert facts_of(text) == []
