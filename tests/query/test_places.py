@@ -154,7 +154,7 @@ def test_photos_from_several_places_of_a_name_are_noted(index, name, labels):
     if labels:
         assert notes[0].message == f"these photos are from 2 places of this name: {'; '.join(labels)}"
         _, _, error = run_here("query", "--place", name, "--paths", cwd=index.parent)
-        assert "For one of them: `clipsearch query --place " in error and labels[0] in error
+        assert f'For one of them: `clipsearch query --paths --place "{labels[0]}"`' in error
 
 
 def test_an_empty_answer_says_how_many_photos_lack_the_fact(index):
