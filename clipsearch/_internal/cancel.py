@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 from typing import ParamSpec, TypeVar
 
 from clipsearch.errors import Cancelled
@@ -19,8 +19,11 @@ class CancelToken:
     Once cancelled, a token stays so: a new run needs a new one.
     """
 
+    # Not a threading.Event: if a signal came while the main thread has its lock, as at the end of a wait, the handler would wait
+    # for that lock forever. A SimpleQueue may be used in a handler.
     def __init__(self) -> None:
-        self._event = threading.Event()
+        self._is_cancelled = False
+        self._calls: SimpleQueue[None] = SimpleQueue()
         self._listeners = 0
 
     def __repr__(self) -> str:
@@ -29,16 +32,17 @@ class CancelToken:
 
     def cancel(self) -> None:
         """Ask the work to stop as soon as what it has finished is safe."""
-        self._event.set()
+        self._is_cancelled = True
+        self._calls.put(None)
 
     @property
     def cancelled(self) -> bool:
         """Whether the work was asked to stop."""
-        return self._event.is_set()
+        return self._is_cancelled
 
     def check(self) -> None:
         """Raise Cancelled if the work was asked to stop."""
-        if self._event.is_set():
+        if self._is_cancelled:
             raise Cancelled("cancelled")
 
     def each(self, items: Iterable[_T]) -> Iterator[_T]:
@@ -73,4 +77,10 @@ class CancelToken:
 
     def wait(self, seconds: float) -> bool:
         """Wait until the work is asked to stop, or `seconds` have passed; whether it was asked."""
-        return self._event.wait(seconds)
+        if not self._is_cancelled:
+            try:
+                self._calls.get(timeout=max(seconds, 0))
+            except Empty:
+                return self._is_cancelled
+            self._calls.put(None)  # for the others that wait
+        return True

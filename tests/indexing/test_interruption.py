@@ -83,6 +83,23 @@ def test_the_first_ctrl_c_is_answered_in_words_before_the_work_ends():
     assert done.returncode == 0 and done.stderr == "\nclipsearch: stopping; what is done is kept\n"
 
 
+CANCELS_IN_A_HANDLER = """
+import signal
+from clipsearch._internal.cancel import CancelToken
+signal.signal(signal.SIGALRM, lambda *_: token.cancel())
+for _ in range(1000):
+    token = CancelToken()
+    signal.setitimer(signal.ITIMER_REAL, 1e-4)
+    while not token.cancelled:
+        token.wait(1e-5)
+"""
+
+
+@posix
+def test_a_signal_at_the_end_of_a_wait_does_not_stop_the_process_for_ever():
+    assert subprocess.run([sys.executable, "-c", CANCELS_IN_A_HANDLER], timeout=60).returncode == 0
+
+
 def once(let_go, answered):
     time.sleep(0.5)  # wait until the third batch waits for its turn
     os.kill(os.getpid(), signal.SIGINT)
