@@ -178,7 +178,7 @@ def test_crashes_and_time_outs_are_tried_three_times_and_then_only_when_asked(in
     decoder(None)
     report = index(limits=limits)
     assert (report.failed, report.known_failures, report.added) == (0, 1, 0)
-    assert index(limits=limits, retry=True).added == 1
+    assert index(retry=True).added == 1
     assert state() == (PHOTOS | {"new.jpg"}, {})
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -120,6 +120,7 @@ def test_relative_paths_move_to_another_machine(engine, photos, tmp_path, encode
         assert names(moved.search("grey", 1)) == ["grey.png"]
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # on a busy machine
 @given(arrays.arrays(np.float32, st.tuples(st.integers(1, 3), st.integers(1, 8)), elements=st.floats(-1, 1, width=32)))
 def test_numbers_in_text_are_the_float32_exactly(vectors):
     read = [np.array(json.loads(text), np.float64).astype(np.float32) for text in formats._json_lists(vectors)]
