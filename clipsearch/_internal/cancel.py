@@ -19,8 +19,8 @@ class CancelToken:
     Once cancelled, a token stays so: a new run needs a new one.
     """
 
-    # Not a threading.Event: if a signal came while the main thread has its lock, as at the end of a wait, the handler would wait
-    # for that lock forever. A SimpleQueue may be used in a handler.
+    # Not a threading.Event: if a signal came while the main thread has its lock, as at the end of a wait, the handler would
+    # wait for that lock forever. A SimpleQueue may be used in a handler.
     def __init__(self) -> None:
         self._is_cancelled = False
         self._calls: SimpleQueue[None] = SimpleQueue()
