@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from clipsearch._internal.commands import command as shown_command
 from clipsearch.cli.backend import Backend, backend_options
 from clipsearch.cli.command import Command, argument, command
 from clipsearch.cli.complete import complete_file
@@ -54,7 +53,10 @@ def similar(
     for image in images:
         if not os.path.isfile(image):
             if image.lower().startswith(("http://", "https://")):
-                by_url = shown_command("query", image, "--allow-url")
+                from clipsearch.cli.typed_line import TypedLine  # only if something is wrong
+
+                words = [word for picture in images for word in ("+", picture)]
+                by_url = TypedLine.current().with_words(words[1:], "--allow-url", name="query")
                 raise QueryError(f"{image} is a web address; to search by the picture there: {by_url}")
             is_folder = os.path.isdir(image)
             raise QueryError(f"{image} is a folder; give a picture" if is_folder else f"there is no file {image}")

@@ -78,8 +78,10 @@ class TypedLine:
         words = [word for part in parts for word in (part.sign or "+", part.text)]
         return self.with_words(words[words[:1] == ["+"] :], *more, without=without)
 
-    def with_words(self, words: Sequence[str], *more: str, without: Collection[str] = ()) -> str:
-        """The command with other words, which stand where the first of the typed ones stood."""
+    def with_words(
+        self, words: Sequence[str], *more: str, without: Collection[str] = (), name: str | None = None
+    ) -> str:
+        """The command with other words, which stand where the first of the typed ones stood; perhaps with another `name`."""
         left_out = {*without, *_PARTS, *(() if words else _ABOUT_TEXTS)}
         needs_end = any(word.startswith("-") and word != "-" and not word.startswith("- ") for word in words)
         pending = [] if needs_end else [*words]
@@ -92,7 +94,7 @@ class TypedLine:
                 line += pending
             elif option is not None and option.name not in left_out:
                 line += given
-        return command(self._name, *line, *more, *(["--", *words] if needs_end else []))
+        return command(name or self._name, *line, *more, *(["--", *words] if needs_end else []))
 
 
 def _split(

@@ -88,7 +88,8 @@ def test_similar_query_and_python_agree_on_what_is_a_picture(ask, indexed_folder
 
 
 def test_similar_says_how_to_search_by_a_web_address(ask):
-    assert "clipsearch query https://example.org/a.jpg --allow-url" in ask("similar", "https://example.org/a.jpg")[2]
+    errors = ask("similar", "https://example.org/a.jpg", "b.jpg", "-k", "3")[2]
+    assert "clipsearch query https://example.org/a.jpg + b.jpg -k 3 --allow-url\n" in errors
 
 
 def test_what_a_text_denies_is_offered_and_with_smart_done(ask):
