@@ -13,8 +13,23 @@ from tests.browser.conftest import answered, remove_saved, save_and_come_back, s
 pytestmark = pytest.mark.long
 
 
-def test_clicks_ranges_and_keys_select(page):
+def test_clicks_ranges_and_keys_select(new_page, address):
+    page = new_page()
+    page.goto(address)
+    page.evaluate("localStorage.setItem('clipsearch-filters', 'open')")  # beside the photos from the start
+    page.reload()
+    page.wait_for_selector("#filters [data-key^=keyword]")
+    assert page.evaluate("document.activeElement === document.body")
+    page.keyboard.press("Control+a")
+    assert page.locator("#selection-count").inner_text() == "52 photos selected"
+    assert page.evaluate("getSelection().isCollapsed")  # no text is marked
+    page.keyboard.press("Escape")
+    page.keyboard.press("ArrowDown")
     cards = page.locator(".photo")
+    assert cards.first.locator(".open").evaluate("(one) => one === document.activeElement")
+    page.locator("#query").focus()
+    page.keyboard.press("Control+a")
+    assert page.locator("#selection").is_hidden()
     cards.nth(1).hover()
     cards.nth(1).locator(".pick").click()
     cards.nth(4).hover()

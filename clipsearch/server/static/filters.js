@@ -28,6 +28,7 @@ const SHOWN = 8; // cameras, keywords or people, before "more" is clicked
 const LISTS = /** @type {const} */ ({ country: "places", place: "places", keyword: "keywords", person: "people" });
 
 const panel = byId("filters");
+const title = element("h2", { id: "filters-title", tabindex: "-1" }, "Filters");
 const body = element("div", { class: "facets" });
 const showButton = element("button", { type: "button", class: "primary", onclick: () => toggleFilters(false, false) }); // if the panel covers the photos
 /** @type {{parameter: string, values: string, message: string} | null} a filter that the server cannot read */
@@ -45,7 +46,7 @@ const given = new Map();
 const unfolded = new Set();
 
 panel.append(
-  element("div", { class: "panel-head" }, element("h2", { id: "filters-title", tabindex: "-1", autofocus: true }, "Filters"), iconButton("close", "Close the filters", () => toggleFilters(false, false))),
+  element("div", { class: "panel-head" }, title, iconButton("close", "Close the filters", () => toggleFilters(false, false))),
   body,
   element("form", { class: "facet", onsubmit: useTexts },
     textField("text", "Words in titles, keywords and pictures", '"train ticket" pari*'),
@@ -78,6 +79,7 @@ connection.addEventListener("back", () => panel.open && refresh());
  */
 export function toggleFilters(beside, open = !panel.open) {
   const wasModal = panel.matches(":modal");
+  title.toggleAttribute("autofocus", !beside); // where the keyboard begins in a dialog; beside the photos, it stays where it is
   if (panel.open) panel.close();
   if (open && beside) panel.setAttribute("open", ""); // show() would take the focus from the search box
   else if (open) showDialog(panel);

@@ -2,7 +2,6 @@
 
 import { toggleFavourite } from "./albums.js";
 import { neighbourRow } from "./row-layout.js";
-import { selectAll } from "./select-all.js";
 import { selection } from "./selection.js";
 
 /**
@@ -13,13 +12,7 @@ import { selection } from "./selection.js";
  */
 export function setUpGridKeys(room, grid, similar, mark) {
   room.addEventListener("keydown", (event) => {
-    if (event.altKey) return;
-    if ((event.ctrlKey || event.metaKey) && event.key === "a") {
-      event.preventDefault();
-      selectAll();
-      return;
-    }
-    if (event.ctrlKey || event.metaKey) return;
+    if (event.altKey || event.ctrlKey || event.metaKey) return;
     const target = destination(grid, event.key);
     if (target !== null) {
       event.preventDefault();

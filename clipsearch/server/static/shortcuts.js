@@ -1,13 +1,23 @@
 /** Keys that work everywhere on the page, except in text fields. */
 
 import { byId } from "./dom.js";
+import { selectAll } from "./select-all.js";
 import { selection } from "./selection.js";
+
+const ARROWS = ["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight"];
+const TEXT_FIELDS = "textarea, select, input:not([type=checkbox], [type=radio], [type=range])";
 
 /** @param {import("./grid.js").Grid} grid */
 export function setUpShortcuts(grid) {
   addEventListener("keydown", (event) => {
-    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog:modal")) return;
+    if (event.defaultPrevented || event.altKey || document.querySelector("dialog:modal")) return;
     const target = /** @type {HTMLElement} */ (event.target);
+    if (event.ctrlKey || event.metaKey) {
+      if (event.key.toLowerCase() !== "a" || event.shiftKey || target.closest(TEXT_FIELDS) || !grid.photos.length) return;
+      event.preventDefault(); // or the browser marks the page's text
+      selectAll();
+      return;
+    }
     if (target === byId("query")) {
       fromSearchBox(event, grid);
       return;
@@ -17,6 +27,7 @@ export function setUpShortcuts(grid) {
     else if (event.key === "?") byId("open-help").click();
     else if (event.key === "f") byId("toggle-filters").click();
     else if (event.key === "Escape" && selection.size) selection.clear();
+    else if (ARROWS.includes(event.key) && !event.shiftKey && target === document.body && grid.onScreen.length) grid.moveTo(grid.photos.indexOf(grid.onScreen[0]));
     else return;
     event.preventDefault();
   });
