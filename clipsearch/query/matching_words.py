@@ -11,6 +11,7 @@ from clipsearch.types import All, Condition, Contains, Either, FoundIn, ImageInf
 
 _EXCERPT = 80  # characters
 _BEFORE = 24  # of them, those before the first word that was found
+_BETWEEN = ", "  # two keywords or people in an excerpt
 _FIELDS = ("title", "description", "caption", "keywords", "people", "text")
 """Where words are looked for, the most telling first."""
 
@@ -30,16 +31,31 @@ def _phrases(condition: Condition) -> Iterator[Phrase]:
 
 
 def found_in(info: ImageInfo, wanted: Sequence[Phrase]) -> FoundIn | None:
-    """The field that has most of some phrases, with an excerpt around the first; None if no field has any."""
+    """The field that has most of some phrases, with an excerpt around the first; None if no field has any.
+
+    Of keywords and people, the excerpt has each one that has a phrase.
+    """
     best: FoundIn | None = None
     most = 0
     for field in _FIELDS:
         value = getattr(info, field)
-        for text in value if isinstance(value, tuple) else (value,):
-            count = sum(bool(occurrences(text, [phrase])) for phrase in wanted) if text else 0
-            if count > most:
-                best, most = _excerpt(field, text, occurrences(text, wanted)), count
+        texts = [
+            text for text in (value if isinstance(value, tuple) else (value,)) if text and occurrences(text, wanted)
+        ]
+        count = sum(any(occurrences(text, [phrase]) for text in texts) for phrase in wanted)
+        if count > most:
+            best, most = _excerpt(field, *_joined(texts, wanted)), count
     return best
+
+
+def _joined(texts: Sequence[str], wanted: Sequence[Phrase]) -> tuple[str, list[tuple[int, int]]]:
+    """Texts in one, and the places of phrases in it. No phrase reaches from one text into the next."""
+    places: list[tuple[int, int]] = []
+    start = 0
+    for text in texts:
+        places += [(start + begin, start + end) for begin, end in occurrences(text, wanted)]
+        start += len(text) + len(_BETWEEN)
+    return _BETWEEN.join(texts), places
 
 
 def _excerpt(field: str, text: str, places: Sequence[tuple[int, int]]) -> FoundIn:

@@ -1,5 +1,6 @@
 """What the page says and does if the server or its index is gone, a filter is wrong, or there is no index yet."""
 
+import json
 import re
 import socket
 
@@ -172,6 +173,48 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     assert page.locator("#empty code").count() == 0  # the dates stand in the panel and in the chip
 
 
+def follow_first_photos(page):
+    """Start to index in the page, close the dialog, load the page again, and stop. A real run ends too fast to be observed."""
+    counts = {
+        "done": 12,
+        "total": 60,
+        "added": 0,
+        "updated": 0,
+        "removed": 0,
+        "failed": 0,
+        "rate": 4,
+        "seconds_left": 12,
+    }
+    job = {**counts, "state": "idle", "stage": "photos"}
+
+    def answer(route):
+        job["state"] = {"POST": "running", "DELETE": "cancelled"}.get(route.request.method, job["state"])
+        route.fulfill(json={"job": job} if route.request.method == "POST" else job)
+
+    def events(route):
+        name = "progress" if job["state"] == "running" else job["state"]
+        body = f"retry: 200\nevent: {name}\ndata: {json.dumps(job)}\n\n"
+        route.fulfill(content_type="text/event-stream", body=body)
+
+    page.route("**/api/index", answer)
+    page.route("**/api/index/events", events)
+    page.get_by_role("button", name="Index these photos").click()
+    page.wait_for_selector("#panel[open] progress")
+    page.keyboard.press("Escape")
+    for _ in range(2):  # in this page, and in one that comes later
+        page.locator("#empty").get_by_text("12 of 60 photos, 4.0 a second, 10 seconds left").wait_for()
+        assert page.locator("#empty h2").inner_text() == "Indexing the photos"
+        assert page.locator("#empty progress").get_attribute("value") == "12"
+        page.reload()
+    page.get_by_role("button", name="Show more about it").click()
+    page.get_by_role("button", name="Stop indexing").click()
+    page.wait_for_selector(".indexing p:has-text('Stopped')")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Index these photos").wait_for()
+    page.unroute("**/api/index")
+    page.unroute("**/api/index/events")
+
+
 def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
     for number in range(5):
         save_photo(tmp_path / "album" / f"{number}.jpg", (50 * number, 90, 20), note=str(number))
@@ -183,6 +226,7 @@ def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
         assert str(tmp_path / "album") in page.locator("#empty code").inner_text()
         page.wait_for_selector("#filters .facets p")
         assert page.locator("#filters .facets").inner_text() == "They come with the first photos."
+        follow_first_photos(page)
         page.get_by_role("button", name="Index these photos").click()
         page.wait_for_selector(".photo.loaded", state="attached", timeout=30_000)
         page.wait_for_selector(".indexing p:has-text('Done: 5 added')", timeout=30_000)

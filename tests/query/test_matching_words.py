@@ -32,6 +32,14 @@ def test_the_field_with_most_of_the_words_is_shown_with_its_words_marked():
     assert marked(found(PHOTO, words="cafe sea")) == ["Café", "sea"]
 
 
+def test_all_keywords_that_have_words_are_shown():
+    photo = replace(PHOTO, keywords=("Dog", "Winter", "North Beach"), people=("Bo",))
+    both = found(photo, words="a dog on the beach")
+    assert both.excerpt == "Dog, North Beach" and marked(both) == ["Dog", "Beach"]
+    assert found(photo, *chosen(text='dog "beach dog"')).excerpt == "Dog"
+    assert found(photo, *chosen(text='dog beach "dog north"')).marks == both.marks  # no phrase spans two keywords
+
+
 def test_a_long_text_is_cut_around_the_first_word():
     excerpt = found(PHOTO, *chosen(text="fahrk* koln"))
     assert excerpt.field == "text" and marked(excerpt) == ["Fahrkarte", "Köln"]

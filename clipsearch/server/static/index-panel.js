@@ -6,6 +6,7 @@ import { folderForm } from "./folder-form.js";
 import { bytes, count, counted, duration, visible } from "./format.js";
 import { announce, explainEmpty } from "./messages.js";
 import { openPanel } from "./panel.js";
+import { photos } from "./photos.js";
 
 /**
  * @typedef {object} Job how far indexing is, or how it ended
@@ -27,6 +28,10 @@ let indexEvents = null;
 /** @type {EventSource | null} */
 let jobEvents = null;
 const progress = element("div", { class: "indexing" });
+const firstBar = element("progress", { "aria-label": "Indexing" }); // in place of the photos, while the first ones are read
+const firstWords = element("span", {});
+/** @type {Element | null} the explanation why there are no photos; others may have taken its place */
+let explanation = null;
 let watching = false;
 /** @type {string[]} */
 let indexedFolders = [];
@@ -45,7 +50,7 @@ export async function watchIndex(changed) {
   const tell = async () => {
     const { images, failures, index_bytes: size } = (await statusOfIndex()) ?? {};
     const now = `${images} ${failures} ${size}`;
-    if (known && now !== known) {
+    if (known ? now !== known : images && explanation?.isConnected) {
       changed();
       if (byId("filters").open) (await import("./filters.js")).forgetCounts();
     }
@@ -71,9 +76,21 @@ async function statusOfIndex() {
   }
 }
 
-/** Explain in place of the photos that nothing is indexed yet, and what to do. */
+/** Explain in place of the photos that nothing is indexed yet, and what to do; or how far indexing is. */
 export async function explainNoPhotos() {
-  const [status, { offered }] = await Promise.all([statusOfIndex(), ask("/api/folders")]);
+  const [status, { offered }, job] = await Promise.all([statusOfIndex(), ask("/api/folders"), ask("/api/index")]);
+  if (photos.list.length) return; // they have come meanwhile
+  explainWhy(status, offered, job);
+  explanation = byId("empty").firstElementChild;
+  if (job.state === "running") show(job);
+}
+
+/** @param {any} status @param {string | null} offered a folder @param {Job} job */
+function explainWhy(status, offered, job) {
+  if (job.state === "running") {
+    explainIndexing();
+    return;
+  }
   if (offered) {
     explainEmpty("These photos are not indexed yet", {
       text: "clipsearch reads each photo once, on the machine that runs this server. You can search the first ones after a few seconds.",
@@ -94,6 +111,32 @@ export async function explainNoPhotos() {
     actions: [{ label: "Look for photos", act: openIndexPanel }],
     symbol: "folder",
   });
+}
+
+function explainIndexing() {
+  explainEmpty("Indexing the photos", {
+    code: element("span", { class: "first" }, firstBar, firstWords),
+    actions: [{ label: "Show more about it", act: openIndexPanel }],
+    symbol: "library",
+  });
+  explanation = byId("empty").firstElementChild;
+}
+
+/** How far indexing is, in place of the explanation why there are no photos; that again, if it ends without any. @param {Job} job */
+function showFirst(job) {
+  const isRunning = job.state === "running";
+  fill(firstBar, job);
+  firstWords.textContent = summary(job);
+  if (!explanation?.isConnected || isRunning === firstBar.isConnected) return;
+  if (isRunning) explainIndexing();
+  else if (!job.added) explainNoPhotos().catch(() => {}); // the banner says that the server is gone
+}
+
+/** @param {HTMLProgressElement} bar @param {Job} job */
+function fill(bar, { stage, done, total }) {
+  if (total && stage === "photos") Object.assign(bar, { max: total, value: done });
+  else bar.removeAttribute("value");
+  return bar;
 }
 
 /** Explain in place of the photos that the index has been removed, and how to have one again. */
@@ -168,13 +211,14 @@ function show(job) {
   button.title = running ? `Indexing: ${summary(job)}` : "The index: folders, new photos, failures";
   const hadFocus = progress.contains(document.activeElement);
   progress.replaceChildren(
-    running ? element("progress", { "aria-label": "Indexing", ...(job.total && job.stage === "photos" ? { max: String(job.total), value: String(job.done) } : {}) }) : "",
+    running ? fill(element("progress", { "aria-label": "Indexing" }), job) : "",
     element("p", { role: job.state === "running" ? null : "status" }, summary(job)), // a screen reader does not read every step
     running
       ? element("button", { type: "button", onclick: () => command("DELETE").catch(say) }, "Stop indexing")
       : element("button", { type: "button", class: "primary", onclick: () => command("POST").catch(say) }, "Look for new photos"),
   );
   if (hadFocus) progress.querySelector("button")?.focus();
+  showFirst(job);
 }
 
 /** @param {Job} job */
