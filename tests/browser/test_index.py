@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.browser.conftest import index, serving, shown
+from tests.browser.conftest import index, serving, shown, wait_until
 from tests.conftest import save_photo
 
 pytestmark = pytest.mark.long
@@ -30,7 +30,7 @@ def test_new_photos_are_indexed_and_appear(new_page, small):
         page.wait_for_selector(".indexing p:has-text('Done: 30 added')", timeout=30_000)
         page.keyboard.press("Escape")
         page.wait_for_function("() => document.querySelector('#status').textContent === '33 photos'")
-        assert len(shown(page)) == 33
+        wait_until(lambda: len(shown(page)) == 33)  # cards below the screen come in the next frames
         page.close()  # close it first, or it logs that the server is gone
 
 

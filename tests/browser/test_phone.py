@@ -187,6 +187,21 @@ def test_the_menu_has_what_the_row_has_no_room_for(phone):
 
 def test_back_closes_what_covers_the_photos_and_keeps_what_was_chosen(phone):
     start = phone.url
+    phone.click("#open-more")
+    phone.wait_for_function("() => history.state.dialogs === 1")
+    phone.go_back()
+    phone.wait_for_selector("#more-tools", state="hidden")
+    assert phone.url == start
+    phone.locator(".photo .open").first.tap()
+    opened = phone.url
+    phone.locator("#viewer").get_by_role("button", name="More", exact=True).click()
+    phone.wait_for_function("() => history.state.dialogs === 1")
+    phone.go_back()
+    phone.wait_for_selector("#viewer-menu", state="hidden")
+    assert phone.url == opened != start and phone.locator("#viewer").is_visible()
+    phone.go_back()
+    phone.wait_for_selector("#viewer", state="hidden")
+    assert phone.url == start
     for button, dialog in (("open-saved", "panel"), ("toggle-filters", "filters")):
         if button != "toggle-filters":
             phone.click("#open-more")

@@ -26,6 +26,9 @@ def test_the_page_says_that_the_server_is_gone_and_recovers(new_page, small):
     with serving(small / ".clipsearch", port=port) as (process, address):
         with page.expect_response("**/api/events"):
             page.goto(address)
+        page.wait_for_selector("#filters [data-key^=format]")
+        stopping = {"error": {"code": "stopping", "message": "the server is stopping"}}
+        page.route("**/api/facets?*", lambda route: route.fulfill(status=503, json=stopping))
         process.kill()
         process.wait()
         page.wait_for_selector("#gone", state="visible", timeout=1500)  # nothing was clicked
@@ -34,6 +37,10 @@ def test_the_page_says_that_the_server_is_gone_and_recovers(new_page, small):
         page.wait_for_function("() => document.querySelector('#status').textContent.includes('search before')")
         grey = page.locator(".photo").first.evaluate("(one) => getComputedStyle(one).filter")
         assert "grayscale" in grey and shown(page)  # the photos on the page stay
+        facets = page.locator("#filters .facets")
+        assert facets.locator("[data-key^=format]").count() and "stopping" not in facets.inner_text()
+        assert facets.evaluate("(one) => getComputedStyle(one).opacity") == "0.5"
+        page.unroute("**/api/facets?*")
         page.click("#open-help")
     with serving(small / ".clipsearch", port=port):
         page.wait_for_selector("#gone", state="hidden", timeout=20_000)
@@ -150,7 +157,28 @@ def test_the_reason_stands_beside_a_wrong_expression_and_the_panel_stays(page):
 
 def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page = new_page()
-    page.expected += ["status of 400"]
+    page.expected += ["status of 400", "status of 422"]
+    for wrong, title, reason, remedy in (
+        (
+            f"q={'x' * 5000}",
+            "This search cannot be used",
+            "It is too long; give at most 2,000 characters.",
+            "Clear the search",
+        ),
+        (
+            "sort=xyz",
+            "There is no order “xyz”",
+            "There is no 'xyz'; choose 'date', 'oldest' or 'name'.",
+            "Use the usual order",
+        ),
+        ("min_width=wide", "This filter cannot be used", "Give a whole number.", "Remove this filter"),
+    ):
+        page.goto(f"{address}/?{wrong}")
+        page.wait_for_selector("#empty h2")
+        assert page.locator("#empty h2").inner_text() == title and reason in page.locator("#empty").inner_text()
+        with answered(page):
+            page.locator("#empty").get_by_role("button", name=remedy).click()
+        assert shown(page) and "?" not in page.url
     page.goto(f"{address}/?near=somewhere&camera=testing")
     page.wait_for_selector("#empty h2")
     assert "'somewhere' is not a place" in page.locator("#empty").inner_text()

@@ -101,6 +101,10 @@ export async function ask(path, { pairs = [], method = "GET", body, headers: mor
       reportGone(sentence(message));
       throw new ServerGone(sentence(message));
     }
+    if (code === "stopping") {
+      reportGone(SILENCE);
+      throw new ServerGone(SILENCE);
+    }
     throw new ApiError(response.status, code, message, parameter);
   }
   return answer;
@@ -109,7 +113,7 @@ export async function ask(path, { pairs = [], method = "GET", body, headers: mor
 /** A file that the server makes. @param {string} address @returns {Promise<Blob>} @throws {ApiError | ServerGone} */
 export async function fileFrom(address) {
   const response = await fetch(address).catch(() => {
-    reportGone();
+    reportGone(SILENCE);
     throw new ServerGone("The server does not answer.");
   });
   if (response.ok) return await response.blob();
@@ -156,7 +160,8 @@ async function trouble() {
     const response = await fetch("/api/status", { cache: "no-store", signal: AbortSignal.timeout(LOOK) });
     if (response.status !== 503) return "";
     const { error } = await response.json();
-    return error.code === "index-gone" || error.code === "stopping" ? sentence(error.message) : "";
+    if (error.code === "stopping") return SILENCE; // in a moment it will not
+    return error.code === "index-gone" ? sentence(error.message) : "";
   } catch {
     return SILENCE;
   }

@@ -242,7 +242,7 @@ function draw() {
   body.classList.toggle("counting", !isCounted);
   keepingFocus(panel, () => {
     body.replaceChildren(...[
-      reason !== null && !isDate && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, reason),
+      reason !== null && !isDate && wrong?.parameter !== "q" && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, reason),
       element("p", { class: "soft counted", role: "status" }, !isCounted ? "Counting…" : isNothing ? NOTHING : whatCounts), // always, so that the counts below it stay where they are
       (!isCounted || format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search, { isCounted, problem: isDate ? reason : null }),
       folder.length > 0 && section("Folders", folderTree(folder, search.folders, render)),

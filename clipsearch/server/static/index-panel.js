@@ -151,14 +151,18 @@ export async function explainGoneIndex() {
 }
 
 export async function openIndexPanel() {
-  openPanel("Index", element("p", { class: "soft" }, "…"));
+  const waiting = element("p", { class: "soft" }, "…");
+  openPanel("Index", waiting);
+  const isLeft = () => !byId("panel").open || !waiting.isConnected; // closed meanwhile, or another panel has come
   try {
     const status = await statusOfIndex();
     const [failures, job, folders] = await Promise.all([status ? ask("/api/failures").then((answer) => answer.failures) : [], ask("/api/index"), ask("/api/folders")]);
+    if (isLeft()) return;
     indexedFolders = folders.indexed;
     openPanel("Index", ...(status ? [facts(status)] : []), progress, ...(status ? [folderForm(folders, (folder, headers) => command("POST", [folder], headers)), failureList(failures), ...(status.images > 1 ? [copiesButton()] : [])] : []));
     show(job);
   } catch (error) {
+    if (isLeft()) return;
     openPanel("Index", element("p", {}, /** @type {Error} */ (error).message));
     if (error instanceof ServerGone) whenBack(() => byId("panel").open && openIndexPanel());
   }

@@ -3,7 +3,7 @@
 import { toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
-import { count } from "./format.js";
+import { count, visible } from "./format.js";
 import { hideBrokenPictures } from "./broken-pictures.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
@@ -33,7 +33,9 @@ import { setUpUnderstood } from "./understood.js";
 /** @typedef {import("./api.js").Photo} Photo */
 
 const AT_REST = 200; // milliseconds without scrolling
+const MOST_LETTERS = 100; // of a value in a message
 const AROUND = 30; // photos before and after the one in the viewer, for its strip
+const NO_FILTERS = ["q", "sort", "pictures", "right", "wrong"]; // parts of a search that the server may refuse, too
 const WIDE = matchMedia("(min-width: 75rem)"); // wide enough for the filters beside the photos
 
 const similar = (/** @type {Photo} */ photo) => state.newSearch({ pictures: [{ source: String(photo.id), weight: 1 }] });
@@ -153,6 +155,21 @@ function explainError({ error, isFirst }) {
   }
 }
 
+/** @param {string} text */
+const shortened = (text) => visible(text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text);
+
+/** What cannot be used, and what a button does about it. @param {string} parameter @param {string} value */
+function wrongParts(parameter, value) {
+  switch (parameter) {
+    case "q": return ["This search cannot be used", "Clear the search"];
+    case "like": case "unlike": return ["This picture cannot be searched for", "Remove the pictures"];
+    case "right": case "wrong": return ["These marks cannot be used", "Remove the marks"];
+    case "sort": return [`There is no order “${value}”`, "Use the usual order"];
+    case "where": return ["This expression cannot be read", "Remove this filter"];
+    default: return ["This filter cannot be used", "Remove this filter"];
+  }
+}
+
 /** Say which filter the server could not read. If the filter panel is open, it says why beside what was typed. @param {ApiError} error */
 function explainWrongFilter(error) {
   const names = state.filtersOf(error.parameter);
@@ -161,12 +178,13 @@ function explainWrongFilter(error) {
   const isPanelThere = byId("filters").open || document.documentElement.classList.contains("with-filters"); // which is loaded later
   const typed = names.map((name) => state.currentSearch()[name]).flat().filter(Boolean).join(" ");
   const { reason, place } = expressionProblem(error.message);
-  explainEmpty(error.parameter === "where" ? "This expression cannot be read" : "This filter cannot be used", {
+  const [title, remedy] = wrongParts(error.parameter, shortened(typed));
+  explainEmpty(title, {
     text: (inPanel || isDate) && isPanelThere ? "The filter panel says why, beside what was typed." : reason,
-    code: isDate ? "" : place ?? typed,
+    code: isDate || NO_FILTERS.includes(names[0]) ? "" : place ?? shortened(typed),
     actions: [
       ...(inPanel || isDate ? [{ label: "Change it", act: () => withModule(async () => (await import("./filters.js")).editFilter(WIDE.matches, error.parameter)) }] : []),
-      { label: "Remove this filter", act: () => state.changeSearch(state.withoutFilters(names)) },
+      { label: remedy, act: () => state.changeSearch(state.withoutFilters(names)) },
     ],
     symbol: "warning",
   });

@@ -4,6 +4,7 @@ import { coveringDialog, keepAbove, moveAbove } from "./above-dialogs.js";
 import { checkConnection, connection, sentence } from "./api.js";
 import { byId, element, icon } from "./dom.js";
 
+const STALE = ["photos", "filters"]; // what is greyed while the server is gone
 let hiding = 0;
 for (const id of ["gone", "note"]) keepAbove(byId(id));
 
@@ -48,13 +49,13 @@ export function setUpConnectionBanner(whenBack) {
       element("span", {}, /** @type {CustomEvent<string>} */ (event).detail),
       element("button", { type: "button", class: "link", onclick: () => checkConnection() }, "Try now"),
     );
-    byId("photos").classList.add("stale");
+    for (const id of STALE) byId(id).classList.add("stale");
     place();
   });
   connection.addEventListener("back", () => {
     banner.hidden = true;
     place();
-    byId("photos").classList.remove("stale");
+    for (const id of STALE) byId(id).classList.remove("stale");
     announce("The server is back.");
     whenBack();
   });
@@ -65,7 +66,7 @@ export function setUpConnectionBanner(whenBack) {
  * @param {string} message of the server: "where: ..., at: width > >>> (the end)" @returns {{reason: string, place: Node | null}}
  */
 export function expressionProblem(message) {
-  const [reason, place] = message.replace(/^where: /, "").split(", at: ");
+  const [reason, place] = message.replace(/^(where|the parameter [\w.]+): /, "").split(", at: ");
   const [before, after] = (place ?? "").split(" >>> ");
   if (reason.endsWith("ends before it begins")) return { reason: "The last day is before the first one.", place: null };
   return { reason: sentence(reason), place: place ? element("code", {}, before, before && " ", element("mark", {}, after ?? "")) : null };

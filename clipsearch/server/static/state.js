@@ -131,8 +131,9 @@ let isSteppingBack = false; // from the step of a dialog that was closed; what i
 let postponed = [];
 if (history.state?.dialogs) history.replaceState({ ...history.state, dialogs: 0 }, ""); // a reload has closed them
 
-/** The dialogs that cover the page. The viewer is no such one: the photo that it shows is in the address. */
-const coveringDialogs = () => [.../** @type {NodeListOf<HTMLDialogElement>} */ (document.querySelectorAll("dialog:modal:not(#viewer)"))];
+const MENUS = "#more-tools, #viewer-menu";
+/** The dialogs and menus that cover the page. The viewer is no such one: the photo that it shows is in the address. */
+const coveringDialogs = () => [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll(`dialog:modal:not(#viewer), :is(${MENUS}):popover-open`))];
 
 /** Show a dialog over the page. Back in the history then closes it, and what was chosen in it stays. @param {HTMLDialogElement} dialog */
 export function showDialog(dialog) {
@@ -149,21 +150,29 @@ function addStep() {
   typing = false;
 }
 
-document.addEventListener("close", ({ target }) => {
+document.addEventListener("close", ({ target }) => target instanceof HTMLDialogElement && leaveStep(), true);
+document.addEventListener("toggle", (event) => { // a menu has a step as dialogs have
+  if (!(event.target instanceof Element && event.target.matches(MENUS))) return;
+  if (/** @type {ToggleEvent} */ (event).newState === "closed") leaveStep();
+  else if (!isSteppingBack) addStep();
+}, true);
+
+/** A dialog has been closed otherwise than by stepping back: leave its step. */
+function leaveStep() {
   const { dialogs = 0, hasChanged } = history.state ?? {};
-  if (!(target instanceof HTMLDialogElement) || isSteppingBack || dialogs <= coveringDialogs().length) return;
+  if (isSteppingBack || dialogs <= coveringDialogs().length) return;
   if (hasChanged) { // what was chosen is a step of its own
     history.replaceState({ ...history.state, dialogs: dialogs - 1, hasChanged: dialogs > 1 }, "");
     return;
   }
   isSteppingBack = true;
   history.back();
-}, true);
+}
 
 /** Close the dialogs above so many. @param {number} dialogs @returns {boolean} whether there were any */
 function closeDialogs(dialogs) {
   const above = coveringDialogs().slice(dialogs).reverse();
-  for (const dialog of above) dialog.close();
+  for (const one of above) one instanceof HTMLDialogElement ? one.close() : one.hidePopover();
   return above.length > 0;
 }
 
@@ -202,12 +211,14 @@ export function withoutFilters(names = FILTERS) {
   return Object.fromEntries(names.map((name) => [name, EMPTY[name]]));
 }
 
-/** The filters that a parameter of the server stands for. @param {string} parameter @returns {(keyof Search)[]} */
+/** The parts of a search, mostly filters, that a parameter of the server stands for. @param {string} parameter @returns {(keyof Search)[]} */
 export function filtersOf(parameter) {
   if (["taken", "after", "before"].includes(parameter)) return ["from", "to", "others"];
+  if (["like", "unlike"].includes(parameter)) return ["pictures"];
+  if (["right", "wrong"].includes(parameter)) return [/** @type {"right" | "wrong"} */ (parameter)];
   const list = LISTS.find(([name]) => name === parameter);
   if (list) return [list[1]];
-  return FILTER_TEXTS.filter((name) => name === parameter).length ? [/** @type {keyof Search} */ (parameter)] : ["others"];
+  return TEXTS.filter((name) => name === parameter).length ? [/** @type {keyof Search} */ (parameter)] : ["others"];
 }
 
 /**
