@@ -227,7 +227,7 @@ def test_a_folder_that_is_gone_is_refused_until_confirmed(photos, tmp_path, enco
     with SearchEngine(tmp_path / "index") as engine:
         engine.index(photos, tmp_path / "more")
         shutil.rmtree(tmp_path / "more")
-        with pytest.raises(SyncRefused, match=r"more .*not there now.* --prune"):
+        with pytest.raises(SyncRefused, match=r"more .*not there now.* `prune=True`"):
             engine.index()
         assert engine.status().images == 6
         assert [root.path for root in engine.status().roots if not root.present] == [str(tmp_path / "more")]

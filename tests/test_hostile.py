@@ -279,7 +279,7 @@ def test_being_paranoid_needs_no_model_if_nothing_changed_and_still_refuses_a_lo
         (photos / name).unlink()
     from clipsearch.errors import SyncRefused
 
-    with pytest.raises(SyncRefused, match="--prune"):
+    with pytest.raises(SyncRefused, match="prune=True"):
         indexed(engine, paranoid=True)
 
 

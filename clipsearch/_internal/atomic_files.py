@@ -109,7 +109,7 @@ def require_free(target: Path, *, force: bool) -> None:
     if not target.absolute().parent.is_dir():
         raise ClipsearchError(f"there is no folder {target.absolute().parent}")
     if not force and os.path.lexists(target):  # also a link that leads nowhere
-        raise ClipsearchError(f"{target} is there already; --force replaces it")
+        raise ClipsearchError(f"{target} is there already; `force=True` replaces it")
 
 
 def _reserve(target: Path) -> None:
@@ -117,7 +117,7 @@ def _reserve(target: Path) -> None:
     try:
         target.open("xb").close()
     except FileExistsError:
-        raise ClipsearchError(f"{target} is there already; --force replaces it") from None
+        raise ClipsearchError(f"{target} is there already; `force=True` replaces it") from None
 
 
 @contextmanager

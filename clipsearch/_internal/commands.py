@@ -11,9 +11,11 @@ from pathlib import Path
 _PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,./:;=@+\\-]+")
 _PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
 _PARAMETER = re.compile(
-    r"`(device|diverse|hybrid|index|min_match|min_score|model|precision|relevant|store|text_model|where)"
+    r"`(any_length|device|diverse|folder|force|format|hybrid|index|jobs|keep_old|min_match|min_score|model|precision|prune"
+    r"|relevant|store|take_over|text_model|trust_model|where)"
     r"""(?:=["']?([^`"']*)["']?)?`"""
 )
+_OTHER_NAMES = {"any_length": "normalise", "folder": "in"}  # of parameters, as options
 _WITHOUT_INDEX = ("models", "eval")
 INDEX_FOLDER = ".clipsearch"
 """The name of the folder that holds an index, within the photo folder."""
@@ -79,7 +81,8 @@ def with_flags(text: str) -> str:
     """A message with the command line's options in place of Python's parameters between backticks, such as `min_match`."""
 
     def flag(named: re.Match[str]) -> str:
-        return f"--{named[1].replace('_', '-')}" + (f" {named[2]}" if named[2] else "")
+        name = _OTHER_NAMES.get(named[1], named[1]).replace("_", "-")
+        return f"--{name}" + (f" {named[2]}" if named[2] and named[2] != "True" else "")
 
     return _PARAMETER.sub(flag, text)
 

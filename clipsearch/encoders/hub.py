@@ -203,8 +203,8 @@ def _unreachable(model: str, error: Exception) -> ModelError:
     trouble = hub_trouble(error, model) or HubTrouble(f"the hub cannot be reached ({one_line(error)})", "go online")
     return ModelError(
         f"the model {model} is not on this machine, and {trouble.reason}. What to do: {trouble.advice}, and run "
-        f"`clipsearch models pull {model}`. Without the hub, copy the checkpoint here and pass its folder with --model PATH, "
-        "or use the small model that ships with clipsearch: --model mini"
+        f"`clipsearch models pull {model}`. Without the hub, copy the checkpoint here and pass its folder with `model=PATH`, "
+        "or use the small model that ships with clipsearch: `model='mini'`"
     )
 
 

@@ -108,8 +108,8 @@ def local_folder(name: str) -> Path:
         return Path(name)
 
 
-def require_trusted_model(model: str, index_folder: Path, option: str = "--model") -> None:
-    """Raise ModelError if the model that an index names must be confirmed first, with `option`.
+def require_trusted_model(model: str, index_folder: Path, parameter: str = "model") -> None:
+    """Raise ModelError if the model that an index names must be confirmed first, with `parameter`.
 
     This applies to a folder that may have come along with the index, a network path, and a checkpoint that is neither
     recommended nor on this machine. Models run no code, but parsers read their files, and a download needs consent.
@@ -125,7 +125,7 @@ def require_trusted_model(model: str, index_folder: Path, option: str = "--model
         return
     raise ModelError(
         f"the index at {index_folder} names the model {model!r}, which clipsearch does not load without confirmation; "
-        f"if you trust it, name it: {option}"
+        f"if you trust it, name it: `{parameter}`"
     )
 
 

@@ -31,7 +31,7 @@ def import_torch_encoder(purpose: str) -> ModuleType:
         alternative = "" if _is_installed("openvino") else " (or, for pictures on a CPU, openvino)"
         raise ModelError(
             f"{purpose} needs {' and '.join(missing)}{alternative}, which is not installed: pip install {' '.join(missing)}. "
-            "If this system has no such package, use the small model that ships with clipsearch: --model mini"
+            "If this system has no such package, use the small model that ships with clipsearch: `model='mini'`"
         )
     from clipsearch.encoders import torch_encoder
 

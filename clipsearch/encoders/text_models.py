@@ -76,7 +76,7 @@ def text_model_for(image_model: str) -> TextModelEntry | None:
 def require_trusted_text_model(name: str, index_folder: Path) -> None:
     """Raise ModelError if the text model that an index names must be confirmed with --text-model first."""
     if local_folder(name).exists() or not is_text_model(name):
-        require_trusted_model(name, index_folder, "--text-model")
+        require_trusted_model(name, index_folder, "text_model")
 
 
 def find_text_checkpoint(name: str) -> TextCheckpoint:

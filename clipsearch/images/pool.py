@@ -317,7 +317,7 @@ def _not_started(error: OSError | RuntimeError) -> DecodersUnavailable:
     """The error if the system gives no more processes or threads."""
     reason = getattr(error, "strerror", None) or error
     return DecodersUnavailable(
-        f"no process that decodes photos can be started ({reason}); close other programs, or try --jobs 1"
+        f"no process that decodes photos can be started ({reason}); close other programs, or try `jobs=1`"
     )
 
 

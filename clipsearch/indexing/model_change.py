@@ -134,7 +134,7 @@ def _require_all(old: Collection, new: Collection) -> None:
 
 _HOW_TO_GO_ON = (
     "The old index stays in use until they can be read and the same command is run again. To do without them, confirm with "
-    "--prune. What is embedded is kept"
+    "`prune=True`. What is embedded is kept"
 )
 
 

@@ -30,11 +30,11 @@ from clipsearch.types import Failure, ImageFile, SkipReason
 logger = logging.getLogger(__name__)
 
 _HOW_TO_GO_ON = (
-    "If a drive is not mounted, mount it and run this again; if they are really gone, confirm with --prune. "
+    "If a drive is not mounted, mount it and run this again; if they are really gone, confirm with `prune=True`. "
     "Nothing was changed"
 )
 _HOW_TO_LEAVE_OUT = (
-    "Their files stay as they are. To remove them from the index, confirm with --prune. Nothing was changed"
+    "Their files stay as they are. To remove them from the index, confirm with `prune=True`. Nothing was changed"
 )
 
 

@@ -95,7 +95,7 @@ def _require_kept(collection: KnownFiles, folder: str, rules: WalkRules) -> None
             raise SyncRefused(
                 f"{root} is indexed already, and indexing {folder} would skip {lost:,} of its photos: they are hidden, "
                 "excluded or behind a link. To keep them, use --hidden, --no-default-excludes or --follow-links, or exclude "
-                "less. To remove them from the index, confirm with --prune. Nothing was changed"
+                "less. To remove them from the index, confirm with `prune=True`. Nothing was changed"
             )
 
 
@@ -145,7 +145,7 @@ def _require_there(collection: KnownFiles, folder: str, place: Place | None, pru
         how = command("forget", folder)
         raise SyncRefused(
             f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "
-            f"again. If it is really gone, confirm with --prune, or remove it: `{how}`. Nothing was changed"
+            f"again. If it is really gone, confirm with `prune=True`, or remove it: `{how}`. Nothing was changed"
         )
 
 

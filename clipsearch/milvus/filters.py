@@ -57,10 +57,10 @@ _NOT_IN_STORES = (
     "index itself for them"
 )
 _NOT_BY_NUMBER = (
-    "a vector database has its own numbers for photos; leave --store out, and search the index itself for these photos"
+    "a vector database has its own numbers for photos; leave `store` out, and search the index itself for these photos"
 )
 _NO_ALBUMS = (
-    "a vector database has no albums; leave --store out, and search the index itself for the photos of an album"
+    "a vector database has no albums; leave `store` out, and search the index itself for the photos of an album"
 )
 _SHAPES = {(2, 1): 1, (1, 2): -1, (1, 1): 0}  # (width, height) → the column `shape`
 _OTHER_LETTERS = re.compile("[^\\x00-\\x7f]+")

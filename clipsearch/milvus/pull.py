@@ -114,8 +114,8 @@ def _bring_up_to_date(
     gone = sorted(files.keys() - stored_files.keys())
     if lost := kept.intersection(gone):
         raise SyncRefused(
-            f"{len(lost):,} photos of the index at {collection.folder} are not in the store; confirm with --prune that they "
-            "may leave the index, or push first. None of them has left it"
+            f"{len(lost):,} photos of the index at {collection.folder} are not in the store; confirm with `prune=True` that "
+            "they may leave the index, or push first. None of them has left it"
         )
     different = sorted(file_id for file_id, checks in stored_files.items() if files.get(file_id) != checks)
     here = _vectors_here(collection, different, stored, later)

@@ -137,7 +137,7 @@ def _require_own(
     if before.copy not in names and not take_over:
         raise SyncRefused(
             "another copy of this index has pushed to the store since; for a restored backup, the original is another copy. To "
-            "replace what it pushed: --take-over. Nothing was changed"
+            "replace what it pushed: `take_over=True`. Nothing was changed"
         )
 
 
@@ -171,7 +171,7 @@ class _PushRun:
         if not prune and 2 * len(gone) > len(stored):
             raise SyncRefused(
                 f"{len(gone):,} of the {len(stored):,} photos in the store are no longer in the index; confirm with "
-                "--prune that they may leave the store. Nothing was changed"
+                "`prune=True` that they may leave the store. Nothing was changed"
             )
         manifest = self._manifest(lineage, name)
         resumed: set[int] = set()  # pictures whose row a killed push has sent already

@@ -687,7 +687,7 @@ class Collection:
         elif kept and keep_old and self.fingerprint and not kept.is_comparable(self.fingerprint):
             raise CollectionError(
                 f"the index of the model {kept.model!r} that was kept before is still in {self.folder / PREVIOUS}; delete that "
-                "folder, or leave --keep-old out"
+                "folder, or leave `keep_old` out"
             )
         try:
             successor = Collection(folder, writable=True, home=self.folder)

@@ -42,12 +42,12 @@ def agreed_model(
     if index is None and named is None:
         hint = f" ({path.name} says {stated.model!r})" if stated else ""
         raise ClipsearchError(
-            f"the index is new: name the model that the embeddings were made with, as in --model NAME{hint}"
+            f"the index is new: name the model that the embeddings were made with, as in `model=NAME`{hint}"
         )
     if stated is None and (named is None or not trust):
         raise ClipsearchError(
             f"{path} does not say which model its embeddings are from, and searches in vectors of another model find nonsense. "
-            "Name it with --model, and confirm with --trust-model that they were made with it and its preprocessing"
+            "Name it with `model`, and confirm with `trust_model=True` that they were made with it and its preprocessing"
         )
     model = index or named
     assert model
@@ -61,7 +61,7 @@ def agreed_model(
     if stated and stated.precision and model.precision and stated.precision != model.precision:
         raise ModelMismatch(
             f"{path} holds embeddings in {stated.precision}, and the index those in {model.precision}; import them into "
-            "another index: --index OTHER_DIR"
+            "another index: `index=OTHER_DIR`"
         )
     return replace(model, precision=model.precision or (stated.precision if stated else None))
 
@@ -146,7 +146,7 @@ def _problem(vector: NDArray[np.float64], norm: float) -> str:
         return "with a value that is not finite"
     if not np.isfinite(norm) or norm < np.finfo(np.float32).tiny:
         return f"without a direction: its norm is {norm:g}"
-    return f"of norm {norm:.6g}, not 1; to scale all of them to 1: --normalise"
+    return f"of norm {norm:.6g}, not 1; to scale all of them to 1: `any_length=True`"
 
 
 class PhotoFinder:
@@ -159,7 +159,7 @@ class PhotoFinder:
         roots = collection.roots()
         rules = collection.root_rules()
         if not roots:
-            raise ClipsearchError("the index has no folders yet; say where the photos are: --in FOLDER")
+            raise ClipsearchError("the index has no folders yet; say where the photos are: `folder=FOLDER`")
         self._roots = {root_id: (path, WalkRules.from_json(rules[root_id])) for root_id, path in roots.items()}
         self._collection = collection
         self._start = folder if folder is not None else next(iter(roots.values())) if len(roots) == 1 else None
@@ -170,7 +170,7 @@ class PhotoFinder:
         """A photo's place, and its size and time; or the reason why the photo cannot be taken."""
         if not os.path.isabs(path):
             if self._start is None:
-                return "the path is relative; say to which folder with --in FOLDER"
+                return "the path is relative; say to which folder with `folder=FOLDER`"
             path = os.path.join(self._start, path)
         path = os.path.normpath(path)
         try:

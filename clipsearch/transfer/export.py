@@ -88,4 +88,4 @@ def _format_of(out: Path) -> Format:
     for name in FORMATS:
         if out.suffix.lower() == f".{name}":
             return name
-    raise QueryError(f"{out} does not end in .{', .'.join(FORMATS)}; say which with --format")
+    raise QueryError(f"{out} does not end in .{', .'.join(FORMATS)}; say which with `format`")

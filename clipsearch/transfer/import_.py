@@ -108,7 +108,7 @@ def import_file(
         roots.require_folder(below)
     elif not has_catalog(index_folder):
         raise CollectionNotFound(
-            f"there is no index at {index_folder}; for a new one, say where the photos are: --in FOLDER"
+            f"there is no index at {index_folder}; for a new one, say where the photos are: `folder=FOLDER`"
         )
     source = open_embeddings(Path(roots.absolute(file)))
     fingerprint = agreed_model(source, index, named(), trust=trust_model)

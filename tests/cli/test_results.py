@@ -257,7 +257,7 @@ def test_a_contact_sheet_is_refused_before_a_search(photos, monkeypatch):
     def command(results):
         raise AssertionError("this would search")
 
-    assert "--force" in str(CliRunner().invoke(command, ["--contact-sheet", "red.jpg"]).exception)
+    assert "force=True" in str(CliRunner().invoke(command, ["--contact-sheet", "red.jpg"]).exception)
 
 
 def test_flags_become_one_argument(tmp_path, monkeypatch):

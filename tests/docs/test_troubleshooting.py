@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from clipsearch._internal.commands import with_flags
 from tests.conftest import ROOT
 
 PAGE = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
@@ -23,7 +24,7 @@ def texts():
                 texts.append("".join(part.value if isinstance(part, ast.Constant) else "…" for part in node.values))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 texts.append(node.value)
-    return texts
+    return list(map(with_flags, texts))
 
 
 @pytest.mark.parametrize("message", MESSAGES)

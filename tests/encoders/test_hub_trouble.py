@@ -102,7 +102,7 @@ def test_a_certificate_that_is_not_trusted_is_named_with_the_variable_that_helps
     with hub_that_answers(404, context=context) as address:
         message = refusal(monkeypatch, address)
         assert "the certificate of 127.0.0.1" in message and "is not trusted here (self-signed certificate" in message
-        assert "SSL_CERT_FILE" in message and "--model mini" in message
+        assert "SSL_CERT_FILE" in message and "model='mini'" in message
         monkeypatch.setenv("SSL_CERT_FILE", str(file))  # the message's advice works
         assert isinstance(hub.hub_error(5), urllib.error.HTTPError)
 
@@ -126,7 +126,7 @@ def test_a_hub_that_is_not_there_is_named_with_the_variable_for_a_proxy(online, 
     message = refusal(monkeypatch, f"http://127.0.0.1:{port}")
     assert f"127.0.0.1:{port} cannot be reached (Connection refused)" in message
     assert "go online, or name the proxy of your network in HTTPS_PROXY" in message
-    for way in ("`clipsearch models pull team/tiny`", "--model PATH", "--model mini"):
+    for way in ("`clipsearch models pull team/tiny`", "model=PATH", "model='mini'"):
         assert way in message
 
 

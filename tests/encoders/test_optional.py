@@ -68,7 +68,7 @@ for attempt in (lambda: clip.embed_pixels(np.zeros((1, 3, *size), np.float32)), 
     output, errors = run(script, clip, other)
     assert output.startswith("texts 1\n"), errors
     first, second = output.splitlines()[1:]
-    assert "openvino" in first and "pip install torch transformers" in first and "--model mini" in first
+    assert "openvino" in first and "pip install torch transformers" in first and "model='mini'" in first
     assert "pip install torch transformers" in second and "Traceback" not in errors
 
 

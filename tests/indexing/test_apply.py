@@ -238,7 +238,7 @@ def test_losing_more_than_half_is_refused_until_confirmed(index, indexed, photos
     index()
     for name in ("red.jpg", "green.jpg", "blue.jpg"):
         (photos / name).unlink()
-    with pytest.raises(SyncRefused, match=r"3 of the 5 .* --prune"):
+    with pytest.raises(SyncRefused, match=r"3 of the 5 .* `prune=True`"):
         index()
     assert len(indexed()) == 5
     assert index(prune=True)[0].removed == 3
@@ -281,7 +281,7 @@ def test_excluding_most_of_an_index_is_refused_and_blames_no_drive(index, indexe
         SyncRefused, match=r"^4 of the 5 indexed photos would leave the index, because of --exclude\."
     ) as error:
         indexed_again(photos, tmp_path, WalkRules(exclude=("*.jpg",)))
-    assert "drive" not in str(error.value) and "--prune" in str(error.value)
+    assert "drive" not in str(error.value) and "prune=True" in str(error.value)
     with pytest.raises(SyncRefused, match=r"^all 5 indexed photos would leave the index, because of --exclude\."):
         indexed_again(photos, tmp_path, WalkRules(exclude=("*.jpg", "trip")))
     assert len(indexed()) == 5

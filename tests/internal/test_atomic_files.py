@@ -38,7 +38,7 @@ def test_what_is_there_is_refused(tmp_path, kind):
         "folder": target.mkdir,
         "link": lambda: target.symlink_to(tmp_path / "nowhere"),
     }[kind]()
-    message = "is a folder" if kind == "folder" else "there already; --force"
+    message = "is a folder" if kind == "folder" else "there already; `force=True`"
     with pytest.raises(ClipsearchError, match=message), replacing([target], force=False):
         raise AssertionError("not this far")
 

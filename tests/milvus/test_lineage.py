@@ -52,10 +52,10 @@ def test_a_store_belongs_to_one_copy_of_one_index(index, url, tmp_path):
         push_index(other, url, prune=True, take_over=True)
     copy = tmp_path / "copy"
     pull(parse_address(url), copy)
-    with pytest.raises(SyncRefused, match="--take-over"):
+    with pytest.raises(SyncRefused, match="take_over=True"):
         push_index(copy, url)
     assert push_index(copy, url, take_over=True).sent == 0
-    with pytest.raises(SyncRefused, match="--take-over"):
+    with pytest.raises(SyncRefused, match="take_over=True"):
         push_index(index, url)
     with writer(tmp_path / "model" / ".clipsearch", 8) as collection:
         collection.commit()
@@ -70,11 +70,11 @@ def test_copied_files_are_another_copy_once_either_was_pushed(index, url, tmp_pa
     add_one(index, 500)
     add_one(copy, 501)
     push_index(index, url)
-    with pytest.raises(SyncRefused, match=r"restored backup.*--take-over.* Nothing was changed"):
+    with pytest.raises(SyncRefused, match=r"restored backup.*take_over=True.* Nothing was changed"):
         push_index(copy, url)
     assert stored(url) == local(index)
     push_index(copy, url, take_over=True)
-    with pytest.raises(SyncRefused, match="--take-over"):
+    with pytest.raises(SyncRefused, match="take_over=True"):
         push_index(index, url)
     assert stored(url) == local(copy)
 
@@ -89,7 +89,7 @@ def test_a_moved_folder_is_the_same_copy_and_a_restored_backup_is_not(index, url
     assert push_index(moved, url).sent == 20
     shutil.rmtree(moved.parent)
     shutil.copytree(backup, moved.parent)
-    with pytest.raises(SyncRefused, match=r"restored backup.*--take-over"):
+    with pytest.raises(SyncRefused, match=r"restored backup.*take_over=True"):
         push_index(moved, url)
     push_index(moved, url, take_over=True)
     add_one(moved, 502)

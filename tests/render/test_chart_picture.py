@@ -55,7 +55,7 @@ def test_long_timelines_and_large_numbers_are_drawn():
 def test_a_file_is_only_replaced_when_told_to(tmp_path):
     path = tmp_path / "a.png"
     save_png(b"one", path)
-    with pytest.raises(ClipsearchError, match="there already; --force"):
+    with pytest.raises(ClipsearchError, match="there already; `force=True`"):
         save_png(b"two", path)
     assert path.read_bytes() == b"one"
     save_png(b"two", path, force=True)

@@ -89,7 +89,7 @@ def test_a_pdf_has_as_many_pages_as_it_needs(photos, tmp_path, count, pages):
 def test_a_file_is_overwritten_only_by_force(hits, tmp_path):
     path = tmp_path / "sheet.png"
     path.write_text("mine")
-    with pytest.raises(ClipsearchError, match="--force"):
+    with pytest.raises(ClipsearchError, match="force=True"):
         save_contact_sheet(hits, path, "q")
     assert path.read_text() == "mine"
     save_contact_sheet(hits, path, "q", force=True)

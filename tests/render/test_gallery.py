@@ -201,7 +201,7 @@ def test_a_file_is_replaced_only_by_force_and_never_by_half(photos, tmp_path, mo
     path = tmp_path / "page.html"
     path.write_text("mine")
     page = hits_gallery([hit(1, photos / "red.jpg")], "t", EXPLAINED)
-    with pytest.raises(ClipsearchError, match="--force"):
+    with pytest.raises(ClipsearchError, match="force=True"):
         save_gallery(page, path)
     monkeypatch.setattr(module, "_img", lambda picture: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -359,7 +359,7 @@ def test_a_compact_copy_that_lies_is_done_without(tmp_path, monkeypatch):
 def test_a_model_by_a_name_that_leads_to_whatever_is_there_is_asked_about(index, name, monkeypatch):
     monkeypatch.chdir(index.parent)
     (index.parent / "org" / "model").mkdir(parents=True)
-    with pytest.raises(ModelError, match="name it: --model"):
+    with pytest.raises(ModelError, match="name it: `model`"):
         require_trusted_model(name, index)
 
 
@@ -389,5 +389,5 @@ def test_a_query_on_a_received_index_loads_nothing_that_it_brings(index, monkeyp
     fingerprint = {"model": str(index.parent / "model"), "revision": "", "digest": "digest 8", "dim": 8}
     craft(index, "UPDATE meta SET value = ? WHERE key = 'fingerprint'", values=(json.dumps(fingerprint),))
     monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda *_, **__: pytest.fail("it was loaded"))
-    with SearchEngine(index) as engine, pytest.raises(ModelError, match="--model"):
+    with SearchEngine(index) as engine, pytest.raises(ModelError, match="`model`"):
         engine.search("a dog")

@@ -216,13 +216,13 @@ def test_conditions_choose_what_is_written(engine, photos, tmp_path):
 def test_a_refused_or_interrupted_export_leaves_no_partial_file(engine, tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()
-    with pytest.raises(ClipsearchError, match="--format"):
+    with pytest.raises(ClipsearchError, match="say which with `format`"):
         engine.export(out / "photos.txt")
     with pytest.raises(ClipsearchError, match="no folder"):
         engine.export(out / "nowhere" / "photos.npy")
     assert engine.export(out / "photos", format="npy").files[0] == str(out / "photos.npy")
     for name in ("photos.npy", "photos.jsonl"):  # the second file of an .npy counts as well
-        with pytest.raises(ClipsearchError, match="--force"):
+        with pytest.raises(ClipsearchError, match="force=True"):
             engine.export(out / name)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
 
@@ -425,7 +425,7 @@ def test_vectors_of_any_length_are_scaled_on_request(engine, other, photos, tmp_
     for row in rows:
         row["embedding"] = [value * 7.5 for value in row["embedding"]]
     write_rows(tmp_path / "long.jsonl", rows)
-    with pytest.raises(ClipsearchError, match=r"row 1 \(.*norm 7.5, not 1.*--normalise"):
+    with pytest.raises(ClipsearchError, match=r"row 1 \(.*norm 7.5, not 1.*any_length=True"):
         other.import_embeddings(tmp_path / "long.jsonl", folder=photos)
     assert not other.index_folder.exists()
     assert other.import_embeddings(tmp_path / "long.jsonl", folder=photos, any_length=True).added == 5
@@ -437,9 +437,9 @@ def test_vectors_of_any_length_are_scaled_on_request(engine, other, photos, tmp_
 
 def test_a_new_index_needs_a_folder_and_a_model(engine, other, photos, tmp_path):
     engine.export(tmp_path / "out.npy")
-    with pytest.raises(CollectionNotFound, match="--in FOLDER"):
+    with pytest.raises(CollectionNotFound, match="folder=FOLDER"):
         other.import_embeddings(tmp_path / "out.npy")
-    with SearchEngine(tmp_path / "other") as unnamed, pytest.raises(ClipsearchError, match=r"--model NAME.*'colours'"):
+    with SearchEngine(tmp_path / "other") as unnamed, pytest.raises(ClipsearchError, match=r"model=NAME.*'colours'"):
         unnamed.import_embeddings(tmp_path / "out.npy", folder=photos)
     with pytest.raises(ClipsearchError, match="no folder"):
         other.import_embeddings(tmp_path / "out.npy", folder=tmp_path / "nowhere")
@@ -460,10 +460,10 @@ def test_a_file_without_a_model_needs_it_named_and_confirmed(engine, tmp_path):
     rows = [{"path": row["path"], "embedding": row["embedding"]} for row in rows_of(engine, tmp_path / "out.jsonl")]
     write_rows(tmp_path / "bare.jsonl", rows)
     for options in ({}, {"trust_model": True}):
-        with pytest.raises(ClipsearchError, match=r"--model.*--trust-model"):
+        with pytest.raises(ClipsearchError, match=r"`model`.*trust_model=True"):
             engine.import_embeddings(tmp_path / "bare.jsonl", **options)
     with SearchEngine(engine.index_folder, model="colours") as named:
-        with pytest.raises(ClipsearchError, match="--trust-model"):
+        with pytest.raises(ClipsearchError, match="trust_model=True"):
             named.import_embeddings(tmp_path / "bare.jsonl")
         assert named.import_embeddings(tmp_path / "bare.jsonl", trust_model=True).unchanged == 5
 
