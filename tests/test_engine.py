@@ -212,7 +212,9 @@ def test_forgetting_a_folder_a_file_and_everything(engine, photos):
     with pytest.raises(ClipsearchError, match="is not in the index"):
         engine.forget("/somewhere/else")
     for above in (photos.parent, "/"):
-        with pytest.raises(ClipsearchError, match=f"indexed below it.* forget: `clipsearch forget {photos}`"):
+        with pytest.raises(
+            ClipsearchError, match=f"one folder is indexed below it.* that: `clipsearch forget {photos}`"
+        ):
             engine.forget(photos / "blue.jpg", above)
     assert engine.status(scan=False).images == 3
     assert engine.forget(photos) == 3

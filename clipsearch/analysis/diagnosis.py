@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from clipsearch._internal.commands import with_flags
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound
 
@@ -305,5 +306,5 @@ def _attempt(function: Callable[[], Any]) -> Any:
 
 
 def _describe(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = " ".join(with_flags(str(error)).split())
     return without_home(text or type(error).__name__)[:500]

@@ -124,9 +124,9 @@ def _what_is(collection: Collection, inside: Sequence[int]) -> str:
         return "`clipsearch status` lists what is"
     roots = collection.roots()
     first = sorted(roots[root_id] for root_id in inside)[:_MOST_NAMED]
-    these = "this folder is" if len(inside) == 1 else f"{len(inside):,} folders are"
+    these, that = ("one folder is", "that") if len(inside) == 1 else (f"{len(inside):,} folders are", "them")
     named = "" if len(first) == len(inside) else f", and so on for the {len(inside) - len(first):,} others"
-    return f"{these} indexed below it, and nothing was changed; to forget: `{command('forget', *first)}`{named}"
+    return f"{these} indexed below it, and nothing was changed; to forget {that}: `{command('forget', *first)}`{named}"
 
 
 def rules_of(collection: KnownFiles, root_id: int) -> WalkRules:
