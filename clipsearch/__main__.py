@@ -21,7 +21,7 @@ def main() -> NoReturn:
         try:
             os.write(2, b"\nclipsearch: interrupted\n")
         finally:
-            os._exit(_INTERRUPTED)  # modules may be imported in part, so nothing of Python's end would be sure to work
+            os._exit(_INTERRUPTED)  # modules may be imported in part, so Python's own ending might not work
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class SearchEngine(Searcher):
         if index is None:
             place: Place = parse_address(str(store))
         elif isinstance(index, (str, bytes, os.PathLike)) or not hasattr(index, "__iter__"):
-            place = _absolute(cast("str", index))  # refuses what is no path
+            place = _absolute(cast("str", index))  # refuses all but paths
         else:
             place = tuple(dict.fromkeys(map(_absolute, index)))
             if not place:

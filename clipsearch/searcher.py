@@ -280,7 +280,7 @@ class Searcher:
 
     @in_turn
     def same_content(self, content_hash: str) -> list[int]:
-        """The ids of the photos whose file has this SHA-256 (hexadecimal), oldest first. QueryError if it is none."""
+        """The ids of the photos whose file has this SHA-256 (hexadecimal), oldest first. QueryError if it is not one."""
         if not isinstance(content_hash, str) or not _SHA_256.fullmatch(content_hash):
             raise QueryError(f"content_hash must be a SHA-256 of 64 hexadecimal digits, not {short(content_hash)}")
         return self._source().same_content(content_hash)
@@ -424,7 +424,7 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
 
 
 def _possible(ids: Sequence[int]) -> list[int]:
-    """The ids that an index may have. QueryError if one is no whole number."""
+    """The ids that an index may have. QueryError for all but whole numbers."""
     for number in ids:
         require_whole("an id", number)
     return [int(number) for number in ids if 0 <= number <= _LARGEST_ID]

@@ -17,6 +17,7 @@ _PARAMETER = re.compile(
 )
 _OTHER_NAMES = {"any_length": "normalise", "folder": "in"}  # of parameters, as options
 _WITHOUT_INDEX = ("models", "eval")
+_PLACES = (" --index", " --server", " --store")  # options that say where to search
 INDEX_FOLDER = ".clipsearch"
 """The name of the folder that holds an index, within the photo folder."""
 PHOTOS = "PHOTOS"
@@ -95,7 +96,7 @@ def with_index(text: str, index: Path, *, near: bool = False) -> str:
     """
 
     def complete(proposed: re.Match[str]) -> str:
-        if proposed[1] in _WITHOUT_INDEX or " --index" in proposed[2]:
+        if proposed[1] in _WITHOUT_INDEX or any(place in proposed[2] for place in _PLACES):
             return proposed[0]
         if near and not (proposed[1] == "index" and proposed[2].strip() and not proposed[2].startswith(" -")):
             return proposed[0]

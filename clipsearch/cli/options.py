@@ -42,7 +42,7 @@ class Probability(click.types.FloatParamType):
     name = "probability"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number. A usage error says what to write."""
+        """The number. For any other text, a usage error says what to write."""
         text = str(value).strip()
         try:
             number = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)

@@ -60,7 +60,7 @@ class TypedLine:
 
     @classmethod
     def current(cls, line: str = "") -> TypedLine:
-        """That of the command that runs."""
+        """The line of the command that is running."""
         context = click.get_current_context()
         name = str(context.command.name)
         return cls(name, context.command.params, context.meta.get(ARGUMENTS, ()), line)

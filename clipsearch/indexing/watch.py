@@ -162,7 +162,7 @@ class Watch:
             )
 
     def _blind(self, why: str, advice: str = "") -> Iterator[bool]:
-        """Let a while pass in which changes are not seen, and say why."""
+        """Say why changes are not seen, and wait until the next look."""
         self._trouble("system", f"{why}; comparing every {_COMPARE_INTERVAL_BLIND:.0f} seconds instead{advice}")
         end = time.monotonic() + _COMPARE_INTERVAL_BLIND
         while time.monotonic() < end:

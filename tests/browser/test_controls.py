@@ -70,6 +70,7 @@ def test_the_status_is_one_line_and_a_chosen_value_stays_under_the_pointer(page)
     page.locator("#clear-query").click()
     page.wait_for_selector("#filters .facet-list")
     stars = page.locator("#filters .facet-list button", has_text="3 stars")
+    page.wait_for_load_state("networkidle")  # the counts are drawn once more
     stars.scroll_into_view_if_needed()
     before = stars.bounding_box()["y"]
     with answered(page):

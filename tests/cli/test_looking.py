@@ -55,7 +55,10 @@ def test_a_page_comes_on_top_of_the_table_and_is_opened(run, photos, tmp_path, m
 
 def test_a_page_is_refused_before_a_search_and_replaced_by_force(run, photos):
     (photos / "page.html").write_text("mine")
-    for flags, message in ((["--html", "page.html"], "--force"), (["--html", "page.txt"], "an .html file")):
+    for flags, message in (
+        (["--html", "page.html"], "`force=True` replaces it"),
+        (["--html", "page.txt"], "an .html file"),
+    ):
         error = run("a query", *flags).exception
         assert isinstance(error, ClipsearchError) and message in str(error)
     assert (photos / "page.html").read_text() == "mine"

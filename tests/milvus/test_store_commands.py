@@ -51,7 +51,7 @@ def test_options_that_exclude_each_other(clipsearch, photos):
         status, _, err = clipsearch(*command)
         assert status == 2 and "exclude each other" in err
     status, _, err = clipsearch("query", "a cat", "--store", "milvus://top-secret@host")
-    assert status == 1 and "name of a collection" in err and "secret" not in err
+    assert status == 2 and "name of a collection" in err and "secret" not in err
 
 
 def test_to_a_store_and_back(clipsearch, photos, milvus_lite, monkeypatch):

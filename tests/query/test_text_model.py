@@ -201,7 +201,7 @@ def test_a_repair_keeps_it(photos, texts):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("brought", "name it: --text-model"), ("team/other", "name it: --text-model"), ("mini", "there is no text model")],
+    [("brought", "name it: `text_model`"), ("team/other", "name it: `text_model`"), ("mini", "there is no text model")],
 )
 def test_a_received_index_names_no_text_model_that_is_not_known(name, message, photos, made, texts):
     folder = shutil.copytree(texts, photos / "brought")

@@ -81,7 +81,7 @@ def test_no_index_and_no_such_host_are_said(clipsearch, indexed, tmp_path):
     status, _, errors = clipsearch(
         "serve", "--index", indexed, "--host", "no-such-host.invalid", "--token", token, "--no-open"
     )
-    assert status == 1 and "no-such-host.invalid is not an address" in errors
+    assert status == 2 and "no-such-host.invalid is not an address" in errors
 
 
 def test_the_token_can_come_from_the_environment(indexed):
