@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from clipsearch._internal.commands import command
+from clipsearch._internal.paths import missing_folder
 from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
 from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus
@@ -196,7 +197,10 @@ def nothing_found(hits: Hits) -> str:
 def _gone(paths: Sequence[str]) -> str:
     """That photos of the list are not on the disk any more, or that their drive is not there."""
     first = short_path(paths[0], current_folder())
-    more = f", nor are {len(paths) - 1:,} more" if len(paths) > 1 else ""
+    others = len(paths) - 1
+    more = f", nor {'is' if others == 1 else 'are'} {others:,} more" if others else ""
+    if folder := missing_folder(paths[0]):
+        return f"{first} is not there{more}, since the folder {short_path(folder, current_folder())} is away; mount its drive"
     return f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone: `{command('index')}`"
 
 

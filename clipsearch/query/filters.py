@@ -299,10 +299,10 @@ def _between(field: Any, start: str | float | None, operator: Operator, end: str
 
 def _period(text: str) -> tuple[str, str]:
     """The first instant of a date, and the first after it, as the catalog writes them."""
-    text = text.strip().replace(" ", "T")
+    text = text.strip()
     for form, step in (("%Y", 0), ("%Y-%m", 0), ("%Y-%m-%d", 86400), ("%Y-%m-%dT%H:%M", 60), ("%Y-%m-%dT%H:%M:%S", 1)):
         try:
-            start = datetime.strptime(text, form)
+            start = datetime.strptime(text.replace(" ", "T"), form)
             if form == "%Y":
                 end = start.replace(year=start.year + 1)
             elif form == "%Y-%m":

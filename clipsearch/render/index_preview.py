@@ -28,7 +28,7 @@ def preview_text(preview: IndexPreview, relative_to: str) -> str:
         (len(preview.again), "to try again"),
         (len(preview.gone) + len(preview.left_out), "to remove"),
         (preview.unchanged, "unchanged"),
-        (preview.known_failures, "that failed before and have not changed"),
+        (preview.known_failures, "failed before and unchanged since"),
     )
     skipped = f"; {counted(len(preview.skipped), 'entry')} skipped" if preview.skipped else ""
     lines.append(f"{counts or 'no photos found'}{skipped}. Nothing was changed")

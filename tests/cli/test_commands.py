@@ -221,6 +221,7 @@ def test_ctrl_c_asks_eval_to_stop(clipsearch, photos, monkeypatch, line, options
         (["query", "a", "--where", "widht > 3"], "'widht'; did you mean width? at: >>> widht > 3"),
         (["query", "a", "--where", "width > 3 and taken > x"], "or 2024-07-15T12:30, at: width > 3 and taken > >>> x"),
         (["query", "a", "--taken", "x"], "--taken: 'x' is not a date"),
+        (["query", "a", "--taken", "July 2018"], "--taken: 'July 2018' is not a date"),
         (["query", "https://example.org/a.jpg"], "--allow-url"),
         (["similar", "missing.jpg"], "there is no file missing.jpg"),
         (["query", "x", "-k", "0"], "-k/--top-k: 0 is not a whole number of at least 1"),

@@ -11,6 +11,7 @@ from PIL import ExifTags, Image
 
 from clipsearch._internal.commands import quoted
 from clipsearch.cli.find_index import remember_index
+from clipsearch.cli.results import _gone
 from clipsearch.encoders.unread import TextPiece
 from tests.cli.running import run_here
 from tests.conftest import index_with_colours, save_photo
@@ -41,6 +42,12 @@ def test_the_list_says_which_of_its_photos_are_gone(album):
     assert b"IMG_0004.jpg" in output and "is not there any more, or its drive is not connected" in errors
     assert "IMG_0004.jpg" in errors and "IMG_0005.jpg" not in errors
     assert run_here("query", "--name", "IMG_*", "--paths", cwd=album)[2] == ""
+
+
+def test_a_folder_that_is_away_is_not_proposed_to_be_indexed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    away = [str(tmp_path / "drive" / name) for name in ("a.jpg", "b.jpg")]
+    assert _gone(away) == "drive/a.jpg is not there, nor is 1 more, since the folder drive is away; mount its drive"
 
 
 def test_queries_from_a_terminal_are_asked_for(album, monkeypatch):
