@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from clipsearch._internal.arguments import require_paths, require_whole
+from clipsearch._internal.arguments import require_paths
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch.errors import ClipsearchError
 from clipsearch.milvus.address import is_address, parse_address
@@ -415,7 +415,6 @@ class SearchEngine(Searcher):
         from clipsearch.analysis.duplicates import find_duplicates
 
         require_condition(condition)
-        require_whole("jobs", jobs, 1, or_none=True)
         return find_duplicates(self._collection(), condition, exact_only, least_cosine, jobs, progress, cancel)
 
     @in_turn
@@ -548,7 +547,6 @@ class SearchEngine(Searcher):
         """
         from clipsearch.transfer.import_ import import_file
 
-        require_whole("jobs", jobs, 1, or_none=True)
         index = self.index_folder
         model = None if self._is_new() else self._collection().fingerprint
         named = partial(self._model.named, model)

@@ -18,8 +18,13 @@ def require_one_of(
     """Raise an error unless a parameter has one of these values."""
     known = list(choices)
     if value not in known:
-        *first, last = map(repr, known)
-        raise error(f"{name} must be one of {', '.join(first)} or {last}, not {short(value)}")
+        raise error(f"{name} must be one of {either(list(map(repr, known)))}, not {short(value)}")
+
+
+def either(words: Sequence[str]) -> str:
+    """Words as a choice: "a, b or c"."""
+    *first, last = words
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def require_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> None:

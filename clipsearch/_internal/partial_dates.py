@@ -30,7 +30,7 @@ def to_iso(date: datetime) -> str:
 
 
 def from_iso(text: str) -> datetime:
-    """The inverse of `to_iso`. Raises ValueError if the text is no such date."""
+    """The inverse of `to_iso`. Raises ValueError if the text is not such a date."""
     if len(text) not in _LENGTHS.values():
         return datetime.fromisoformat(text)
     year, _, month = text.partition("-")

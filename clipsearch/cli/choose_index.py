@@ -41,9 +41,9 @@ def existing_index(given: str | None) -> Path:
 
 
 def index_to_serve(given: str | None) -> tuple[Path, Path | None]:
-    """The index to serve, and the folder whose photos the page offers to index if there is no index yet; otherwise None.
+    """The index to serve and None, or the place of a new index and the folder of its photos, which the page offers to index.
 
-    That folder is the given one, or the current one, and the index will be made in it. CollectionNotFound if it has no photos.
+    That folder is the given one, or the current one. CollectionNotFound if it has no photos.
     """
     try:
         return existing_index(given), None

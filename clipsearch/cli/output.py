@@ -115,7 +115,7 @@ def note(text: str) -> None:
 
 
 def note_unchanged(text: str) -> None:
-    """A note about the command line itself: what stands between backticks in it is no parameter of Python."""
+    """A note about the command line itself, whose words stay as they are, also between backticks."""
     lines = "\n".join(printable(line) for line in text.split("\n"))
     say_aside(f"clipsearch: {lines}\n")
 

@@ -10,6 +10,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from clipsearch._internal.arguments import either
+
 _QUOTES = "'\""
 _VALUE = re.compile(r"(?P<value>'.*'|\".*\"|\S+) is not (a valid|in the range|one of)", re.S)
 _PATH = re.compile(r"\w+ (?P<quote>['\"])(?P<path>.*)(?P=quote) (?P<fault>does not exist|is (not )?[a-z ]+)\.", re.S)
@@ -76,7 +78,7 @@ def _bad_value(error: click.BadParameter) -> str:
     text = value["value"]
     if isinstance(kind, click.Choice):
         choices = [str(choice) for choice in kind.choices]
-        return f"there is no {text}{_nearest(text.strip(_QUOTES), choices) or f'; give {_listed(choices)}'}"
+        return f"there is no {text}{_nearest(text.strip(_QUOTES), choices) or f'; give {either(choices)}'}"
     if isinstance(kind, (click.types.IntParamType, click.types.FloatParamType)):
         return f"{text} is not {_number(kind)}{_percentage(text, kind)}"
     return error.message.removesuffix(".")
@@ -125,10 +127,10 @@ def _other(error: click.UsageError) -> str:
     if error.ctx and isinstance(error.ctx.command, click.Group):
         if match := re.fullmatch(r"No such command (['\"])(.*)\1\.", message, re.S):
             commands = error.ctx.command.list_commands(error.ctx)
-            advice = _nearest(match[2], commands) or f"; give {_listed(commands)}"
+            advice = _nearest(match[2], commands) or f"; give {either(commands)}"
             return f"`{error.ctx.command_path}` has no command {match[2]!r}{advice}"
         if message == "Missing command.":
-            return f"a command is missing; give {_listed(error.ctx.command.list_commands(error.ctx))}"
+            return f"a command is missing; give {either(error.ctx.command.list_commands(error.ctx))}"
     return message
 
 
@@ -159,8 +161,3 @@ def _nearest(name: str, names: list[str]) -> str:
     bare = {known.lstrip("-"): known for known in names if len(known) > 2}  # dashes would make all options similar
     meant = difflib.get_close_matches(name.lstrip("-"), bare, 1, 0.7)
     return f"; did you mean {bare[meant[0]]}?" if meant else ""
-
-
-def _listed(names: list[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} or {last}" if first else last

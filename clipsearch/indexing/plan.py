@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from clipsearch._internal.arguments import require_flag, require_number, require_whole
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_elsewhere, is_remote
 from clipsearch.errors import ClipsearchError, SyncRefused
@@ -60,16 +59,11 @@ class SyncOptions:
     date_from_files: bool | None = None  # whether photos without a date get that of their file; None: as the index says
 
     def __post_init__(self) -> None:
-        """ClipsearchError if the rules are not WalkRules, QueryError if a number or a switch is something else."""
+        """ClipsearchError if the rules are not WalkRules."""
         if not isinstance(self.rules, (WalkRules, type(None))):
             raise ClipsearchError(f"rules must be WalkRules, not {self.rules!r}")
         if not isinstance(self.limits, ReadLimits):
             raise ClipsearchError(f"limits must be ReadLimits, not {self.limits!r}")
-        for name in ("jobs", "batch_size"):
-            require_whole(name, getattr(self, name), 1, or_none=True)
-        require_number("settled_for", self.settled_for, 0)
-        for name in ("prune", "paranoid", "retry", "newest_first"):
-            require_flag(name, getattr(self, name))
 
     def is_due(self, failure: KnownFailure) -> bool:
         """Whether this run tries an unchanged failed file again. Files that are indexed as they are do not count."""

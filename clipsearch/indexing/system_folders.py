@@ -41,7 +41,7 @@ def system_devices() -> frozenset[int]:
 
 
 def system_folder_below(folder: str) -> str:
-    """A file system below a folder that holds no files, such as /proc for /; "" if there is none."""
+    """The first mount below a folder that holds no real files, such as /proc for /; "" without one."""
     above = os.path.join(os.path.realpath(folder), "")
     return next((path for _, path in _system_mounts() if path.startswith(above)), "")
 
