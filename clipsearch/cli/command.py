@@ -19,7 +19,7 @@ OUTPUT = "Output"
 WHERE = "Where to search"
 OTHER = "Other options"
 ARGUMENTS = f"{__name__}.arguments"
-"""The arguments of the command that runs, as typed, in the `meta` of its context."""
+"""The arguments of the command that runs, as its parser gets them, in the `meta` of its context."""
 _LAST = {WHERE: 1, OTHER: 2}  # other headings come before these, in the order of the options
 _FEW = 12  # options that are listed without headings
 _WIDEST = 30  # columns of an option's names; the text of one with longer names is below them
@@ -62,7 +62,7 @@ class OptionalValue(Option):
 
     def __init__(self, *arguments: Any, bare: str, takes: Callable[[str], bool], **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
-        self._bare = bare
+        self.bare = bare
         self.takes = takes
 
     def complete(self, words: list[str]) -> list[str]:
@@ -71,7 +71,7 @@ class OptionalValue(Option):
         completed = []
         for place, word in enumerate(words[:end]):
             if word == self.opts[0] and not (place + 1 < end and self.takes(words[place + 1])):
-                word = f"{word}={self._bare}"
+                word = f"{word}={self.bare}"
             completed.append(word)
         return completed + words[end:]
 
@@ -110,11 +110,11 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Fill in the values that may be left out."""
-        ctx.meta[ARGUMENTS] = tuple(args)
         try:
             for parameter in self.params:
                 if isinstance(parameter, OptionalValue):
                     args = parameter.complete(args)
+            ctx.meta[ARGUMENTS] = tuple(args)
             return super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # click names no command if an option lacks its value

@@ -7,102 +7,73 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from clipsearch._internal.commands import command
-from clipsearch.cli.typed_line import TypedLine, TypedPart
+from clipsearch.cli.typed_line import TypedLine, is_picture
 from clipsearch.query.hits import QueryNote
-from clipsearch.query.language import terms_text
-from clipsearch.types import Query, literal_glob
+from clipsearch.query.language import parse_terms, split_words, terms_text
+from clipsearch.types import Query, Term, literal_glob
+
+_WORD = re.compile(r"\w+")
 
 
 def note_text(about: QueryNote, query: Query, typed: str) -> str:
     """A note on a query that was searched, with the command that may have been meant; `typed` is the query as typed."""
-    if about.value and about.code == "unread":
-        change = command("index", "--model", about.value)
-        return f"{about.message}; to change the model of the index to it: `{change}`"
-    make = _MAKERS.get(about.code) if about.value else None
-    if make is None:
-        return about.message
-    advice = make(about.value, query, TypedLine.current(typed))
-    return about.message + advice if advice else about.message
+    advice = _advice(about.code, about.value, query, typed) if about.value else ""
+    return about.message + advice
 
 
-def _file_name(glob: str, query: Query, line: TypedLine) -> str:
-    names = {part: literal_glob(part.text) for part in line.parts}
-    others = [part for part, name in names.items() if glob not in (name, f"{name}*", f"*{name}*")]
-    return f". By name: `{line.with_parts(others, '--name', glob, without=('names',))}`"
+def _advice(code: str, value: str, query: Query, typed: str) -> str:
+    if code == "unread":
+        return f"; to change the model of the index to it: `{command('index', '--model', value)}`"
+    line = TypedLine.current(typed)
+    smart = () if line.has("smart") else ("--smart",)
+    if code == "file-name":
+        others = [term for term in line.terms if literal_glob(str(term.content)) != value.strip("*")]
+        return f". By name: `{line.with_terms(others, '--name', value, without=('names',))}`"
+    if code == "places":
+        return f". For one of them: `{line.with_terms(line.terms, '--place', value, without=('places',))}`"
+    if code in ("minus", "plus"):
+        what = "leave it out" if code == "minus" else "make it a part of its own"
+        terms = _apart(line.terms, value, code)
+        return f". To {what}: `{line.with_terms(terms)}`" if terms else ""
+    if code == "negation":
+        return f". To subtract it: `{line.with_terms(_meant(value, line))}`{', or add --smart' if smart else ''}"
+    if code == "misspelt":
+        return f" `{line.with_terms(_corrected(line.terms, query, value) or _meant(value, line))}`"
+    if code == "facts":
+        terms = _meant(value, line) if len(query.terms) == 1 else line.terms
+        return f". To find them: `{line.with_terms(terms, *smart)}`"
+    if code == "keyword":  # words that --smart understood stay
+        words = r"\s+".join(map(re.escape, value.split()))
+        rest = _edited(line.terms, lambda text: re.sub(rf"(?<!\w){words}(?!\w)", " ", text))
+        return f". To find them: `{line.with_terms(rest, '--keyword', literal_glob(value))}`"
+    return ""
 
 
-def _minus(meant: str, query: Query, line: TypedLine) -> str:
-    return _signed(meant, line, "-", "leave it out")
+def _meant(text: str, line: TypedLine) -> tuple[Term, ...]:
+    """The terms of a text, and the pictures that were typed."""
+    return (*parse_terms(split_words(text)), *filter(is_picture, line.terms))
 
 
-def _plus(meant: str, query: Query, line: TypedLine) -> str:
-    return _signed(meant, line, "+", "make it a part of its own")
+def _edited(terms: tuple[Term, ...], edit: Callable[[str], str]) -> tuple[Term, ...]:
+    """Terms with edited texts, without those of which nothing is left."""
+    texts = [" ".join(edit(term.content).split()) if isinstance(term.content, str) else term.content for term in terms]
+    return tuple(replace(term, content=text) for term, text in zip(terms, texts, strict=True) if text)
 
 
-def _signed(meant: str, line: TypedLine, sign: str, what: str) -> str:
-    """The command in which a word with a sign is a part of its own."""
+def _apart(terms: tuple[Term, ...], meant: str, code: str) -> tuple[Term, ...]:
+    """Terms with a word that had a sign as a part of its own; none if no text that is looked for has it."""
+    sign = "-" if code == "minus" else "+"
     word = meant.rpartition(f" {sign} ")[2]
     signed = re.compile(rf"(?<!\S)[+\u2212\u2013\u2014-]\s*{re.escape(word)}(?!\w)")
-    place = next((at for at, part in enumerate(line.parts) if signed.search(part.text)), None)
-    if place is None or line.parts[place].sign == "-":
-        return ""
-    part = line.parts[place]
-    rest = " ".join(signed.sub(" ", part.text, count=1).split())
-    parts = [replace(part, words=(rest,)), TypedPart(sign, (word,))]
-    return f". To {what}: `{line.with_parts([*line.parts[:place], *parts, *line.parts[place + 1 :]])}`"
+    for place, term in enumerate(terms):
+        if isinstance(term.content, str) and term.weight > 0 and signed.search(term.content):
+            rest = _edited((term,), lambda text: signed.sub(" ", text, count=1))
+            return (*terms[:place], *rest, Term(word, -1 if sign == "-" else 1), *terms[place + 1 :])
+    return ()
 
 
-def _negation(meant: str, query: Query, line: TypedLine) -> str:
-    smart = "" if line.has("smart") else ", or add --smart"
-    return f". To subtract it: `{line.with_words(_with_pictures(meant, line))}`{smart}"
-
-
-def _with_pictures(text: str, line: TypedLine) -> list[str]:
-    """The words of a query whose texts are replaced, and whose pictures stay."""
-    pictures = [part for part in line.parts if part.is_picture]
-    return [text, *(word for part in pictures for word in (part.sign or "+", part.text))]
-
-
-def _misspelt(meant: str, query: Query, line: TypedLine) -> str:
-    typed, right = terms_text(query.terms).split(), meant.split()
-    changes = {old: new for old, new in zip(typed, right, strict=False) if old != new}
-    wrong = re.compile("|".join(rf"(?<!\w){re.escape(old)}(?!\w)" for old in changes))
-    corrected = tuple(
-        part if part.is_picture else replace(part, words=(wrong.sub(lambda old: changes[old[0]], part.text),))
-        for part in line.parts
-    )
-    if len(typed) != len(right) or [part.text for part in corrected] == [part.text for part in line.parts]:
-        return f" `{line.with_words(_with_pictures(meant, line))}`"  # typed in an earlier line
-    return f" `{line.with_parts(corrected)}`"
-
-
-def _places(place: str, query: Query, line: TypedLine) -> str:
-    return f". For one of them: `{line.with_words(line.words, '--place', place, without=('places',))}`"
-
-
-def _facts(meant: str, query: Query, line: TypedLine) -> str:
-    words = _with_pictures(meant, line) if len(query.terms) == 1 else line.words
-    smart = () if line.has("smart") else ("--smart",)
-    return f". To find them: `{line.with_words(words, *smart)}`"
-
-
-def _keyword(keyword: str, query: Query, line: TypedLine) -> str:
-    """Words that --smart understood stay, without the keyword."""
-    words = r"\s+".join(map(re.escape, keyword.split()))
-    found = re.compile(rf"(?<!\w){words}(?!\w)")
-    rests = [" ".join(found.sub(" ", part.text).split()) for part in line.parts]
-    parts = [replace(part, words=(rest,)) for part, rest in zip(line.parts, rests, strict=True) if rest.strip('"')]
-    return f". To find them: `{line.with_parts(parts, '--keyword', literal_glob(keyword))}`"
-
-
-_MAKERS: dict[str, Callable[[str, Query, TypedLine], str]] = {
-    "file-name": _file_name,
-    "minus": _minus,
-    "plus": _plus,
-    "negation": _negation,
-    "misspelt": _misspelt,
-    "places": _places,
-    "facts": _facts,
-    "keyword": _keyword,
-}
-"""How the command of a note is made of the value of the note, the query that was searched, and what was typed."""
+def _corrected(terms: tuple[Term, ...], query: Query, meant: str) -> tuple[Term, ...]:
+    """Terms with the words that were meant; none if other terms were searched, those of an earlier line."""
+    changes = dict(zip(_WORD.findall(terms_text(query.terms)), _WORD.findall(meant), strict=False))
+    corrected = _edited(terms, lambda text: _WORD.sub(lambda word: changes.get(word[0], word[0]), text))
+    return corrected if corrected != terms else ()

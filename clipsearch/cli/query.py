@@ -31,7 +31,7 @@ from clipsearch.render.text import printable
 from clipsearch.types import Below, Condition, Either, Query, Term, Test, literal_glob
 
 if TYPE_CHECKING:
-    from clipsearch.cli.typed_line import TypedLine, TypedPart
+    from clipsearch.cli.typed_line import TypedLine
     from clipsearch.client import Client
     from clipsearch.engine import SearchEngine
     from clipsearch.query.hits import Hits
@@ -150,7 +150,7 @@ def _require_quoted_pattern(words: tuple[str, ...], filters: tuple[Condition, ..
     names = [name for either in filters if isinstance(either, Either) for name in either.conditions]
     first = next((str(name.value) for name in names if isinstance(name, Test) and name.field == "name"), None)
     if first is not None and len(words) > 1 and all(map(os.path.isfile, (first, *words))):
-        pattern = _typed_line().with_words((), "--name", f"*{os.path.splitext(first)[1]}", without=("names",))
+        pattern = _typed_line().with_terms((), "--name", f"*{os.path.splitext(first)[1]}", without=("names",))
         raise click.UsageError(
             f"--name takes one pattern, and here are {len(words) + 1} files: your shell expanded it. Quote it: {pattern}"
         )
@@ -259,12 +259,6 @@ def _typed_line() -> TypedLine:
     return TypedLine.current()
 
 
-def _part_of(text: str) -> TypedPart:
-    from clipsearch.cli.typed_line import TypedPart
-
-    return TypedPart("+", (text,))
-
-
 def _is_path(text: str) -> bool:
     """Whether a text is written like a path."""
     ends = text.startswith(("/", "./", "../", "~/")) or text.endswith("/")
@@ -293,14 +287,14 @@ class _Pictures:
             return Path(text)
         if _is_folder(text) or (is_image_name(Path(text).name) and os.path.isdir(text)):
             line = _typed_line()
-            there = line.with_parts(line.without(text) or [_part_of("a dog")], "--in", text)
+            there = line.with_terms(line.without(text) or [Term("a dog")], "--in", text)
             raise QueryError(f"{text} is a folder; to search only there, add what to look for: {there}")
         if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
             message = f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'"
             name = Path(text).name
             if is_image_name(name):
                 line = _typed_line()
-                by_name = line.with_parts(line.without(text), "--name", literal_glob(name), without=("names",))
+                by_name = line.with_terms(line.without(text), "--name", literal_glob(name), without=("names",))
                 message += f". To find indexed photos of this name: `{by_name}`"
             raise QueryError(message)
         if " " in text:
@@ -311,14 +305,14 @@ class _Pictures:
         """Raise QueryError if one of several words is an existing file or folder: it would be searched as text."""
         words = text.split()
         for word in words:
-            rest = _part_of(" ".join(other for other in words if other != word))
+            rest = Term(" ".join(other for other in words if other != word))
             if _is_folder(word):
                 line = _typed_line()
-                there = line.with_parts([rest, *line.without(text)], "--in", word)
+                there = line.with_terms([rest, *line.without(text)], "--in", word)
                 raise QueryError(f"{word} is a folder; to search only there: {there}")
             if os.path.isfile(word) and (_is_path(word) or is_image_name(word)):
                 line = _typed_line()
-                query = line.with_parts([rest, _part_of(word), *line.without(text)])
+                query = line.with_terms([rest, Term(Path(word)), *line.without(text)])
                 raise QueryError(f"{word} is a file; to search for words and a picture, put + between them: {query}")
 
     def _fetch(self, url: str) -> Path:

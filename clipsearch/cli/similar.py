@@ -53,10 +53,10 @@ def similar(
     for image in images:
         if not os.path.isfile(image):
             if image.lower().startswith(("http://", "https://")):
-                from clipsearch.cli.typed_line import TypedLine  # only if something is wrong
+                from clipsearch.cli.typed_line import TypedLine, as_picture  # only if something is wrong
 
-                words = [word for picture in images for word in ("+", picture)]
-                by_url = TypedLine.current().with_words(words[1:], "--allow-url", name="query")
+                terms = [Term(as_picture(picture)) for picture in images]
+                by_url = TypedLine.current().with_terms(terms, "--allow-url", name="query")
                 raise QueryError(f"{image} is a web address; to search by the picture there: {by_url}")
             is_folder = os.path.isdir(image)
             raise QueryError(f"{image} is a folder; give a picture" if is_folder else f"there is no file {image}")

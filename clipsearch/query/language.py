@@ -59,19 +59,18 @@ def shell_words(arguments: Sequence[str], is_whole: Callable[[str], bool]) -> li
 
 def terms_text(terms: Sequence[Term]) -> str:
     """Terms in the language above; those that are no text are "a picture". `parse_terms` reads texts back as they were."""
-    words: list[str] = []
-    for term in terms:
-        weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}:"
-        words += ["-" if term.weight < 0 else "+", weight + _term_text(term, bool(weight))]
+    words = [word for term in terms for word in ("-" if term.weight < 0 else "+", part_text(term))]
     return " ".join(words[words[:1] == ["+"] :])
 
 
-def _term_text(term: Term, has_weight: bool) -> str:
-    if not isinstance(term.content, str):
-        return "a picture"
+def part_text(term: Term, picture: str = "a picture") -> str:
+    """A term in the language above, without its sign; `picture` is what it is called if it is no text."""
+    weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}:"
     text = term.content
-    is_plain = not ({"+", "-"} & set(text.split()) or _WEIGHT.match(text) or (has_weight and text[:1].isdigit()))
-    return text if (is_plain and not term.literal) or '"' in text else f'"{text}"'
+    if not isinstance(text, str):
+        return weight + picture
+    is_plain = not ({"+", "-"} & set(text.split()) or _WEIGHT.match(text) or (weight and text[:1].isdigit()))
+    return weight + (text if (is_plain and not term.literal) or '"' in text else f'"{text}"')
 
 
 def parse_terms(

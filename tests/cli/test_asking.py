@@ -95,7 +95,7 @@ def test_similar_says_how_to_search_by_a_web_address(ask):
 def test_what_a_text_denies_is_offered_and_with_smart_done(ask):
     status, output, errors = ask("query", "red without blue", "-k", "1")
     assert status == 0 and "%" not in output
-    assert '`clipsearch query "red - blue" -k 1`, or add --smart' in errors
+    assert "`clipsearch query red - blue -k 1`, or add --smart" in errors
     status, output, errors = ask("query", "--smart", "red without blue", "-k", "1")
     assert output.endswith("red.jpg\n") and "%" in output
     assert errors == "clipsearch: understood: without: blue, looking for: red - blue\n"

@@ -69,7 +69,7 @@ def test_a_file_name_as_a_query_gets_the_command_that_lists_its_photos(album):
     assert (status, output, errors) == (0, b"1  IMG_0004.jpg\n", "")
     typed = ["IMG_0004", "--name", "*.jpg", "-k1", "--every-file", "--min-match", "0"]
     assert (
-        "name: `clipsearch query -k1 --every-file --name IMG_0004*`".replace("IMG_0004*", quoted("IMG_0004*"))
+        "name: `clipsearch query -k 1 --every-file --name IMG_0004*`".replace("IMG_0004*", quoted("IMG_0004*"))
         in (run_here("query", *typed, cwd=album)[2])
     )
 
@@ -82,7 +82,7 @@ def test_the_name_of_a_photo_that_is_not_a_file_here_says_how_to_find_it(album, 
     assert shlex.split(errors.split("`")[1])[2:] == ["-k", "3", "--index", str(album), "--name", "red.jpg"]
     _, _, errors = run_here("query", f"{album}/", f"--index={album}", cwd=tmp_path)
     there = errors.partition("look for: ")[2]
-    assert shlex.split(there)[2:] == ["a dog", f"--index={album}", "--in", f"{album}/"]
+    assert shlex.split(there)[2:] == ["a dog", "--index", str(album), "--in", f"{album}/"]
     assert run_here("query", "--name", "red.jpg", "--paths", cwd=album)[1] == f"{album / 'red.jpg'}\n".encode()
 
 
@@ -167,9 +167,9 @@ def test_a_minus_without_a_space_gets_the_command_that_was_meant(album):
     )
     _, _, errors = run_here("query", "--name", "*.jpg", "red.jpg", "+", "a street -people", "-k1", cwd=album)
     proposed = shlex.split(errors.split("`")[1])
-    assert proposed[2:] == ["--name", "*.jpg", "red.jpg", "+", "a street", "-", "people", "-k1"]
+    assert proposed[2:] == ["red.jpg", "+", "a street", "-", "people", "--name", "*.jpg", "-k", "1"]
     _, _, errors = run_here("query", "--smart", "2:a street \u2013 people in 2018", cwd=album)
-    assert shlex.split(errors.split("`")[1])[2:] == ["--smart", "2:a street in 2018", "-", "people"]
+    assert shlex.split(errors.split("`")[1])[2:] == ["2:a street in 2018", "-", "people", "--smart"]
 
 
 def test_an_unread_language_gets_a_model_that_reads_it(album, encoder):
@@ -185,7 +185,7 @@ def test_a_misspelt_query_gets_the_command_for_what_was_meant(album, encoder):
     assert 'no photo is a likely match; did you mean "green"? `clipsearch query green --min-match 0.99999`\n' in errors
     typed = ["--min-match", ".9999", "grene", "--unlike", "2:a wall", "--sort=name"]
     proposed = shlex.split(run_here("query", *typed, cwd=album)[2].split("`")[1])
-    assert proposed[2:] == ["--min-match", ".9999", "green", "-", "2:a wall", "--sort=name"]
+    assert proposed[2:] == ["green", "-", "2:a wall", "--min-match", ".9999", "--sort", "name"]
 
 
 def test_smart_turns_a_date_into_a_filter_and_says_so(album):
