@@ -54,6 +54,7 @@ if TYPE_CHECKING:
         StorageError,
         StoreUnreachable,
         SyncRefused,
+        UnknownModel,
     )
     from clipsearch.images.files import ReadLimits
     from clipsearch.indexing.apply import SyncReport
@@ -145,6 +146,7 @@ __all__ = [
     "Term",
     "Test",
     "Understood",
+    "UnknownModel",
     "WalkRules",
     "Within",
     "load_encoder",
@@ -179,6 +181,7 @@ _HOMES = {
     "StorageError": "errors",
     "StoreUnreachable": "errors",
     "SyncRefused": "errors",
+    "UnknownModel": "errors",
     "SyncReport": "indexing.apply",
     "Understood": "query.understood",
     "WalkRules": "indexing.walk",

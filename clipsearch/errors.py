@@ -5,6 +5,7 @@ ClipsearchError              anything a user can act on; the message says what, 
 ├── ImageError               a file cannot be read as a photo
 ├── DecodersUnavailable      no process that decodes photos can run now
 ├── ModelError               a model cannot be found, fetched or loaded
+│   └── UnknownModel         there is no model of this name (also a QueryError)
 ├── QueryError               a query that asks for nothing or cannot be understood, or another value that makes no sense
 ├── StorageError             what is stored elsewhere cannot be reached
 ├── SidecarError             keywords cannot be written next to a photo
@@ -61,6 +62,10 @@ class ModelError(ClipsearchError):
 
 class QueryError(ClipsearchError):
     """A query that asks for nothing or cannot be understood, or another value that makes no sense."""
+
+
+class UnknownModel(ModelError, QueryError):
+    """There is no model of this name, neither as a folder nor on the hub."""
 
 
 class SidecarError(ClipsearchError):

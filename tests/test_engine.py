@@ -129,7 +129,9 @@ def test_a_folder_that_the_walk_of_its_parent_skips_stays_separate(photos, tmp_p
     (photos / "link").symlink_to(photos / ".secret")
     with SearchEngine(tmp_path / "index") as engine:
         count = engine.index(photos).added
-        with pytest.raises(SyncRefused, match=r"passes over the folder \.secret: .* Index .* itself with .*--hidden"):
+        with pytest.raises(
+            SyncRefused, match=r"passes over the folder \.secret: .* Index .* itself by .*`hidden=True`"
+        ):
             engine.index(photos / ".secret")
         with pytest.raises(SyncRefused, match="link is a link to a folder"):
             engine.index(photos / "link")

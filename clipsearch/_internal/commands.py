@@ -6,16 +6,28 @@ import os
 import re
 import shlex
 import sys
+from collections.abc import Container
 from pathlib import Path
 
 _PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,./:;=@+\\-]+")
 _PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
 _PARAMETER = re.compile(
-    r"`(any_length|device|diverse|folder|force|format|hybrid|index|jobs|keep_old|min_match|min_score|model|precision|prune"
-    r"|relevant|store|take_over|text_model|trust_model|where)"
+    r"`(any_length|defaults|device|diverse|exact|exclude|folder|follow_links|force|format|hidden|hybrid|images|index|jobs"
+    r"|keep_old|min_match|min_score|model|parts|precision|prune|relevant|store|take_over|text_model|trust_model|where)"
     r"""(?:=["']?([^`"']*)["']?)?`"""
 )
-_OTHER_NAMES = {"any_length": "normalise", "folder": "in"}  # of parameters, as options
+_OTHER_NAMES = {
+    "any_length": "normalise",
+    "defaults": "default-excludes",
+    "folder": "in",
+    "folders": "in",
+    "keywords": "keyword",
+    "names": "name",
+    "people": "person",
+    "places": "place",
+}
+"""Parameters whose option has another name."""
+_OF_REQUESTS = frozenset(("diverse", "exact", "format", "hybrid", "min_match", "min_score", "relevant", "where"))
 _WITHOUT_INDEX = ("models", "eval")
 _PLACES = (" --index", " --server", " --store")  # options that say where to search
 INDEX_FOLDER = ".clipsearch"
@@ -78,14 +90,30 @@ def no_index(index: Path, named: str | None = None) -> str:
     return f"{start}: the folder {photos} does not exist. {advice[0].upper()}{advice[1:]}"
 
 
-def with_flags(text: str) -> str:
-    """A message with the command line's options in place of Python's parameters between backticks, such as `min_match`."""
+def option_of(parameter: str, value: object = True) -> str:
+    """The option of a parameter of Python, such as --in for `folder`; with False, the option that turns it off."""
+    return f"--{'no-' if value is False else ''}{_OTHER_NAMES.get(parameter, parameter).replace('_', '-')}"
+
+
+def with_flags(text: str, keep: Container[str] = ()) -> str:
+    """A message with the command line's options in place of Python's parameters between backticks, such as `min_match`.
+
+    Parameters in `keep` keep their name, without backticks, and have their value as JSON writes it.
+    """
 
     def flag(named: re.Match[str]) -> str:
-        name = _OTHER_NAMES.get(named[1], named[1]).replace("_", "-")
-        return f"--{name}" + (f" {named[2]}" if named[2] and named[2] != "True" else "")
+        name, value = named[1], named[2]
+        if name in keep:
+            return f"{name}={value.lower() if value in ('True', 'False') else value}" if value else name
+        option = option_of(name, value != "False")
+        return f"{option} {value}" if value and value not in ("True", "False") else option
 
     return _PARAMETER.sub(flag, text)
+
+
+def for_requests(text: str) -> str:
+    """A message for a client of the server: parameters of a request by their names, all others as options of the command."""
+    return with_flags(text, _OF_REQUESTS)
 
 
 def with_index(text: str, index: Path, *, near: bool = False) -> str:

@@ -245,7 +245,7 @@ def embed_photos(
     kept = [(item, embedded[file.path]) for item, file in zip(items, files, strict=True) if file.path in embedded]
     if not kept:
         first = f" ({failures[0].file.path}: {failures[0].reason})" if failures else ""
-        raise ClipsearchError(f"none of the {len(items)} photos could be read from {images}{first}; check --images")
+        raise ClipsearchError(f"none of the {len(items)} photos could be read from {images}{first}; check `images`")
     return [item for item, _ in kept], np.stack([vector for _, vector in kept]), tuple(failures)
 
 

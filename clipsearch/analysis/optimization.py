@@ -176,7 +176,8 @@ def _stays(folder: Path) -> str:
         before = read_info(folder)
     except (OSError, ValueError):
         return ""
-    return f"; the one made before, for a recall of {before.measured.asked:g}, stays in use (--remove deletes it)"
+    kept = f"; the one made before, for a recall of {before.measured.asked:g}, stays in use"
+    return f"{kept} (`clipsearch optimize --remove` deletes it)"
 
 
 def _ms(tried: TuningResult) -> float:

@@ -22,7 +22,7 @@ class ExitStatus(IntEnum):
     ERROR = 1
     """Something does not work, as the message explains. With --fail-if-none: no photo was found."""
     WRONG_USE = 2
-    """Wrong use: an option, a value, a query or a filter that does not fit."""
+    """Wrong use: an option, a value, a query or a filter that does not fit, or a folder or model that does not exist."""
     SOME_FAILED = 3
     """The command finished, but some files failed in this run."""
     DAMAGED = 4

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from clipsearch._internal.commands import option_of
 from clipsearch.cli.command import WHICH_PHOTOS, grouped, option
 from clipsearch.cli.complete import complete_album, complete_folder, complete_orientation, complete_value
 from clipsearch.cli.options import POSITIVE
@@ -44,10 +45,6 @@ _OPTIONS = {
 }
 
 
-_SHORTER = {"folders": "in", "names": "name", "places": "place", "keywords": "keyword", "people": "person"}
-"""Parameters whose option has another name."""
-
-
 def _conditions(**wanted: Any) -> tuple[Condition, ...]:
     """The conditions. QueryError for a wrong value names its option."""
     given = {name: value for name, value in wanted.items() if value not in (None, ())}
@@ -60,7 +57,7 @@ def _conditions(**wanted: Any) -> tuple[Condition, ...]:
         try:
             conditions += chosen(**{name: value})
         except QueryError as error:
-            raise QueryError(f"--{_SHORTER.get(name, name).replace('_', '-')}: {error}") from None
+            raise QueryError(f"{option_of(name)}: {error}") from None
     return tuple(conditions)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipsearch._internal.commands import with_flags
 from clipsearch.cli.backend import store_option
 from clipsearch.cli.choose_index import folders_to_index, index_to_write
 from clipsearch.cli.command import OUTPUT, WHERE, argument, command, flag, gathered, option
@@ -353,7 +354,7 @@ def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | 
     if report.left_out:
         gone = sum(report.left_out.values())
         files = "its file stays as it is" if gone == 1 else "their files stay as they are"
-        lines.append(f"{counted(gone, 'photo')} left the index {because(report.left_out)}; {files}")
+        lines.append(f"{counted(gone, 'photo')} left the index {with_flags(because(report.left_out))}; {files}")
     if report.failed or report.known_failures:
         kept = f" ({report.kept:,} of them indexed before, and kept)" if report.kept else ""
         failed = [f"{report.failed:,} could not be read{kept}"] if report.failed else []

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import click
 
 from clipsearch._internal.commands import command as shown_command
+from clipsearch._internal.commands import with_flags
 from clipsearch.cli.command import (
     LOOK_FOR,
     ORDER,
@@ -81,7 +82,7 @@ class _Device(click.types.StringParamType):
             try:
                 require_device(value)
             except ModelError as error:
-                self.fail(f"it {str(error).partition(chr(32))[2]}", param, ctx)
+                raise click.UsageError(with_flags(str(error)), ctx) from None
         return value
 
 

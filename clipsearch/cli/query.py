@@ -24,7 +24,7 @@ from clipsearch.cli.options import Probability, SearchOptions, prompt_options, s
 from clipsearch.cli.output import note, remark, say
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
-from clipsearch.errors import ClipsearchError, ImageError, QueryError
+from clipsearch.errors import ClipsearchError, ImageError, QueryError, UnknownModel
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.language import parse_terms, shell_words, split_words
 from clipsearch.render.text import printable
@@ -244,6 +244,8 @@ def _answer_lines(
             found = found or bool(hits)
             status = max(status, show(hits, replace(results, fail_if_none=False), text, first=first))
             first = False
+        except UnknownModel:  # all lines would fail
+            raise
         except (QueryError, ImageError) as error:  # only this line is wrong
             refused = True
             note(str(error))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from clipsearch._internal.commands import command
+from clipsearch._internal.commands import command, with_flags
 from clipsearch._internal.paths import missing_folder
 from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
 from clipsearch.cli.complete import complete_folder
@@ -148,7 +148,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if options.explain and options.format != "json":
         from clipsearch.render.explain import explain_text
 
-        say_aside(explain_text(hits.explain()))
+        say_aside(with_flags(explain_text(hits.explain())))
     if options.open and hits:
         _open(hits, options.html or options.contact_sheet)
     return status

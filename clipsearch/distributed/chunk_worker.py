@@ -88,7 +88,7 @@ class ChunkWorker:
         if total == refused > 1:
             raise StorageError(
                 f"a node may not read any of {total:,} photos, such as {batch[-1].file.path}. Give all nodes the right to read "
-                "them, or leave them out with --exclude"
+                "them, or leave them out with `exclude`"
             )
         yield from photos.failures
 

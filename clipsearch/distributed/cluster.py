@@ -47,7 +47,7 @@ NamedChunk = tuple[str, Chunk]
 def require_ray() -> None:
     """Raise ClipsearchError if Ray is not installed."""
     if find_spec("ray") is None:
-        raise ClipsearchError("--ray needs Ray: pip install 'clipsearch[ray]'")
+        raise ClipsearchError("a cluster needs Ray: pip install 'clipsearch[ray]'")
 
 
 @dataclass(slots=True)

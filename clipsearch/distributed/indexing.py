@@ -136,7 +136,7 @@ def _embed(
             if not is_remote(job.parts) and not Path(job.parts, written.part.name).is_file():
                 raise ClipsearchError(
                     f"a worker has written a part to {job.parts} on its own machine. Name a folder that all machines share: "
-                    "--parts FOLDER or --parts s3://BUCKET/FOLDER"
+                    "`parts=FOLDER` or `parts=s3://BUCKET/FOLDER`"
                 )
             finished[written.part.chunk] = written.part
             done += written.rows
@@ -208,7 +208,7 @@ def _folder_for_parts(collection: Collection, parts: str | None) -> str:
         own = collection.folder / _FOLDER
         if own.is_symlink():
             raise CollectionDamaged(
-                f"{own} is a symbolic link, which is not followed. Name another folder: --parts FOLDER"
+                f"{own} is a symbolic link, which is not followed. Name another folder: `parts=FOLDER`"
             )
         return str(own)
     return plain_url(parts) if is_remote(parts) else str(Path(os.path.expanduser(parts)).absolute())

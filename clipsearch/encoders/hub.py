@@ -34,7 +34,7 @@ from clipsearch.encoders.hub_trouble import (
     offline_variable,
 )
 from clipsearch.encoders.pickled_weights import advice_for_model, has_pickled
-from clipsearch.errors import ModelError, one_line
+from clipsearch.errors import ModelError, UnknownModel, one_line
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import HfApi, ModelInfo
@@ -215,9 +215,9 @@ def _not_downloaded(model: str, error: Exception) -> ModelError:
     return ModelError(f"{model} could not be downloaded: {trouble.reason}. What to do: {trouble.advice}")
 
 
-def _missing(model: str) -> ModelError:
+def _missing(model: str) -> UnknownModel:
     where = "" if endpoint() == HUB else f" at {endpoint()}, which HF_ENDPOINT names"
-    return ModelError(
+    return UnknownModel(
         f"there is no model {model!r} on the hub{where}, nor a folder of that name here; `clipsearch models` lists some. If it "
         "is private, log in with `hf auth login`"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from clipsearch.errors import ModelError
+from clipsearch.errors import UnknownModel
 
 QUICK_GELU = frozenset(
     {
@@ -98,7 +98,7 @@ def hub_id(name: str) -> str:
     """The hub id that is meant by a model's name in OpenCLIP's way of writing; other names stay as they are.
 
     That is `hf-hub:ORG/NAME`, or an architecture and a tag: `ViT-B-32@openai`, or immich's `ViT-B-32__openai`. Raises
-    ModelError for an architecture and a tag that are not in PRETRAINED.
+    UnknownModel for an architecture and a tag that are not in PRETRAINED.
     """
     if name.startswith(_HUB_PREFIX):
         return name.removeprefix(_HUB_PREFIX).strip("/")
@@ -115,7 +115,7 @@ def hub_id(name: str) -> str:
     same = [key for key in PRETRAINED if key.lower().startswith(f"{architecture.lower()}@")]
     similar = same or get_close_matches(tagged, PRETRAINED, n=3)
     proposed = f"there are {', '.join(similar)}; or " if similar else ""
-    raise ModelError(
+    raise UnknownModel(
         f"clipsearch does not know which repository of the hub has OpenCLIP's {tagged}: {proposed}name the repository, as in "
         f"{_HUB_PREFIX}laion/CLIP-ViT-B-32-laion2B-s34B-b79K"
     )

@@ -110,7 +110,7 @@ MODELS = (
     ),
     RecommendedModel(
         REFERENCE_MODEL,
-        "indexes made before; other languages by --text-model",
+        "indexes made before; other languages by a text model",
         30.4,
         None,
         605,

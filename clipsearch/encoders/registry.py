@@ -19,7 +19,7 @@ from clipsearch.encoders.recommended import (
     RecommendedModel,
     find_entry,
 )
-from clipsearch.errors import ModelError
+from clipsearch.errors import ModelError, UnknownModel
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ def model_rows() -> list[dict[str, Any]]:
 def canonical_name(name: str) -> str:
     """The one name of a model, of several ways of writing it: see `open_clip_names.hub_id`. A folder's name stays as it is.
 
-    Raises ModelError for an architecture and a tag of OpenCLIP that are not known.
+    Raises UnknownModel for an architecture and a tag of OpenCLIP that are not known.
     """
     return name if local_folder(name).exists() else hub_id(name)
 
@@ -77,14 +77,14 @@ def _relative_speed(entry: RecommendedModel, reference: RecommendedModel, speeds
 def find_checkpoint(name: str) -> tuple[Path, str]:
     """The folder and revision of a checkpoint: a local folder, or from the cache, or downloaded from the hub.
 
-    Raises ModelError if the name is neither a folder nor a hub id, or the download fails.
+    Raises UnknownModel if the name is neither a folder nor on the hub, and ModelError if the download fails.
     """
     name = canonical_name(name)
     folder = local_folder(name)
     if folder.is_dir():
         return folder, ""
     if not _HUB_ID.fullmatch(name) or name.startswith((".", "/")):
-        raise ModelError(
+        raise UnknownModel(
             f"there is no model {name!r}: use {MINI!r}, a hub id such as {DEFAULT_MODEL}, or a checkpoint's folder"
         )
     from clipsearch.encoders import hub  # `mini` needs none of it

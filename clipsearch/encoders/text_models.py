@@ -17,7 +17,7 @@ from clipsearch.encoders.base import NO_TEXT_MODEL
 from clipsearch.encoders.checkpoint import find_weights
 from clipsearch.encoders.registry import local_folder, require_trusted_model
 from clipsearch.encoders.text_checkpoint import TextCheckpoint
-from clipsearch.errors import ModelError, ModelMismatch
+from clipsearch.errors import ModelError, ModelMismatch, UnknownModel
 from clipsearch.types import Fingerprint
 
 logger = logging.getLogger(__name__)
@@ -82,14 +82,16 @@ def require_trusted_text_model(name: str, index_folder: Path) -> None:
 def find_text_checkpoint(name: str) -> TextCheckpoint:
     """A text model's files: a local folder, or from the cache, or downloaded from the hub.
 
-    Raises ModelError if the name is neither a folder nor one of TEXT_MODELS, or the download fails.
+    Raises UnknownModel if the name is neither a folder nor one of TEXT_MODELS, and ModelError if the download fails.
     """
     folder = local_folder(name)
     if folder.is_dir():
         return TextCheckpoint(folder)
     entry = next((entry for entry in TEXT_MODELS if entry.model == name), None)
     if entry is None:
-        raise ModelError(f"there is no text model {name!r}: use {_known()}, or a folder with a copy of it. {_GO_BACK}")
+        raise UnknownModel(
+            f"there is no text model {name!r}: use {_known()}, or a folder with a copy of it. {_GO_BACK}"
+        )
     cached = hub.cached_folder(name, entry.revision)
     if cached is None or not (cached / entry.dense_file).is_file():
         logger.info("%s at revision %s is not in the cache", name, entry.revision)

@@ -14,14 +14,14 @@ from functools import lru_cache
 from clipsearch.types import SkipReason
 
 LEFT_OUT_BECAUSE: dict[SkipReason, str] = {
-    "excluded": "of --exclude",
-    "hidden": "they are hidden (--hidden takes them)",
-    "default": "they are in folders that are left alone (--no-default-excludes takes them)",
-    "own": "clipsearch made them (--no-default-excludes takes them)",
+    "excluded": "of `exclude`",
+    "hidden": "they are hidden (`hidden=True` takes them)",
+    "default": "they are in folders that are left alone (`defaults=False` takes them)",
+    "own": "clipsearch made them (`defaults=False` takes them)",
     "system": "they are in a file system of the machine itself, such as /proc",
-    "link": "they are behind links to folders (--follow-links takes them)",
+    "link": "they are behind links to folders (`follow_links=True` takes them)",
 }
-"""How a sentence goes on after "because" if photos leave an index by the rules of its walk."""
+"""How a sentence goes on after "because" if photos leave an index by the rules of its walk, by their names in WalkRules."""
 
 NO_MEDIA = ".nomedia"
 """A file of this name marks a folder whose pictures Android shows in no gallery."""
@@ -100,6 +100,6 @@ def _any_of(globs: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def because(left_out: Mapping[SkipReason, int]) -> str:
-    """Why photos leave an index by the rules of its walk: "because of --exclude"."""
+    """Why photos leave an index by the rules of its walk: "because of `exclude`"."""
     reasons = [words for reason, words in LEFT_OUT_BECAUSE.items() if left_out.get(reason)]
     return "because " + " or because ".join(reasons)

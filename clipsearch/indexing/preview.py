@@ -122,7 +122,7 @@ def _why(path: str, reason: SkipReason) -> str:
     if reason == "default":
         inside, name = os.path.split(path.rstrip(os.sep))
         entry = default_exclude(name, os.path.basename(inside))
-        return f"{entry.why if entry else f'a folder with a {NO_MEDIA} file'}: use --no-default-excludes"
+        return f"{entry.why if entry else f'a folder with a {NO_MEDIA} file'}: use `defaults=False`"
     if reason == "no picture":
         if os.path.islink(path) and not os.path.exists(path):
             return "a link to nothing"
@@ -132,11 +132,11 @@ def _why(path: str, reason: SkipReason) -> str:
 
 
 _WHY: dict[SkipReason, str] = {
-    "hidden": "hidden: use --hidden",
-    "excluded": "--exclude",
-    "own": "made by clipsearch: use --no-default-excludes",
+    "hidden": "hidden: use `hidden=True`",
+    "excluded": "`exclude`",
+    "own": "made by clipsearch: use `defaults=False`",
     "system": "a file system of the machine itself",
-    "link": "a link to a folder: use --follow-links",
+    "link": "a link to a folder: use `follow_links=True`",
     "cloud": "only in the cloud: download it",
     "no picture": "no photo",
 }

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_remote
-from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.errors import ClipsearchError, QueryError, SyncRefused
 from clipsearch.indexing.system_folders import is_system_folder
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
@@ -71,8 +71,8 @@ def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: Wal
     if why:
         raise SyncRefused(
             f"{folder} is inside {root}, and {why}: the next `clipsearch index` would drop what this adds. Index {root} itself "
-            "with the flags that it needs (--hidden, --no-default-excludes, --follow-links, --exclude), or give this folder an "
-            "index of its own (--index). Nothing was changed"
+            "by the rules that it needs (`hidden=True`, `defaults=False`, `follow_links=True`, `exclude`), or give this "
+            "folder an index of its own (`index`). Nothing was changed"
         )
 
 
@@ -94,8 +94,8 @@ def _require_kept(collection: KnownFiles, folder: str, rules: WalkRules) -> None
         if lost:
             raise SyncRefused(
                 f"{root} is indexed already, and indexing {folder} would skip {lost:,} of its photos: they are hidden, "
-                "excluded or behind a link. To keep them, use --hidden, --no-default-excludes or --follow-links, or exclude "
-                "less. To remove them from the index, confirm with `prune=True`. Nothing was changed"
+                "excluded or behind a link. To keep them, use `hidden=True`, `defaults=False` or `follow_links=True`, or "
+                "exclude less. To remove them from the index, confirm with `prune=True`. Nothing was changed"
             )
 
 
@@ -150,29 +150,29 @@ def _require_there(collection: KnownFiles, folder: str, place: Place | None, pru
 
 
 def require_folder(folder: str) -> None:
-    """Raise ClipsearchError unless it is a folder on this machine."""
+    """Raise QueryError unless it is a folder on this machine; ClipsearchError if only a cluster reads it."""
     if is_remote(folder):
         how = command("index", folder, "--ray", "local")
         raise ClipsearchError(f"{folder} is not on this machine; to index it: `{how}`")
     path = Path(folder)
     if not path.exists():
-        raise ClipsearchError(f"there is no folder {folder}{_did_you_mean(path)}")
+        raise QueryError(f"there is no folder {folder}{_did_you_mean(path)}")
     if not path.is_dir():
-        raise ClipsearchError(f"{folder} is not a folder; give the folder that holds the photos")
+        raise QueryError(f"{folder} is not a folder; give the folder that holds the photos")
     if is_system_folder(folder):
-        raise ClipsearchError(
+        raise QueryError(
             f"{folder} is in a file system of the machine itself, such as /proc, /sys or /dev, which holds no photos and is "
             "never indexed; give the folder that holds the photos"
         )
 
 
 def require_sources(sources: Sequence[str | os.PathLike[str]], *, remote: bool) -> None:
-    """Raise ClipsearchError unless all are folders on this machine; with `remote`, files and URLs will do, too."""
+    """Raise QueryError unless all are folders on this machine; with `remote`, files and URLs will do, too."""
     for source in sources:
         if not remote:
             require_folder(absolute(source))
         elif not is_remote(os.fspath(source)) and not os.path.exists(os.path.expanduser(source)):
-            raise ClipsearchError(f"there is no {source}")
+            raise QueryError(f"there is no {source}")
 
 
 def _did_you_mean(path: Path) -> str:

@@ -20,6 +20,7 @@ from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, T
 from pydantic import BaseModel, Field
 
 from clipsearch import __version__
+from clipsearch._internal.commands import for_requests
 from clipsearch.analysis.statistics import By
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
@@ -380,9 +381,9 @@ class Assistant:
         try:
             return await self._ask(lambda engine: _thumbnail(_photo(engine, id)))
         except QueryError as error:
-            raise ResourceNotFoundError(str(error)) from error
+            raise ResourceNotFoundError(for_requests(str(error))) from error
         except (ClipsearchError, OSError) as error:
-            raise ResourceError(str(error)) from error
+            raise ResourceError(for_requests(str(error))) from error
 
     async def _answer(
         self, run: Callable[[SearchEngine], BaseModel], top_k: int = 0, thumbnails: bool = False
@@ -402,7 +403,7 @@ class Assistant:
         try:
             return await self._ask(work)
         except (ClipsearchError, OSError) as error:
-            return CallToolResult(content=[TextContent(text=utf8(str(error)))], is_error=True)
+            return CallToolResult(content=[TextContent(text=utf8(for_requests(str(error))))], is_error=True)
 
     async def _ask(self, function: Callable[[SearchEngine], _T]) -> _T:
         """Run a function of the engine in its thread: SQLite and encoders belong to one thread."""

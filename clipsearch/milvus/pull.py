@@ -92,7 +92,9 @@ def _require_copy(collection: Collection, manifest: Manifest) -> None:
         collection.require(manifest.fingerprint)
         lineage_of(collection, manifest.lineage)
     elif collection.meta(LINEAGE) != manifest.lineage:
-        raise SyncRefused(f"{collection.folder} has an index of other photos; pull into another folder: --index")
+        raise SyncRefused(
+            f"{collection.folder} has an index of other photos; pull into another folder: `index=OTHER_DIR`"
+        )
     collection.require(manifest.fingerprint)
 
 

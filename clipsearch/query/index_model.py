@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clipsearch.encoders import canonical_name, choose_default_model, load_encoder, require_trusted_model
 from clipsearch.encoders.base import NO_TEXT_MODEL
 from clipsearch.encoders.devices import require_device
-from clipsearch.errors import ModelMismatch
+from clipsearch.errors import ModelError, ModelMismatch, UnknownModel
 
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder
@@ -72,7 +72,10 @@ class IndexModel:
                 for index in source.names:
                     require_trusted_text_model(name, Path(index))
             logger.debug("loading the text model %s", name)
-            loaded = with_text_model(encoder, name, is_checked=is_remembered)
+            try:
+                loaded = with_text_model(encoder, name, is_checked=is_remembered)
+            except UnknownModel as error:
+                raise ModelError(str(error)) if is_remembered else error from None
             self._with_text_model = name, loaded
         return loaded
 
@@ -103,4 +106,7 @@ class IndexModel:
 
     def _load(self, name: str, precision: str) -> Encoder:
         logger.debug("loading the model %s on %s in %s", name, self.device, precision)
-        return load_encoder(name, device=self.device, precision=precision)
+        try:
+            return load_encoder(name, device=self.device, precision=precision)
+        except UnknownModel as error:  # of the caller's name it says what is wrong; the index's model has moved
+            raise error if name == self.name else ModelError(str(error)) from None

@@ -38,7 +38,7 @@ _LIMITS = (
     ("all_moments", False, "every moment of a film, every page of a file"),
     ("sort", "score", "sorted by {}"),
 )
-"""Fields of a query, their usual values, and what `--explain` says of another one."""
+"""Fields of a query, their usual values, and what an explanation says of another one."""
 
 
 def query_to_json(query: Query) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def query_to_json(query: Query) -> dict[str, Any]:
 
 
 def explain_text(explained: dict[str, Any]) -> str:
-    """`Hits.explain()` as lines of a name and a value."""
+    """`Hits.explain()` as lines of a name and a value; parameters of Python are between backticks."""
     photos = f"{explained['images']:,}"
     if explained["considered"] != explained["images"]:
         photos += f", {explained['considered']:,} of them pass the filters"
@@ -91,7 +91,9 @@ def _exactness(approximate: dict[str, Any] | None) -> str:
     if approximate is None:
         return "exact"
     recall = f"recall@{approximate['k']} {approximate['recall']:.3f} measured on texts"
-    return f"approximate ({recall}, {approximate['kind']} of {approximate['made'][:10]}); --exact searches all photos"
+    return (
+        f"approximate ({recall}, {approximate['kind']} of {approximate['made'][:10]}); `exact=True` searches all photos"
+    )
 
 
 def condition_text(condition: Condition) -> str:

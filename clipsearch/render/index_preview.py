@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from clipsearch._internal.commands import with_flags
 from clipsearch.render.json_output import reasons_to_json
 from clipsearch.render.text import counted, joined_counts, printable, short_path
 from clipsearch.types import IndexPreview, SkippedFile
@@ -37,7 +38,9 @@ def preview_text(preview: IndexPreview, relative_to: str) -> str:
 
 def skipped_table(skipped: tuple[SkippedFile, ...], relative_to: str) -> str:
     """One line for each file or folder that is skipped: its path, a tab, the reason."""
-    return "".join(f"{printable(short_path(file.path, relative_to))}\t{printable(file.why)}\n" for file in skipped)
+    return "".join(
+        f"{printable(short_path(file.path, relative_to))}\t{printable(with_flags(file.why))}\n" for file in skipped
+    )
 
 
 def preview_to_json(preview: IndexPreview) -> dict[str, Any]:
@@ -52,13 +55,13 @@ def preview_to_json(preview: IndexPreview) -> dict[str, Any]:
         "unreadable": reasons_to_json(preview.unreadable),
         "unchanged": preview.unchanged,
         "known_failures": preview.known_failures,
-        "refusal": preview.refusal,
+        "refusal": preview.refusal and with_flags(preview.refusal),
     }
 
 
 def skipped_to_json(file: SkippedFile) -> dict[str, str]:
     """A file or folder that is skipped."""
-    return {"path": file.path, "reason": file.reason, "why": file.why}
+    return {"path": file.path, "reason": file.reason, "why": with_flags(file.why)}
 
 
 def _lines(happens: str, paths: tuple[str, ...], relative_to: str) -> Iterator[str]:
@@ -68,4 +71,4 @@ def _lines(happens: str, paths: tuple[str, ...], relative_to: str) -> Iterator[s
 
 def _skipped_lines(happens: str, skipped: tuple[SkippedFile, ...], relative_to: str) -> Iterator[str]:
     for file in skipped:
-        yield f"{happens:<{_WIDTH}}{printable(short_path(file.path, relative_to))}  ({printable(file.why)})"
+        yield f"{happens:<{_WIDTH}}{printable(short_path(file.path, relative_to))}  ({printable(with_flags(file.why))})"

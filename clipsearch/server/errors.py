@@ -14,13 +14,14 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 
-from clipsearch._internal.commands import with_index
+from clipsearch._internal.commands import for_requests, with_index
 from clipsearch.errors import (
     ClipsearchError,
     CollectionBusy,
     CollectionDamaged,
     CollectionNotFound,
     ImageError,
+    ModelError,
     QueryError,
 )
 from clipsearch.render.json_output import utf8
@@ -38,6 +39,7 @@ class IndexGone(CollectionNotFound):
 _CODES = {400: "bad-body", 404: "not-found", 408: "too-slow", 413: "too-large", 415: "wrong-type"}
 _MESSAGES = {400: "the body is not the JSON that was expected", 404: "there is nothing at this address"}
 _LIBRARY_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
+    (ModelError, 503, "unavailable"),  # also UnknownModel, which is a QueryError where someone has named the model
     (QueryError, 400, "bad-query"),
     (ImageError, 422, "no-picture"),
     (CollectionBusy, 503, "index-busy"),
@@ -99,7 +101,8 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
                 return error_response(status, _CODES.get(status, "refused"), message, dict(error.headers or {}))
         for kind, status, code in _LIBRARY_ERRORS:
             if isinstance(error, kind):
-                return error_response(status, code, with_index(str(error).removeprefix("--"), index_folder))
+                message = with_index(for_requests(str(error)), index_folder).removeprefix("--")
+                return error_response(status, code, message)
         return bug_response()
 
     own = (RequestError, ClientDisconnect, RequestValidationError, HTTPException)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from clipsearch._internal.cancel import CancelToken
-from clipsearch._internal.commands import with_flags
+from clipsearch._internal.commands import for_requests
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
 from clipsearch.indexing.apply import SyncReport
@@ -174,7 +174,7 @@ class IndexJobs:
                     *folders, progress=self._progress, cancel=self._cancel, keep_empty=True, **options
                 )
         except (ClipsearchError, OSError) as error:
-            self._set(state="failed", error=with_flags(str(error)))
+            self._set(state="failed", error=for_requests(str(error)))
             raise
         except BaseException as error:
             self._set(state="failed", error=f"unexpected {type(error).__name__}; this is a bug")

@@ -108,7 +108,7 @@ def telling_unwritable(folder: Path, *, is_new: bool) -> Iterator[None]:
         reason = f"cannot write an index at {folder}: {error.strerror or error}"
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise CollectionError(f"{reason}. Free some space, and run this again") from error
-        another = ", or name another one with --index" if is_new else ""
+        another = ", or name another one with `index`" if is_new else ""
         raise CollectionError(f"{reason}. Make the folder writable{another}") from error
 
 

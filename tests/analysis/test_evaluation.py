@@ -93,7 +93,7 @@ def test_bad_caption_files_say_where(tmp_path, content, split, message):
 
 
 def test_a_wrong_image_folder_is_a_clear_error(captions, tmp_path):
-    with pytest.raises(ClipsearchError, match="check --images"):
+    with pytest.raises(ClipsearchError, match="check `images`"):
         evaluate_retrieval(ColourEncoder(), read_captions(captions), tmp_path / "empty", jobs=1)
 
 

@@ -244,7 +244,7 @@ def test_a_mistyped_folder_is_no_folder_and_gets_the_nearest_name(lost, tmp_path
     (lost / "Flickr").mkdir()
     for name, arguments in (("flikr", ["--prune"]), ("flikr", []), ("flickr2/a", [])):
         status, _, errors = run_here("index", lost / name, *arguments, cwd=tmp_path)
-        assert status == 1 and "there is no folder" in errors and f"did you mean {lost / 'Flickr'}?" in errors
+        assert status == 2 and "there is no folder" in errors and f"did you mean {lost / 'Flickr'}?" in errors
         assert "--prune" not in errors
     assert "did you mean" not in run_here("index", lost / "xyz", cwd=tmp_path)[2]
 

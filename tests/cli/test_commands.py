@@ -225,8 +225,12 @@ def test_ctrl_c_asks_eval_to_stop(clipsearch, photos, monkeypatch, line, options
         (["query", "https://example.org/a.jpg"], "--allow-url"),
         (["similar", "missing.jpg"], "there is no file missing.jpg"),
         (["query", "x", "-k", "0"], "-k/--top-k: 0 is not a whole number of at least 1"),
-        (["index", ".", "--device", "banana"], "--device: it must be auto, cpu, cuda"),
+        (["index", ".", "--device", "banana"], "--device must be auto, cpu, cuda"),
         (["query", " "], "empty"),
+        (["index", "nowhere"], "there is no folder"),
+        (["index", "photos/red.jpg"], "red.jpg is not a folder"),
+        (["index", ".", "--model", "no-such"], "there is no model"),
+        (["models", "pull", "ViT-B-32@none"], "OpenCLIP's ViT-B-32@none"),
         (["eval", "missing.jsonl", "--images", "."], "CAPTIONS.jsonl: there is no file missing.jsonl"),
         (["frobnicate"], "there is no command"),
     ],
@@ -243,9 +247,7 @@ def test_wrong_use_is_status_2_and_one_clear_message(clipsearch, arguments, mess
     [
         (["query", "x", "--index", "nowhere"], "there is no index at nowhere: the folder "),
         (["query", "x"], "clipsearch index FOLDER"),
-        (["index", "nowhere"], "there is no folder"),
         (["index"], "there is no index"),
-        (["index", ".", "--model", "no-such"], "there is no model"),
         (["status"], "there is no index"),
     ],
 )

@@ -84,7 +84,7 @@ def test_photos_that_the_rules_leave_out_are_named_with_the_reason(engine, photo
 
 def test_a_run_that_would_be_refused_is_listed_with_the_refusal(engine, photos):
     preview = engine.preview(photos, rules=WalkRules(exclude=("*.jpg",)))
-    assert len(preview.left_out) == 4 and "because of --exclude" in preview.refusal
+    assert len(preview.left_out) == 4 and "because of `exclude`" in preview.refusal
     assert engine.preview(photos, rules=WalkRules(exclude=("*.jpg",)), prune=True).refusal is None
 
 
@@ -114,13 +114,13 @@ def test_each_reason_says_what_to_do(photos, without_av):
         skipped = engine.preview(photos, rules=WalkRules(exclude=("not",))).skipped
     advice = {file.path[len(str(photos / "trip")) + 1 :].replace(os.sep, "/"): file.why for file in skipped}
     assert advice == {
-        ".git/": "hidden: use --hidden",
-        "Thumbs/": "thumbnails of a NAS, a phone or a program: use --no-default-excludes",
-        "android/": "a folder with a .nomedia file: use --no-default-excludes",
+        ".git/": "hidden: use `hidden=True`",
+        "Thumbs/": "thumbnails of a NAS, a phone or a program: use `defaults=False`",
+        "android/": "a folder with a .nomedia file: use `defaults=False`",
         "cloud.jpg": "only in the cloud: download it",
         "film.mov": "pip install 'clipsearch[video]'",
-        "link/": "a link to a folder: use --follow-links",
-        "not/": "--exclude",
+        "link/": "a link to a folder: use `follow_links=True`",
+        "not/": "`exclude`",
         "notes.txt": "no photo",
     }
 
@@ -164,6 +164,8 @@ def test_the_command_lists_files_and_changes_nothing(photos, tmp_path):
 def test_a_refusal_is_an_error_of_the_command(engine, photos, tmp_path):
     status, _, errors = run_here("index", photos, "--dry-run", "--exclude", "*.jpg", cwd=tmp_path)
     assert status == 1 and "4 of the 5 indexed photos would leave the index, because of --exclude" in errors
+    answer = json.loads(run_here("index", photos, "--dry-run", "--json", "--exclude", "*.jpg", cwd=tmp_path)[1])
+    assert "because of --exclude" in answer["refusal"] and answer["left_out"][0]["why"] == "--exclude"
 
 
 @pytest.mark.parametrize("option", [["--watch"], ["--ray", "local"], ["--store", "milvus://localhost/x"]])

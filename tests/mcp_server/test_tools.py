@@ -251,6 +251,7 @@ def test_what_goes_wrong_is_a_sentence(ask):
         ("search", {"query": "a", "taken": "soon"}, "'soon' is not a date"),
         ("search", {"query": "a", "top_k": 51}, "less than or equal to 50"),
         ("search", {"query": "a", "top_k": 50, "thumbnails": True}, "at most 20"),
+        ("search", {"query": "", "where": "width > 1", "diverse": True}, "leave min_score and diverse out"),
         ("search", {"query": "a", "folder": "photos"}, "not an absolute path"),
         ("similar", {"photo": 9999}, "no photo with the id 9999"),
         ("similar", {"photo": "/etc/passwd"}, "is not in the index"),

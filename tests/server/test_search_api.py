@@ -231,7 +231,7 @@ WRONG = (
     ("/api/images?filters=[", 400, "bad-query", "not JSON"),
     ('/api/facets?filters=[{"known":"colour"}]', 400, "bad-query", "filters.0.known"),
     ("/api/search?q=a&prompt=none", 400, "bad-query", "exactly one"),
-    ("/api/search?like=1&relevant=true", 400, "bad-query", "only texts have a match"),
+    ("/api/search?like=1&relevant=true", 400, "bad-query", "only texts have a match; leave relevant and min_match out"),
     ("/api/search?q=-+red&relevant=true", 400, "bad-query", "only says what to leave out"),
     ("/api/search?q=red&unlike=0.5:99", 404, "no-such-photo", "99"),
     ("/api/search?like=0:1", 400, "bad-query", "weight"),
