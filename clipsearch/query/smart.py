@@ -15,7 +15,8 @@ from datetime import date
 
 from clipsearch.query.language import terms_text
 from clipsearch.query.negation import GAP, LANGUAGES, Language, Negation, negations, subtracted
-from clipsearch.query.spoken_dates import EveryYear, SpokenDate, folded, spoken_dates
+from clipsearch.query.periods import EveryYear
+from clipsearch.query.spoken_dates import SpokenDate, folded, spoken_dates
 from clipsearch.query.spoken_names import FindPlaces, SpokenName, spoken_names
 from clipsearch.query.understood import Fact, FactKind, Understood
 from clipsearch.types import Condition, Either, Located, Not, Query, Term, Test

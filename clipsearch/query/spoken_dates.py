@@ -28,83 +28,21 @@ from clipsearch.query.date_words import (
     SHORT_MONTHS,
     UNITS,
     WEEKDAYS,
-    Unit,
 )
-from clipsearch.types import All, Condition, Either, Test
+from clipsearch.query.periods import (
+    EveryYear,
+    Period,
+    When,
+    day_of,
+    days_from,
+    joined,
+    last_unit,
+    month_of,
+    months_from,
+    unit_of,
+)
 
-_NAMES = [word.capitalize() for word in MONTHS["English"]]
-_MOST_DAYS = 62  # of a time in every year, which is a condition for each of its days
 _MOST_UNITS = 1000  # of "the last 3 weeks"; more is no time of photos
-
-
-@dataclass(frozen=True, slots=True)
-class Period:
-    """A time by the camera's clock, from `start` until before `end`; None if it is open there."""
-
-    start: datetime | None
-    end: datetime | None
-
-    @property
-    def condition(self) -> Condition:
-        """Taken within it."""
-        tests = [Test("taken", ">=", self.start.isoformat())] if self.start else []
-        tests += [Test("taken", "<", self.end.isoformat())] if self.end else []
-        return tests[0] if len(tests) == 1 else All(tuple(tests))
-
-    def __str__(self) -> str:
-        """As `--taken` takes it, 2026-06..2026-08; or "before 2015", "from 2019"."""
-        if self.start is None or self.end is None:
-            return f"from {_short(self.start)}" if self.start else f"before {_short(self.end or datetime.max)}"
-        for letters in (4, 7, 10):
-            if len(_short(self.start)) <= letters and len(_short(self.end)) <= letters:
-                first, last = self.start.isoformat()[:letters], (self.end - timedelta(1)).isoformat()[:letters]
-                return first if first == last else f"{first}..{last}"
-        last_minute = self.end - timedelta(minutes=1)
-        return f"{self.start.isoformat(timespec='minutes')}..{last_minute.isoformat(timespec='minutes')}"
-
-
-@dataclass(frozen=True, slots=True)
-class EveryYear:
-    """The same days of each year: a month, or some of its days."""
-
-    month: int
-    day: int | None = None
-    days: int = 1  # from `day` on
-
-    @property
-    def condition(self) -> Condition:
-        """Taken on one of these days."""
-        tests = tuple(Test("taken", "~", f"????-{month_and_day}*") for month_and_day in self._days())
-        return tests[0] if len(tests) == 1 else Either(tests)
-
-    def _days(self) -> list[str]:
-        if self.day is None:
-            return [f"{self.month:02}-"]
-        first = date(2000, self.month, self.day)
-        return [(first + timedelta(days)).isoformat()[5:] for days in range(self.days)]
-
-    def __str__(self) -> str:
-        """For people: "3 May of any year"."""
-        if self.day is None:
-            return f"{_NAMES[self.month - 1]} of any year"
-        first = date(2000, self.month, self.day)
-        last = first + timedelta(self.days - 1)
-        days = f"{first.day}" if first == last else f"{first.day}..{last.day}"
-        if first.month != last.month:
-            return f"{first.day} {_NAMES[first.month - 1]}..{last.day} {_NAMES[last.month - 1]} of any year"
-        return f"{days} {_NAMES[first.month - 1]} of any year"
-
-    def in_year(self, year: int) -> Period | None:
-        """It in one year; None if that year lacks the day."""
-        try:
-            if self.day is None:
-                return _months(year, self.month, 1)
-            return _days(date(year, self.month, self.day), self.days)
-        except ValueError:
-            return None
-
-
-When: TypeAlias = Period | EveryYear
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +227,7 @@ class _Reader:
                 continue
             seconds = self._singles(self._after_articles(between.end()), is_in_range=True)
             for second_end, second in sorted(seconds, key=lambda found: -found[0]):
-                if when := _joined(first, second):
+                if when := joined(first, second):
                     return second_end, when
         return None
 
@@ -324,7 +262,7 @@ class _Reader:
             year = self._year(match)
             is_clear = is_in_range or _BEFORE_A_YEAR.match(before) or _AFTER_A_YEAR.match(self._plain, match.end())
             if year is not None and is_clear and not _MONTH_BEFORE.match(self._plain[:start]):
-                found.append((match.end(), _months(year, 1, 12)))
+                found.append((match.end(), months_from(year, 1, 12)))
         if is_in_range and (match := _BARE_MONTH.match(self._plain, start)) and (month := _month(match["month"])):
             found.append((match.end(), EveryYear(month)))
         return found
@@ -344,8 +282,8 @@ class _Reader:
 
     def _iso(self, match: re.Match[str]) -> When | None:
         if match["day"]:
-            return _day(int(match["year"]), int(match["month"]), int(match["day"]))
-        return _month_of(int(match["year"]), int(match["month"]))
+            return day_of(int(match["year"]), int(match["month"]), int(match["day"]))
+        return month_of(int(match["year"]), int(match["month"]))
 
     def _numeric(self, match: re.Match[str]) -> When | None:
         """3.5.2020 is the third of May. 3/5/2020 may be March or May, so it is not read as a date."""
@@ -353,10 +291,10 @@ class _Reader:
         if match["sign"] == "/" and first <= 12 and second <= 12 and first != second:
             return None
         day, month = (second, first) if match["sign"] == "/" and second > 12 else (first, second)
-        return _day(int(match["year"]), month, day)
+        return day_of(int(match["year"]), month, day)
 
     def _month_of_year(self, match: re.Match[str]) -> When | None:
-        return _month_of(int(match["year"]), int(match["month"]))
+        return month_of(int(match["year"]), int(match["month"]))
 
     def _day_and_month(self, match: re.Match[str]) -> When | None:
         month, day = _month(match["month"]), int(match["day"])
@@ -364,7 +302,7 @@ class _Reader:
             return None
         if match["year"]:
             year = self._year(match)
-            return None if year is None else _day(year, month, day)
+            return None if year is None else day_of(year, month, day)
         is_day = 1 <= day <= calendar.monthrange(2000, month)[1]
         return EveryYear(month, day) if is_day and self._is_clear_month(match) else None
 
@@ -372,7 +310,7 @@ class _Reader:
         year, month = self._year(match), _month(match["month"])
         if year is None or not month or _DAY_BEFORE.match(self._plain[: match.start()]):  # 30 February 2019 is no day
             return None
-        return _months(year, month, 1)
+        return months_from(year, month, 1)
 
     def _month_alone(self, match: re.Match[str]) -> When | None:
         language = str(match.lastgroup)
@@ -411,12 +349,12 @@ class _Reader:
         return self._years(decade) if decade else None
 
     def _years(self, decade: int) -> When | None:
-        return _months(decade, 1, 120) if decade <= self._today.year else None
+        return months_from(decade, 1, 120) if decade <= self._today.year else None
 
     def _relative_day(self, match: re.Match[str]) -> When | None:
         if match["word"] == "hier" and not self._is_french(match.start()):
             return None
-        return _days(self._today - timedelta(DAYS_AGO[match["word"]]))
+        return days_from(self._today - timedelta(DAYS_AGO[match["word"]]))
 
     def _is_french(self, end: int) -> bool:
         """Whether "hier" is yesterday: in German it is "here"."""
@@ -435,9 +373,9 @@ class _Reader:
         """The latest week, May, Monday, summer or Christmas that is over."""
         name, today = match["name"], self._today
         if unit := UNITS.get(name):
-            return None if unit == "day" else _last_unit(today, unit)
+            return None if unit == "day" else last_unit(today, unit)
         if name in WEEKDAYS:
-            return _days(today - timedelta((today.weekday() - WEEKDAYS[name] - 1) % 7 + 1))
+            return days_from(today - timedelta((today.weekday() - WEEKDAYS[name] - 1) % 7 + 1))
         now = datetime.combine(today, time())
         for year in (today.year, today.year - 1, today.year - 2):
             period = _named(year, name)
@@ -448,9 +386,9 @@ class _Reader:
     def _this(self, match: re.Match[str]) -> When | None:
         name, today = match["name"], self._today
         if unit := UNITS.get(name):
-            return None if unit == "day" else _unit(today, unit)
+            return None if unit == "day" else unit_of(today, unit)
         if name in WEEKDAYS:
-            return _days(today + timedelta(WEEKDAYS[name] - today.weekday()))
+            return days_from(today + timedelta(WEEKDAYS[name] - today.weekday()))
         is_late_winter = SEASONS.get(name) == "winter" and today.month < 12
         return _named(today.year - is_late_winter, name)
 
@@ -461,7 +399,7 @@ class _Reader:
 
     def _ago(self, match: re.Match[str]) -> When | None:
         day = self._back(match)
-        return _unit(day, UNITS[match["unit"]]) if day else None
+        return unit_of(day, UNITS[match["unit"]]) if day else None
 
     def _back(self, match: re.Match[str]) -> date | None:
         """So many units before today."""
@@ -504,104 +442,22 @@ class _Reader:
     )
 
 
-def _joined(first: When | int, second: When) -> When | None:
-    """From one date to another. The first takes the month and year that it lacks from the second; None if it is not earlier."""
-    if isinstance(second, EveryYear):
-        return _joined_days(first, second)
-    if second.start is None or second.end is None:
-        return None
-    if isinstance(first, int):
-        beginning = _day(second.start.year, second.start.month, first)
-    elif isinstance(first, EveryYear):
-        is_before = (first.month, first.day or 0) <= (second.start.month, second.start.day)
-        beginning = first.in_year(second.start.year - (not is_before))
-    else:
-        beginning = first
-    if beginning is None or beginning.start is None or beginning.start >= second.start:
-        return None
-    return Period(beginning.start, second.end)
-
-
-def _joined_days(first: When | int, second: EveryYear) -> EveryYear | None:
-    """From one day to another in every year."""
-    if isinstance(first, int):
-        first = EveryYear(second.month, first)
-    if isinstance(first, Period) or first.day is None or second.day is None:
-        return None
-    try:
-        days = (date(2000, second.month, second.day) - date(2000, first.month, first.day)).days + 1
-    except ValueError:
-        return None
-    return EveryYear(first.month, first.day, days) if 1 < days <= _MOST_DAYS else None
-
-
-def _short(moment: datetime) -> str:
-    """2019 for the beginning of a year, 2019-05 for that of a month, 2019-05-03 for that of a day."""
-    text = moment.isoformat(timespec="minutes")
-    for length, rest in ((4, "-01-01T00:00"), (7, "-01T00:00"), (10, "T00:00")):
-        if text[length:] == rest:
-            return text[:length]
-    return text
-
-
 def _month(word: str) -> int:
     """1 to 12; 0 for another word."""
     return _ALL_MONTHS.get(word) or SHORT_MONTHS.get(word, 0)
 
 
-def _day(year: int, month: int, day: int) -> Period | None:
-    try:
-        return _days(date(year, month, day))
-    except ValueError:
-        return None
-
-
-def _days(first: date, count: int = 1) -> Period:
-    start = datetime.combine(first, time())
-    return Period(start, start + timedelta(count))
-
-
-def _month_of(year: int, month: int) -> Period | None:
-    return _months(year, month, 1) if 1 <= month <= 12 else None
-
-
-def _months(year: int, month: int, count: int) -> Period:
-    later, last = divmod(month - 1 + count, 12)
-    return Period(datetime(year, month, 1), datetime(year + later, last + 1, 1))
-
-
 def _named(year: int, name: str) -> Period | None:
     """A month, season or holiday of a year; None for another word."""
     month = _ALL_MONTHS.get(name)
-    return _months(year, month, 1) if month else _season_or_holiday(year, name)
+    return months_from(year, month, 1) if month else _season_or_holiday(year, name)
 
 
 def _season_or_holiday(year: int, name: str) -> Period | None:
     """Winter begins in the year, and ends in the next. None for another word."""
     if season := SEASONS.get(name):
-        return _months(year, SEASON_BEGINS[season], 3)
+        return months_from(year, SEASON_BEGINS[season], 3)
     if name not in HOLIDAYS:
         return None
     first, after = HOLIDAYS[name](year)
-    return _days(first, (after - first).days)
-
-
-def _unit(day: date, unit: Unit) -> Period:
-    """The day, week, weekend, month or year that a day is in; of a week, the weekend at its end."""
-    monday = day - timedelta(day.weekday())
-    if unit == "week":
-        return _days(monday, 7)
-    if unit == "weekend":
-        return _days(monday + timedelta(5), 2)
-    if unit == "month":
-        return _months(day.year, day.month, 1)
-    return _months(day.year, 1, 12) if unit == "year" else _days(day)
-
-
-def _last_unit(today: date, unit: Unit) -> Period:
-    """The latest week, weekend, month or year that is over."""
-    if unit == "weekend":
-        return _days(today - timedelta(today.weekday() + 2), 2)
-    this = _unit(today, unit)
-    assert this.start is not None
-    return _unit(this.start.date() - timedelta(1), unit)
+    return days_from(first, (after - first).days)
