@@ -14,8 +14,8 @@ from PIL import Image
 
 from clipsearch import SearchEngine
 from clipsearch.images.placeholders import placeholder
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile
 
 PHOTOS = Path(__file__).resolve().parents[1] / "data" / "photos"
@@ -44,7 +44,7 @@ def make_library(folder: Path, count: int) -> Path:
     with SearchEngine(folder / ".clipsearch") as engine:
         engine.index(str(folder))
     chance = np.random.default_rng(0)
-    with Collection(folder / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(folder / ".clipsearch") as collection:
         records = {record.file.name: record for record in collection.all_records()}
         ids = {name: record.image_id for name, record in records.items()}
         vectors = {name: collection.vectors([image_id])[0] for name, image_id in ids.items()}

@@ -17,7 +17,6 @@ from clipsearch.milvus.address import is_address, parse_address
 from clipsearch.query.null_scores import keep_null_scores
 from clipsearch.searcher import Searcher, in_turn
 from clipsearch.store.catalog_file import has_catalog
-from clipsearch.store.collection import Collection
 from clipsearch.types import (
     Among,
     Condition,
@@ -52,6 +51,7 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
     from clipsearch.store.albums import Albums
     from clipsearch.store.approximate.info import Kind
     from clipsearch.store.lock import OnBusy
+    from clipsearch.store.writer import CollectionWriter
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.fields import Format
     from clipsearch.transfer.import_ import ImportProgress, ImportReport
@@ -317,7 +317,7 @@ class SearchEngine(Searcher):
 
         require_paths("a folder", folders)
         self._collection()  # a missing index is refused before a folder or a lock is made
-        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+        with self._writer(on_busy) as collection:
             forgotten = sum([roots.forget(collection, roots.absolute(folder)) for folder in folders])
             collection.commit()
         return forgotten
@@ -476,7 +476,7 @@ class SearchEngine(Searcher):
 
         self._collection()  # a missing index is refused before a folder or a lock is made
         address = parse_address(store)
-        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+        with self._writer(on_busy) as collection:
             return push(collection, address, prune=prune, take_over=take_over, progress=progress, cancel=cancel)
 
     @in_turn
@@ -566,7 +566,7 @@ class SearchEngine(Searcher):
             raise ClipsearchError(f"{self.index_folder} has no photos yet; index some, and then name their text model")
         name = self.encoder.spec.text_model or None
         if name != collection.text_model:
-            with Collection(self.index_folder, writable=True, on_busy=on_busy) as writable:
+            with self._writer(on_busy) as writable:
                 writable.set_text_model(name)
                 writable.commit()
 
@@ -590,7 +590,7 @@ class SearchEngine(Searcher):
         from clipsearch.indexing.model_change import change_model
 
         self._close_index()  # Windows does not replace a file that is open
-        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+        with self._writer(on_busy) as collection:
             if self._model.other_than(collection.fingerprint) is None:  # another process was first
                 return index_folders(collection, folders, lambda: encoder, options, progress, cancel)
             report = change_model(collection, folders, encoder, options, keep_old, progress, cancel)
@@ -606,6 +606,12 @@ class SearchEngine(Searcher):
         self._close_index()
         report.no_index = new.take_back()
 
+    def _writer(self, on_busy: OnBusy | None) -> CollectionWriter:
+        """The index, open for writing and made if it is new."""
+        from clipsearch.store.writer import CollectionWriter  # a query needs nothing of it
+
+        return CollectionWriter(self.index_folder, on_busy=on_busy)
+
     @contextmanager
     def _writing(
         self,
@@ -614,8 +620,8 @@ class SearchEngine(Searcher):
         *,
         remote: bool = False,
         needs_model: bool = True,
-    ) -> Iterator[tuple[Collection, Callable[[], Encoder]]]:
-        """The index, open for writing and made if it is new, and what loads its model. The model belongs to it.
+    ) -> Iterator[tuple[CollectionWriter, Callable[[], Encoder]]]:
+        """`_writer`, and what loads the index's model. The model belongs to it.
 
         For a new index, the sources are checked first, so that a mistake leaves nothing behind: they are folders, or with
         `remote` also files and URLs. Unless it `needs_model`, its model is only chosen once there is a photo.
@@ -628,7 +634,7 @@ class SearchEngine(Searcher):
                 roots.require_folder(str(self.index_folder.parent))
             if needs_model:
                 self._model.for_new_index()
-        with Collection(self.index_folder, writable=True, on_busy=on_busy) as collection:
+        with self._writer(on_busy) as collection:
 
             def load_encoder() -> Encoder:
                 encoder = self._model.of(collection)

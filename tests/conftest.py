@@ -22,7 +22,7 @@ from PIL import Image
 
 from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.images import file_types
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint, PixelSpec
 
 # A background job of a shell ignores Ctrl-C, and the processes that the tests start would inherit this.
@@ -194,7 +194,7 @@ def refuse_to_list(monkeypatch, name):
 
 def give_captions(index_folder, captions):
     """Add captions to indexed photos by file name. These photos get new ids."""
-    with Collection(index_folder, writable=True) as collection:
+    with CollectionWriter(index_folder) as collection:
         for records, vectors in list(collection.scan()):
             for record, vector in zip(records, vectors, strict=True):
                 if caption := captions.get(record.file.name):
@@ -205,7 +205,7 @@ def give_captions(index_folder, captions):
 
 def give_facts(index_folder, name, **facts):
     """Set facts of an indexed photo, by file name."""
-    with Collection(index_folder, writable=True) as collection:
+    with CollectionWriter(index_folder) as collection:
         (record,) = [record for record in collection.all_records() if record.file.name == name]
         collection.set_facts(record.image_id, replace(record.info, **facts), "1")
         collection.commit()

@@ -19,6 +19,7 @@ from clipsearch.engine import SearchEngine
 from clipsearch.errors import CollectionBusy
 from clipsearch.store.collection import Collection
 from clipsearch.store.lock import WriterLock
+from clipsearch.store.writer import CollectionWriter
 
 if sys.platform == "win32":
     pytest.skip("SIGKILL exists on Unix only", allow_module_level=True)
@@ -113,7 +114,7 @@ def test_a_second_writer_learns_which_process_writes_and_since_when(tmp_path):
         opened(tmp_path / "index"),
         pytest.raises(CollectionBusy, match=rf"pid {os.getpid()} since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d"),
     ):
-        Collection(tmp_path / "index", writable=True)
+        CollectionWriter(tmp_path / "index")
     opened(tmp_path / "index").close()
 
 
@@ -124,7 +125,7 @@ def test_a_leftover_lock_file_blocks_no_writer(tmp_path, content):
     opened(tmp_path / "index").close()
     (tmp_path / "index" / "writer.lock").write_bytes(content)
     with opened(tmp_path / "index"), pytest.raises(CollectionBusy, match=f"pid {os.getpid()} since 20"):
-        Collection(tmp_path / "index", writable=True)
+        CollectionWriter(tmp_path / "index")
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\x00garbage", b'{"pid": "x"}', b"[]"])
@@ -132,7 +133,7 @@ def test_an_unreadable_lock_file_names_no_process(tmp_path, content):
     with opened(tmp_path / "index"):
         (tmp_path / "index" / "writer.lock").write_bytes(content)
         with pytest.raises(CollectionBusy, match=r"writing to the index in [^(]*;"):
-            Collection(tmp_path / "index", writable=True)
+            CollectionWriter(tmp_path / "index")
 
 
 def test_a_killed_writer_blocks_no_other_writer(tmp_path):

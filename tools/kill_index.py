@@ -26,6 +26,7 @@ from clipsearch.errors import CollectionBusy
 from clipsearch.indexing.walk import find_images
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import Damage, verify
+from clipsearch.store.writer import CollectionWriter
 
 
 def wait_a_little(_: CollectionBusy) -> bool:
@@ -39,7 +40,7 @@ def check(index: Path) -> int:
     if not (index / "catalog.sqlite").exists():
         return 0
     # Opened as by the next run, which removes leftovers.
-    with Collection(index, writable=True, on_busy=wait_a_little) as collection:
+    with CollectionWriter(index, on_busy=wait_a_little) as collection:
         records = list(collection.all_records())
         paths = [record.file.path for record in records]
         assert len(paths) == len(set(paths)), "a photo has two rows"

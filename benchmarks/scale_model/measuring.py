@@ -23,6 +23,7 @@ from clipsearch.store import ranking
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.store.vectors import exact_scores
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Embeddings, Fingerprint, ImageFile, Scores
 from scale_model import costs
 from scale_model.constants import Constants
@@ -249,7 +250,7 @@ def _caption_bytes(work: Path, shared: Path) -> float:
     sizes = []
     for kind in (None, captions):
         index = work / f"captions-{kind is not None}"
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             collection.require(Fingerprint("scale", "", "scale", 8))
             root = collection.add_root(str(work / "nowhere"), {})
             vector = np.eye(1, 8, dtype=np.float32)[0]

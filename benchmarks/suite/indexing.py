@@ -20,6 +20,7 @@ from clipsearch import load_encoder
 from clipsearch.errors import CollectionError
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo
 from suite import limits, peers, synthetic
 from suite.marginal_run import COUNT, START
@@ -147,7 +148,7 @@ def unchanged(setup: Setup) -> Iterator[Result]:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(b"\xff\xd8")
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             collection.require(setup.encoder.spec.fingerprint)
             root_id = collection.add_root(str(folder), {})
             for number, (name, vector) in enumerate(zip(names, setup.vectors(count), strict=True)):
@@ -188,7 +189,7 @@ def adding(setup: Setup) -> Iterator[Result]:
 
     def add(count: int) -> Callable[[Figures], None]:
         def run(figures: Figures) -> None:
-            with Collection(copies[count], writable=True) as collection:
+            with CollectionWriter(copies[count]) as collection:
                 root_id = next(iter(collection.roots()))
                 begin = time.perf_counter()
                 for _ in range(1_000):

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.encoders.base import normalise
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint, ImageFile, ImageInfo
 
 BLOCK = 16384
@@ -110,7 +110,7 @@ def fill(
     facts_of: Callable[[int], ImageInfo] = facts,
 ) -> None:
     """Add vectors to our index as if photos of those names had been indexed, through the collection itself."""
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.require(fingerprint)
         root_id = collection.add_root(str(photos), {})
         number = start

@@ -33,6 +33,7 @@ from clipsearch.indexing.apply import IndexProgress, SyncReport, apply_sync
 from clipsearch.indexing.pipeline import Embedded, first_pixels
 from clipsearch.indexing.plan import SyncOptions, check_loss
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, Fingerprint
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class ClusterOptions:
 
 
 def index_on_cluster(
-    collection: Collection,
+    collection: CollectionWriter,
     sources: Sequence[str],
     load_encoder: Callable[[], Encoder],
     cluster: ClusterOptions,
@@ -114,7 +115,7 @@ def index_on_cluster(
 
 
 def _embed(
-    collection: Collection,
+    collection: CollectionWriter,
     address: str,
     job: ClusterJob,
     todo: list[NamedChunk],
@@ -147,7 +148,7 @@ def _embed(
 
 
 def _settled(
-    collection: Collection, encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, jobs: int | None
+    collection: CollectionWriter, encoder: Encoder, chunks: list[Chunk], limits: ReadLimits, jobs: int | None
 ) -> Fingerprint:
     """The model with the precision of all workers. If the precision is open, the first photos decide."""
     if encoder.spec.fingerprint.precision is None:
@@ -214,7 +215,7 @@ def _folder_for_parts(collection: Collection, parts: str | None) -> str:
     return plain_url(parts) if is_remote(parts) else str(Path(os.path.expanduser(parts)).absolute())
 
 
-def _identity(collection: Collection) -> str:
+def _identity(collection: CollectionWriter) -> str:
     """A random id of this index, because indexes with the same photos may share a folder for parts."""
     known = collection.meta(_OWNER)
     if known is None:

@@ -30,6 +30,7 @@ from clipsearch.indexing.raw_thumbnails import raw_thumbnails
 from clipsearch.indexing.walk import ARCHIVES_ONLY, Listing, WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, ImageFile
 
 
@@ -53,7 +54,7 @@ class Work:
     chunks: list[Chunk] = field(default_factory=list)  # the other files of the plans
 
 
-def plan_work(collection: Collection, given: Sequence[str], options: SyncOptions) -> Work:
+def plan_work(collection: CollectionWriter, given: Sequence[str], options: SyncOptions) -> Work:
     """Compare folders, URLs of folders, tar and Parquet files with an index; without any, all that the index knows.
 
     New folders become roots. Raises ClipsearchError, SyncRefused or StorageError if a source is missing or cannot be read.
@@ -137,7 +138,9 @@ def _changed_archives(plan: SyncPlan, root: str) -> list[str]:
     return [f"{root.rstrip('/')}/{name}" for name in sorted(plan.changed_archives)]
 
 
-def _remote_target(collection: Collection, url: str, rules: WalkRules | None, *, named: bool) -> tuple[int, WalkRules]:
+def _remote_target(
+    collection: CollectionWriter, url: str, rules: WalkRules | None, *, named: bool
+) -> tuple[int, WalkRules]:
     """The root that holds a URL, and the rules of its walk. If no root holds it, it becomes one."""
     place = collection.place(url)
     known = roots.rules_of(collection, place.root_id) if place else WalkRules()
@@ -180,7 +183,7 @@ def _find_remote_archive(root: str, folder: str) -> tuple[str, int] | None:
     return None
 
 
-def _archive_place(collection: Collection, path: str) -> Place:
+def _archive_place(collection: CollectionWriter, path: str) -> Place:
     """An archive's place. If no root holds it, the folder that holds it becomes one."""
     if place := collection.place(path):
         return place

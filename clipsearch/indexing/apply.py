@@ -30,8 +30,8 @@ from clipsearch.indexing.facts import (
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, dates_from_files, plan_sync
 from clipsearch.indexing.raw_thumbnails import keep_raw_thumbnails, paths_to_read_again, raw_thumbnails
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Box, Embeddings, Failure, ImageFile, ImageInfo, SkipReason
 
 if TYPE_CHECKING:  # decoders and encoders are imported only if there are files to decode
@@ -100,7 +100,7 @@ IndexProgress = Callable[[SyncReport, int, int], None]
 
 
 def index_folders(
-    collection: Collection,
+    collection: CollectionWriter,
     folders: Sequence[str | os.PathLike[str]],
     load_encoder: Callable[[], Encoder],
     options: SyncOptions,
@@ -124,7 +124,7 @@ def index_folders(
 
 
 def apply_sync(
-    collection: Collection,
+    collection: CollectionWriter,
     plans: list[SyncPlan],
     load_encoder: Callable[[], Encoder],
     options: SyncOptions,
@@ -218,7 +218,7 @@ class _Reconciler:
     """
 
     def __init__(
-        self, collection: Collection, plans: list[SyncPlan], options: SyncOptions, progress: IndexProgress | None
+        self, collection: CollectionWriter, plans: list[SyncPlan], options: SyncOptions, progress: IndexProgress | None
     ) -> None:
         self.collection = collection
         self._limits = options.limits

@@ -21,6 +21,7 @@ from clipsearch.indexing.plan import SyncOptions
 from clipsearch.indexing.texts import READ_TEXT, WAS_READ
 from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Either, Fingerprint, Known
 
 if TYPE_CHECKING:  # encoders are imported only if there is a picture to encode
@@ -42,7 +43,7 @@ class ModelChange:
 
 
 def change_model(
-    collection: Collection,
+    collection: CollectionWriter,
     folders: Sequence[str | os.PathLike[str]],
     encoder: Encoder,
     options: SyncOptions,
@@ -146,7 +147,7 @@ def _state_of(path: str) -> tuple[int, int] | None:
     return state.st_size, state.st_mtime_ns
 
 
-def _keep_texts(old: Collection, new: Collection) -> None:
+def _keep_texts(old: Collection, new: CollectionWriter) -> None:
     """Stage what only the old index has: captions of photos that were moved out of a data set, and texts read in pictures."""
     for record in old.records(old.select(Either((Known("caption"), WAS_READ))).tolist()).values():
         place = new.place(record.file.path)

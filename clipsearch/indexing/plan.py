@@ -117,9 +117,6 @@ class KnownFiles(Protocol):
     def root_rules(self) -> dict[int, dict[str, object]]:
         """root_id → the rules of its walk, as JSON has them."""
 
-    def add_root(self, path: str, rules: dict[str, object]) -> int:
-        """Add a root, or give it new rules; its id."""
-
     def spelled(self, path: str) -> str:
         """A path, with the accents and capitals that the index uses."""
 
@@ -146,6 +143,13 @@ class KnownFiles(Protocol):
 
     def known_failure(self, place: Place) -> KnownFailure | None:
         """The index's record of a failure."""
+
+
+class RootsToChoose(KnownFiles, Protocol):
+    """Known files, and roots that can be added."""
+
+    def add_root(self, path: str, rules: dict[str, object]) -> int:
+        """Add a root, or give it new rules; its id."""
 
 
 def archive_at(root: str, folder: str) -> tuple[str, int] | None:

@@ -145,7 +145,7 @@ _WHY: dict[SkipReason, str] = {
 class _ImaginedIndex:
     """An index with roots that it does not have yet. It answers the queries of planning, without writing.
 
-    If a new root holds others, it takes over their files, as in `Collection.add_root`.
+    If a new root holds others, it takes over their files, as in `CollectionWriter.add_root`.
     """
 
     def __init__(self, folder: Path, collection: Collection | None) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from clipsearch.images.file_types import RAW_FORMATS
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageRecord, Test
 
 IDS = "raw files read as TIFF"
@@ -36,7 +37,7 @@ def paths_to_read_again(collection: Collection) -> set[str]:
     return {record.file.path for record in raw_thumbnails(collection).values()}
 
 
-def keep_raw_thumbnails(collection: Collection, before: dict[int, ImageRecord]) -> None:
+def keep_raw_thumbnails(collection: CollectionWriter, before: dict[int, ImageRecord]) -> None:
     """Stage which of the raw files that were to be read again before a run still are."""
     left = ",".join(map(str, sorted(collection.records(list(before)))))
     if collection.meta(IDS) != left:

@@ -15,15 +15,16 @@ from clipsearch.indexing.system_folders import is_system_folder
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 
 if TYPE_CHECKING:  # a query makes no plan
-    from clipsearch.indexing.plan import KnownFiles
+    from clipsearch.indexing.plan import KnownFiles, RootsToChoose
 
 _MOST_NAMED = 5  # folders in a message
 
 
 def targets(
-    collection: KnownFiles, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
+    collection: RootsToChoose, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
 ) -> list[tuple[str, int, WalkRules]]:
     """Choose what to walk: (folder, the root that holds it, rules) for each. Folders inside another one are left out.
 
@@ -99,7 +100,7 @@ def _require_kept(collection: KnownFiles, folder: str, rules: WalkRules) -> None
             )
 
 
-def forget(collection: Collection, folder: str) -> int:
+def forget(collection: CollectionWriter, folder: str) -> int:
     """Stage that a folder leaves the index with everything below it; returns how many photos go."""
     folder = collection.spelled(folder)
     place = collection.place(folder)

@@ -17,6 +17,7 @@ from clipsearch.images.file_types import is_video_name
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.retries import IN_THE_FILE, MOST_ATTEMPTS
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import (
     Condition,
     Either,
@@ -79,7 +80,7 @@ def reads_text(collection: Collection) -> bool:
 
 
 def read_new_texts(
-    collection: Collection,
+    collection: CollectionWriter,
     report: SyncReport,
     read_text: bool | None,
     options: SyncOptions,
@@ -109,7 +110,7 @@ def count_texts(collection: Collection, condition: Condition | None = None) -> T
 
 
 def read_texts(
-    collection: Collection,
+    collection: CollectionWriter,
     limits: ReadLimits,
     jobs: int | None = None,
     progress: Progress | None = None,
@@ -143,7 +144,7 @@ def read_texts(
 class _Reading:
     """Stages the text of each photo once all its pages are read."""
 
-    def __init__(self, collection: Collection, progress: Progress | None) -> None:
+    def __init__(self, collection: CollectionWriter, progress: Progress | None) -> None:
         self.report = TextReport()
         self._collection = collection
         self._progress = progress

@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import uuid
 
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 
 LINEAGE, COPY = "store lineage", "store copy"
 """Keys of the index's `meta`. COPY has names separated by spaces; a "?" marks those that were perhaps never published."""
@@ -19,7 +19,7 @@ _MAX_STORES = 256  # whose last name is remembered
 _MAX_KILLED = 16  # interrupted pushes whose names are remembered
 
 
-def lineage_of(collection: Collection, lineage: str | None = None) -> str:
+def lineage_of(collection: CollectionWriter, lineage: str | None = None) -> str:
     """An index's lineage. If it has none yet, it gets `lineage` or a new one, which is committed."""
     known = collection.meta(LINEAGE)
     new = lineage or known or uuid.uuid4().hex
@@ -32,7 +32,7 @@ def lineage_of(collection: Collection, lineage: str | None = None) -> str:
 class PublicationNames:
     """The names under which an index has published to its stores."""
 
-    def __init__(self, collection: Collection) -> None:
+    def __init__(self, collection: CollectionWriter) -> None:
         self._collection = collection
         words = (collection.meta(COPY) or "").split()
         self._published = [word for word in words if not word.startswith("?")]

@@ -36,6 +36,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.lock import OnBusy
 from clipsearch.store.rows import record_of, vector_checks_of
 from clipsearch.store.vectors import is_unit
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Progress
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def pull(
     start, cancel = time.monotonic(), cancel or CancelToken()
     with MilvusStore(address) as store:
         report = PullReport(store.name, str(folder), version=store.manifest.version)  # raises before a folder is made
-        with Collection(folder, writable=True, on_busy=on_busy) as collection:
+        with CollectionWriter(folder, on_busy=on_busy) as collection:
             _require_copy(collection, store.manifest)
             kept = frozenset() if prune else frozenset(collection.checksums())
             for _ in range(_ATTEMPTS):
@@ -86,7 +87,7 @@ def pull(
     raise CollectionBusy(f"another process keeps publishing to {address}; pull again")
 
 
-def _require_copy(collection: Collection, manifest: Manifest) -> None:
+def _require_copy(collection: CollectionWriter, manifest: Manifest) -> None:
     """Raise SyncRefused for an index of other photos. A new index becomes, at once, a copy of what the store contains."""
     if collection.meta(LINEAGE) is None and not collection.last_id:
         collection.require(manifest.fingerprint)
@@ -99,7 +100,7 @@ def _require_copy(collection: Collection, manifest: Manifest) -> None:
 
 
 def _bring_up_to_date(
-    collection: Collection,
+    collection: CollectionWriter,
     store: MilvusStore,
     manifest: Manifest,
     kept: frozenset[int],
@@ -153,7 +154,9 @@ def _stored_checks(blocks: Iterable[list[dict[str, Any]]]) -> tuple[Checks, dict
     return checks_in(counted()), later
 
 
-def _vectors_here(collection: Collection, different: list[int], stored: Checks, later: Mapping[int, int]) -> set[int]:
+def _vectors_here(
+    collection: CollectionWriter, different: list[int], stored: Checks, later: Mapping[int, int]
+) -> set[int]:
     """The pictures whose vectors the index has, those of removed files included, which are staged to come back.
 
     CollectionError if it has another vector under one of the store's ids.
@@ -189,7 +192,9 @@ def _blocks(files: list[int], later: Mapping[int, int]) -> Iterator[list[int]]:
         yield block
 
 
-def _restore(collection: Collection, rows: list[dict[str, Any]], manifest: Manifest, here: Container[int]) -> bool:
+def _restore(
+    collection: CollectionWriter, rows: list[dict[str, Any]], manifest: Manifest, here: Container[int]
+) -> bool:
     """Stage a file from the rows of its pictures, in their order; False if a row is missing, as it was deleted meanwhile.
 
     CollectionDamaged if one is not what was sent.

@@ -43,6 +43,7 @@ from clipsearch.milvus.rows import (
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
 from clipsearch.store.validation import WHAT_TO_DO
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Progress
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class _StoreRows:
 
 
 def push(
-    collection: Collection,
+    collection: CollectionWriter,
     address: StoreAddress,
     *,
     prune: bool = False,

@@ -24,7 +24,7 @@ from clipsearch.types import Embeddings, Scores
 if TYPE_CHECKING:
     from clipsearch.encoders.base import Encoder, ModelSpec
     from clipsearch.query.vector_store import VectorStore
-    from clipsearch.store.collection import Collection
+    from clipsearch.store.writer import CollectionWriter
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ def null_scores(store: VectorStore[Any], encoder: Encoder) -> NullScores:
     return measure(_embedded_texts(encoder) @ store.sample_vectors(SAMPLE).T)
 
 
-def keep_null_scores(collection: Collection, load_encoder: Callable[[], Encoder]) -> None:
+def keep_null_scores(collection: CollectionWriter, load_encoder: Callable[[], Encoder]) -> None:
     """Store the null distribution of an index with it, and commit, if photos came or went since that was last done.
 
     If the texts cannot be encoded, nothing is stored, and the first query says why.

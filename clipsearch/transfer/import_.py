@@ -22,8 +22,8 @@ from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.pool import Decoded, DecoderPool
 from clipsearch.indexing import roots
 from clipsearch.store.catalog_file import has_catalog
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.transfer.admission import FileRows, PhotoFinder, agreed_model, by_file, unit_blocks
 from clipsearch.transfer.fields import EmbeddingReader, Row
 from clipsearch.transfer.formats import JsonlReader, NpyReader
@@ -115,7 +115,7 @@ def import_file(
     total = sum(len(rows) for rows, _ in unit_blocks(source, any_length=any_length))
     logger.info("%s has %d rows of %d values", source.path, total, source.dim)
     cancel = cancel or CancelToken()
-    with Collection(index_folder, writable=True) as collection:
+    with CollectionWriter(index_folder) as collection:
         collection.require(fingerprint)
         collection.settle_precision(fingerprint)
         if below is not None:
@@ -144,7 +144,7 @@ class _Candidate:
 class _ImportRun:
     """One import: it knows which photos had their row, and owns the threads and processes that read photos."""
 
-    def __init__(self, collection: Collection, folder: str | None, jobs: int, cancel: CancelToken) -> None:
+    def __init__(self, collection: CollectionWriter, folder: str | None, jobs: int, cancel: CancelToken) -> None:
         self._collection = collection
         self._finder = PhotoFinder(collection, folder)
         self._report = ImportReport()

@@ -15,7 +15,7 @@ from clipsearch.analysis import duplicates
 from clipsearch.analysis.duplicates import Copy, CopyGroup
 from clipsearch.analysis.perceptual_hash import SIDE, differing_bits, perceptual_hashes
 from clipsearch.errors import Cancelled
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Below, ImageFile, ImageInfo, ImageRecord
 from tests.conftest import PHOTOS, save_photo
 
@@ -239,7 +239,7 @@ def test_photos_in_archives_and_elsewhere_have_exact_copies_and_are_not_the_best
     (folder / "b.zip").write_bytes(b"PK")
 
     def meanwhile():
-        with Collection(folder / ".clipsearch", writable=True) as collection:
+        with CollectionWriter(folder / ".clipsearch") as collection:
             file = next(r for r in collection.all_records() if "its-own" in r.file.name)
             collection.add_root("s3://bucket", {})
             for path in (f"{folder}/b.zip/1.jpg", f"{folder}/c.zip/1.jpg", "s3://bucket/1.jpg", "s3://bucket/2.jpg"):

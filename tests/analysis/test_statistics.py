@@ -8,7 +8,7 @@ from PIL import Image
 from clipsearch import SearchEngine
 from clipsearch.analysis.statistics import ALL_BY, ValueCount, count_photos
 from clipsearch.query.filters import taken_at
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import All, Below, Test
 from tests.conftest import give_facts, save_pages, save_photo
 
@@ -125,7 +125,7 @@ def test_places_are_counted_by_city_and_by_country(engine, tmp_path):
 
 
 def test_nothing_at_all(tmp_path):
-    with Collection(tmp_path / "index", writable=True) as collection:
+    with CollectionWriter(tmp_path / "index") as collection:
         stats = count_photos(collection, ALL_BY)
     assert (stats.images, stats.bytes, stats.first) == (0, 0, None)
     assert all(breakdown.counts == () and breakdown.unknown == 0 for breakdown in stats.breakdowns)

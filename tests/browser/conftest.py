@@ -19,8 +19,8 @@ from PIL import Image
 
 from clipsearch import load_encoder
 from clipsearch.images.placeholders import placeholder
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo
 from tests.conftest import PHOTOS, copy_of_one, give_captions, give_facts, save_photo
 
@@ -225,7 +225,7 @@ def index_at_random(folder, photos):
     """Save photos, (name, picture, when it was taken or None) each, and index them with random vectors: nothing is embedded."""
     chance = np.random.default_rng(0)
     fingerprint = load_encoder("mini").spec.fingerprint
-    with Collection(folder / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(folder / ".clipsearch") as collection:
         collection.require(fingerprint)
         root_id = collection.add_root(str(folder), {})
         for name, picture, taken in photos:

@@ -319,9 +319,9 @@ def test_models_lists_mini_and_the_default(clipsearch):
 
 
 def test_a_second_writer_is_told_who_is_first(clipsearch_process, indexed):
-    from clipsearch.store.collection import Collection
+    from clipsearch.store.writer import CollectionWriter
 
-    with Collection(indexed / ".clipsearch", writable=True):
+    with CollectionWriter(indexed / ".clipsearch"):
         status, _, errors = clipsearch_process("index", indexed)
         assert status == 1 and f"pid {os.getpid()}" in errors
         assert clipsearch_process("query", "red", cwd=indexed)[0] == 0

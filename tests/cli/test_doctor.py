@@ -6,8 +6,8 @@ import os
 import pytest
 
 from clipsearch.analysis import diagnosis
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, ImageFile
 from tests.cli.running import run_here
 from tests.store.support import add, random_units, writer
@@ -156,6 +156,6 @@ def test_what_is_not_installed_is_told(monkeypatch):
 
 
 def test_a_writer_at_work_is_not_in_its_way(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection._catalog.begin()
         assert diagnosis.index_health(index).state == "well"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.indexing.texts import READ_TEXT
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, give_facts
 
@@ -113,7 +113,7 @@ def test_counts_say_in_how_many_photos_text_was_read(indexed):
     some, another = [path.name for path in indexed.rglob("*.jpg")][:2]
     give_facts(indexed / ".clipsearch", some, text="EXIT")
     give_facts(indexed / ".clipsearch", another, text="")
-    with Collection(indexed / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(indexed / ".clipsearch") as collection:
         collection.remember(READ_TEXT, "yes")
         collection.publish()
     output = run_here("stats", cwd=indexed)[1].decode()

@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 
 from clipsearch.indexing.raw_thumbnails import IDS
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 
 
 def index_as_before(engine, *names):
     """Index, and make the index look as if an older version had made it: it read the thumbnails of these raw files."""
     engine.index()
     grey = np.array([0.5, 0.5, 0.5, 0.5], np.float32)
-    with Collection(engine.index_folder, writable=True) as collection:
+    with CollectionWriter(engine.index_folder) as collection:
         for record in list(collection.all_records()):
             if record.file.name in names:
                 place = collection.place(record.file.path)

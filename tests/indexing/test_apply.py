@@ -16,6 +16,7 @@ from clipsearch.indexing.apply import apply_sync, index_folders
 from clipsearch.indexing.plan import SyncOptions, check_loss, plan_sync
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from tests.conftest import COLOURS, ColourEncoder, give_captions, refuse_to_list, save_photo
 
 
@@ -25,7 +26,7 @@ def index(photos, tmp_path):
 
     def run(prune=False, batch_size=None, newest_first=False, **rest):
         encoder = ColourEncoder()
-        with Collection(tmp_path / "index", writable=True) as collection:
+        with CollectionWriter(tmp_path / "index") as collection:
             collection.require(encoder.spec.fingerprint)
             root_id = collection.add_root(str(photos), {})
             options = SyncOptions(jobs=1, batch_size=batch_size, newest_first=newest_first)
@@ -181,7 +182,7 @@ def test_copies_keep_their_captions_when_their_folder_is_renamed(index, captions
     for name in ("a/1", "a/x/2", "a/y/2"):
         save_photo(photos / f"{name}.jpg", "red", note="the same")
     index()
-    with Collection(tmp_path / "index", writable=True) as collection:
+    with CollectionWriter(tmp_path / "index") as collection:
         records = list(collection.all_records())
         for record in reversed(records):  # so that the last has the first id
             if "/a/" in record.file.path:
@@ -257,7 +258,7 @@ def test_a_folder_that_lost_every_photo_is_refused(index, indexed, photos):
 def indexed_again(photos, tmp_path, rules, prune=False):
     """Run again with other rules and return the report."""
     encoder = ColourEncoder()
-    with Collection(tmp_path / "index", writable=True) as collection:
+    with CollectionWriter(tmp_path / "index") as collection:
         collection.require(encoder.spec.fingerprint)
         options = SyncOptions(rules=rules, jobs=1, prune=prune)
         return index_folders(collection, [str(photos)], lambda: encoder, options)
@@ -362,7 +363,7 @@ def test_photos_that_cannot_be_looked_at_are_kept(index, indexed, photos, tmp_pa
     (photos / "trip" / "broken.jpg").write_bytes(b"")
     (photos / "trip" / "a.zip").write_bytes(b"PK")
     index()
-    with Collection(tmp_path / "index", writable=True) as collection:
+    with CollectionWriter(tmp_path / "index") as collection:
         inside = collection.place(str(photos / "trip" / "a.zip" / "1.jpg"))
         red = next(record for record in collection.all_records() if record.file.name == "red.jpg")
         file = replace(red.file, mtime_ns=(photos / "trip" / "a.zip").stat().st_mtime_ns)
@@ -417,7 +418,7 @@ def test_a_cancelled_run_keeps_what_is_done_and_the_next_run_goes_on(index, inde
 def test_an_index_keeps_to_its_model(index, tmp_path):
     index()
     with (
-        Collection(tmp_path / "index", writable=True) as collection,
+        CollectionWriter(tmp_path / "index") as collection,
         pytest.raises(ModelMismatch, match="change the model of the index"),
     ):
         collection.require(ColourEncoder("other colours").spec.fingerprint)

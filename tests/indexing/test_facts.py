@@ -16,6 +16,7 @@ from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions
 from clipsearch.indexing.status import read_status
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Contains, Test
 from tests.conftest import ColourEncoder, save_photo
 from tests.store.support import downgrade
@@ -31,7 +32,7 @@ def run(photos, tmp_path):
 
     def index(**options):
         encoder = ColourEncoder()
-        with Collection(tmp_path / "index", writable=True) as collection:
+        with CollectionWriter(tmp_path / "index") as collection:
             collection.require(encoder.spec.fingerprint)
             report = index_folders(collection, [str(photos)], lambda: encoder, SyncOptions(jobs=1, **options))
         return report, encoder.encoded

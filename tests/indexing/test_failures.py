@@ -6,8 +6,8 @@ import pytest
 
 from clipsearch.images.files import ReadLimits
 from clipsearch.render.contact_sheet import save_contact_sheet
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, ImageFile
 from tests.cli.running import run_here
 from tests.conftest import refuse_to_list
@@ -17,7 +17,7 @@ def test_a_failure_keeps_the_time_at_which_it_began_until_the_file_changes(engin
     broken = photos / "broken.jpg"
     broken.write_bytes(b"no picture")
     moment = 1_700_000_000
-    monkeypatch.setattr("clipsearch.store.collection.time.time", lambda: moment)
+    monkeypatch.setattr("clipsearch.store.writer.time.time", lambda: moment)
     engine.index()
     begun = datetime.fromtimestamp(moment, timezone.utc)
     assert [(failure.since, failure.attempts) for failure in engine.failures()] == [(begun, 1)]
@@ -34,7 +34,7 @@ def test_a_failure_keeps_the_time_at_which_it_began_until_the_file_changes(engin
 def test_failures_of_an_older_clipsearch_have_no_age_and_get_one(engine, photos):
     (photos / "broken.jpg").write_bytes(b"no picture")
     with pytest.MonkeyPatch.context() as older:
-        older.setattr("clipsearch.store.collection.with_since", lambda tried_with, since: tried_with)
+        older.setattr("clipsearch.store.writer.with_since", lambda tried_with, since: tried_with)
         engine.index()
     assert [failure.since for failure in engine.failures()] == [None]
     assert engine.index().known_failures == 1, "it is not tried again for that"
@@ -51,7 +51,7 @@ def test_status_is_not_up_to_date_over_what_is_tried_again_or_cannot_be_looked_a
     assert [root.unreadable for root in engine.status().roots] == [1] and engine.status().stale == 1
     monkeypatch.undo()
     (photos / "broken.jpg").write_bytes(b"no picture")
-    with Collection(engine.index_folder, writable=True) as collection:
+    with CollectionWriter(engine.index_folder) as collection:
         (root_id,) = collection.roots()
         state = (photos / "broken.jpg").stat()
         file = ImageFile(str(photos / "broken.jpg"), state.st_size, state.st_mtime_ns)

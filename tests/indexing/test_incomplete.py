@@ -14,6 +14,7 @@ from clipsearch.indexing.walk import WalkRules
 from clipsearch.render.tables import failures_table
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from tests.conftest import ColourEncoder, save_photo
 
 
@@ -38,7 +39,7 @@ def run(folder, tmp_path):
 
     def run(**options):
         encoder = ColourEncoder()
-        with Collection(tmp_path / "photos" / ".clipsearch", writable=True) as collection:
+        with CollectionWriter(tmp_path / "photos" / ".clipsearch") as collection:
             collection.require(encoder.spec.fingerprint)
             root_id = collection.add_root(str(folder), {})
             chosen = SyncOptions(jobs=1, **options)
@@ -123,7 +124,7 @@ def test_a_photo_that_becomes_unreadable_is_a_failure_again(folder, run, tmp_pat
     save_photo(folder / "b.jpg")
     (folder / "b.jpg").write_bytes(b"no picture")
     encoder = ColourEncoder()
-    with Collection(folder / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(folder / ".clipsearch") as collection:
         root_id = collection.add_root(str(folder), {})
         options = SyncOptions(jobs=1)
         plan = plan_sync(collection, str(folder), root_id, WalkRules(), options)

@@ -16,8 +16,8 @@ from clipsearch.engine import SearchEngine
 from clipsearch.errors import Cancelled
 from clipsearch.images.pool import DecoderPool
 from clipsearch.indexing.pipeline import embed_files
-from clipsearch.store.collection import Collection
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile
 from tests.conftest import ColourEncoder, save_photo
 
@@ -144,8 +144,8 @@ def test_a_run_that_is_interrupted_publishes_what_it_has_and_merges_nothing(phot
     for number in range(100):
         save_photo(photos / f"{number:03}.jpg", (number, number // 2, 90), note=str(number))
     merged = []
-    real = Collection.tidy
-    monkeypatch.setattr(Collection, "tidy", lambda self: (merged.append(1), real(self)))
+    real = CollectionWriter.tidy
+    monkeypatch.setattr(CollectionWriter, "tidy", lambda self: (merged.append(1), real(self)))
 
     def press(report, done, total):
         if done == 40:
@@ -225,19 +225,19 @@ def test_ctrl_c_while_the_model_is_loaded_leaves_the_index_as_it_was(photos, enc
 @posix
 def test_ctrl_c_in_the_middle_of_staging_drops_what_is_not_committed(photos, monkeypatch, encoder):
     """A caller without a token gets a KeyboardInterrupt, perhaps between an image and its vector."""
-    real = Collection.add
+    real = CollectionWriter.add
 
     def add(self, place, file, *given):
         real(self, place, file, *given)
         if file.name == "grey.png":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Collection, "add", add)
+    monkeypatch.setattr(CollectionWriter, "add", add)
     with SearchEngine.open(photos) as engine:
         with pytest.raises(KeyboardInterrupt):
             engine.index()
         assert engine.status().images == 0 and verify(engine.index_folder).damages == ()
-        monkeypatch.setattr(Collection, "add", real)
+        monkeypatch.setattr(CollectionWriter, "add", real)
         assert engine.index().added == 5
 
 

@@ -10,6 +10,7 @@ from clipsearch.engine import SearchEngine
 from clipsearch.indexing.plan import plan_sync
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from tests.conftest import ColourEncoder, save_photo
 
 PER_FILE = 1000
@@ -26,7 +27,7 @@ def links(folder, count):
 
 def peak(photos, index):
     """The peak number of bytes in use while a run is planned, and the number of files in the plan."""
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.require(ColourEncoder().spec.fingerprint)
         root_id = collection.add_root(str(photos), {})
         gc.collect()

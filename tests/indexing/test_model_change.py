@@ -14,6 +14,7 @@ from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionErro
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from tests.conftest import ColourEncoder, give_captions, names, refuse_to_list, save_photo
 
 
@@ -201,7 +202,7 @@ def test_roots_rules_captions_and_times_of_failures_carry_over_but_not_the_text_
         engine.index(photos, rules=WalkRules(exclude=("*.gif",)))
         (since,) = [failure.since for failure in engine.failures()]
     give_captions(photos / ".clipsearch", {"red.jpg": "a red photo"})
-    with Collection(photos / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(photos / ".clipsearch") as collection:
         collection.set_text_model("texts")
         collection.commit()
         before = collection.roots(), collection.root_rules()
@@ -242,7 +243,7 @@ def test_folders_that_are_not_indexed_yet_are_refused(change, photos, tmp_path):
 
 
 def test_an_index_with_photos_elsewhere_keeps_its_model(change, photos):
-    with Collection(photos / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(photos / ".clipsearch") as collection:
         root_id = collection.add_root("s3://bucket/photos", {})
         (record, *_) = collection.all_records()
         place = replace(collection.place(record.file.path), root_id=root_id)

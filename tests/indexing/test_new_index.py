@@ -4,16 +4,16 @@ import pytest
 
 from clipsearch.errors import CollectionBusy
 from clipsearch.indexing.new_index import NewIndex
-from clipsearch.store.collection import Collection
 from clipsearch.store.lock import WriterLock
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, ImageFile
 
 
 def test_an_index_without_photos_stays_if_it_is_used_meanwhile(tmp_path):
     folder = tmp_path / "index"
     new = NewIndex(folder)
-    with Collection(folder, writable=True):
+    with CollectionWriter(folder):
         assert not new.take_back()
     (folder / "mine.txt").write_text("came meanwhile")
     waited = []
@@ -23,8 +23,8 @@ def test_an_index_without_photos_stays_if_it_is_used_meanwhile(tmp_path):
         waited.append(new.take_back())
         return True
 
-    held = Collection(folder, writable=True)
-    with Collection(folder, writable=True, on_busy=remove) as collection:  # waits for a lock whose file is removed then
+    held = CollectionWriter(folder)
+    with CollectionWriter(folder, on_busy=remove) as collection:  # waits for a lock whose file is removed then
         assert waited == [True] and (folder / "mine.txt").exists()
         with pytest.raises(CollectionBusy):
             WriterLock(folder / "writer.lock")

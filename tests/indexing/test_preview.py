@@ -9,7 +9,7 @@ from clipsearch import SearchEngine
 from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.render.contact_sheet import save_contact_sheet
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from tests.cli.running import run_here
 from tests.conftest import save_photo
 
@@ -68,7 +68,7 @@ def test_it_lists_what_the_run_then_does(engine, photos):
 
 
 def test_it_works_while_another_process_writes(engine, photos):
-    with Collection(engine.index_folder, writable=True):
+    with CollectionWriter(engine.index_folder):
         assert engine.preview().unchanged == 5
 
 

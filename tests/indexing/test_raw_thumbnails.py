@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from clipsearch.indexing.raw_thumbnails import IDS
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from tests.conftest import save_photo
 from tests.images import raw_files
 from tests.indexing.old_index import index_as_before
@@ -108,7 +108,7 @@ def test_only_the_folder_that_is_indexed_is_read_again(engine, raws, encoder):
 
 def test_a_key_that_somebody_else_wrote_is_harmless(engine, raws):
     engine.index()
-    with Collection(engine.index_folder, writable=True) as collection:
+    with CollectionWriter(engine.index_folder) as collection:
         collection.set_meta(IDS, "x,-1,99999999999999999999999999,1.5,,7777")
         collection.commit()
     assert engine.index().updated == 0

@@ -15,6 +15,7 @@ from clipsearch.images.pool import Decoded, DecoderPool, FileMoment
 from clipsearch.indexing import texts
 from clipsearch.indexing.texts import READ_TEXT, count_texts, read_texts
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Contains, Failure, ImageInfo, TextSpec
 from tests.cli.running import run_here
 from tests.conftest import save_pages, save_photo
@@ -65,7 +66,7 @@ def read(indexed_photos, reader):
 
     def run(**options):
         reader.asked.clear()
-        with Collection(indexed_photos / ".clipsearch", writable=True) as collection:
+        with CollectionWriter(indexed_photos / ".clipsearch") as collection:
             report = read_texts(collection, ReadLimits(), **options)
         return report, list(reader.asked)
 
@@ -109,7 +110,7 @@ def test_pages_are_read_one_by_one_and_kept_as_one_text(engine, read, reader, kn
 
 
 def test_films_are_not_read(read, known, indexed_photos):
-    with Collection(indexed_photos / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(indexed_photos / ".clipsearch") as collection:
         record = next(collection.all_records())
         place = collection.place(record.file.path)
         film = replace(record.file, path=os.path.join(os.path.dirname(record.file.path), "film.mp4"))

@@ -19,6 +19,7 @@ from clipsearch.indexing.plan import SyncOptions, plan_sync
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import KnownFailure
+from clipsearch.store.writer import CollectionWriter
 from tests.conftest import ColourEncoder, save_photo
 from tests.store.support import downgrade
 
@@ -31,7 +32,7 @@ def index(photos, tmp_path):
 
     def run(*, paranoid=False, retry=False, limits=None, prune=False, cancel=None):
         encoder = ColourEncoder()
-        with Collection(tmp_path / "index", writable=True) as collection:
+        with CollectionWriter(tmp_path / "index") as collection:
             collection.require(encoder.spec.fingerprint)
             root_id = collection.add_root(str(photos), {})
             options = SyncOptions(None, prune, paranoid, retry, jobs=1, limits=limits or ReadLimits())
@@ -411,7 +412,7 @@ def test_a_reason_with_any_characters_can_be_kept(tmp_path):
     from clipsearch.store.rows import Place
     from clipsearch.types import Failure, ImageFile
 
-    with Collection(tmp_path / "index", writable=True) as collection:
+    with CollectionWriter(tmp_path / "index") as collection:
         root_id = collection.add_root(str(tmp_path / "photos"), {})
         file = ImageFile(str(tmp_path / "photos" / "x.jpg"), 1, 1)
         collection.fail(Place(root_id, "", "x.jpg"), Failure(file, "\ud800 odd \0 words"))

@@ -16,6 +16,7 @@ from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionErro
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.indexing.watch import QUIET, Watch
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Query, Test
 from tests.conftest import save_photo
 
@@ -265,7 +266,7 @@ def test_another_writer_is_waited_for(engine, photos):
     with watching(engine) as watch:
         watch.until(lambda: watch.reports)
         done = len(watch.reports)
-        with Collection(engine.index_folder, writable=True):
+        with CollectionWriter(engine.index_folder):
             old(save_photo(photos / "patient.jpg", "red", note="patient"))
             watch.until(lambda: len(watch.updates) > done)
             time.sleep(0.5)

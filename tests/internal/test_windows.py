@@ -17,6 +17,7 @@ from clipsearch.indexing.walk import WalkRules, list_images, why_passed_over
 from clipsearch.query import filters as where
 from clipsearch.store.collection import Collection
 from clipsearch.store.validation import absolute_root
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Below, ImageFile
 from tests.conftest import ColourEncoder, save_photo
 
@@ -100,7 +101,7 @@ def test_an_index_that_windows_wrote_goes_on_here(tmp_path, encoder):
     folder = tmp_path / "all" / ".clipsearch"
     with SearchEngine(folder) as engine:
         engine.index(tmp_path / "all" / "trip")
-    with Collection(folder, writable=True) as collection:
+    with CollectionWriter(folder) as collection:
         collection._catalog.begin()
         assert [path for path, _ in collection._catalog.roots().values()] == ["../trip"]
         collection._catalog._db.execute("UPDATE roots SET path = ?", (b"..\\trip",))

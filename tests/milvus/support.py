@@ -13,6 +13,7 @@ from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import LONGEST_CAPTION, ImageFile, ImageInfo
 from tests.store.support import random_units, writer
 from tests.store.test_filters import CAMERAS
@@ -75,7 +76,7 @@ def answering(folder, place, new_url):
 
 
 def push_index(folder, url, **options):
-    with Collection(folder, writable=True) as collection:
+    with CollectionWriter(folder) as collection:
         return push(collection, parse_address(url), **options)
 
 
@@ -93,7 +94,7 @@ def contents(reader):
 def change(folder, seed=1):
     """Add ten photos, move ten and remove ten."""
     chance = random.Random(seed)
-    with Collection(folder, writable=True) as collection:
+    with CollectionWriter(folder) as collection:
         (root_id,) = collection.roots()
         ids = collection.ids().tolist()
         collection.remove(ids[:10])

@@ -18,6 +18,7 @@ from clipsearch.milvus.pull import pull
 from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import LEASES_BELOW, Table
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from tests.milvus.conftest import STORES
 from tests.milvus.support import DIM, Killed, add_photo, change, killed_at, local, make_index, push_index, stored
 from tests.store.support import random_units, writer
@@ -39,7 +40,7 @@ def table(url):
 
 
 def add_one(folder, number):
-    with Collection(folder, writable=True) as collection:
+    with CollectionWriter(folder) as collection:
         (root_id,) = collection.roots()
         add_photo(collection, root_id, folder, number, random_units(1, DIM, seed=number)[0], random.Random(number))
         collection.commit()
@@ -111,7 +112,7 @@ def test_an_index_may_have_several_stores(index, new_url):
 def test_an_index_that_pushed_before_publications_had_names_goes_on(index, new_url, monkeypatch):
     """Such an index had one name, and all of its stores share it."""
     urls = [new_url(), new_url()]
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.set_meta(COPY, "0123abcd")
         collection.publish()
     with monkeypatch.context() as patch:

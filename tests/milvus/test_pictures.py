@@ -19,6 +19,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.file_tables import ImageTable
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo, Moment, Not, Test
 from tests.milvus.support import DIM, Killed, add_photo, contents, killed_at, local, make_index, push_index, stored
 from tests.store.support import random_units, unit, writer
@@ -96,7 +97,7 @@ def test_all_pictures_are_sent_once_and_files_are_counted(index, url):
     assert (first.sent, first.images, first.unchanged) == (30 + PICTURES, 34, 0)
     again = push_index(index, url)
     assert (again.sent, again.images, again.unchanged, again.version) == (0, 34, 34, 1)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         root_id, file_id = next(iter(collection.roots())), film_id(collection, "long.mp4")
         collection.move(file_id, Place(root_id, "", "moved.mp4"), collection.records([file_id])[file_id].file)
         collection.remove([film_id(collection, "scan.tif")])
@@ -169,7 +170,7 @@ def test_a_film_that_fills_every_answer_of_the_store_does_not_hide_the_photos(in
     query = random_units(1, DIM, seed=7)
     film = random_units(90, DIM, seed=8) * 0.02 + query
     film /= np.linalg.norm(film, axis=1, keepdims=True)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add_film(collection, "near.mp4", film.astype(np.float32))
         collection.commit()
     monkeypatch.setattr("clipsearch.milvus.exact_search.MAX_HITS", 60)
@@ -200,7 +201,7 @@ def test_a_push_killed_at_any_point_leaves_one_version_and_is_continued(tmp_path
     steps = 0
     for number in range(100):
         old = local(index)
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             root_id, file_id = next(iter(collection.roots())), film_id(collection, "party.mp4")
             add_film(collection, "long.mp4", random_units(30 + number, DIM, seed=60 + number), seed=number + 1)
             collection.move(
@@ -232,7 +233,7 @@ def test_a_store_without_films_is_what_earlier_versions_read_until_it_has_some(t
     with MilvusStore(parse_address(url)) as store:
         (note,) = store.manifest.to_notes().values()
         assert json.loads(note)["clipsearch"] == 1 and "later" not in json.loads(note)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add_film(collection, "new.mp4", random_units(5, DIM, seed=1))
         collection.commit()
     push_index(index, url)
@@ -242,7 +243,7 @@ def test_a_store_without_films_is_what_earlier_versions_read_until_it_has_some(t
         many = replace(store.manifest, dead=tuple(range(10**6, 10**6 + 20_000)), dead_until=1)
         assert len(many.to_notes()) > 1 and json.loads(list(many.to_notes().values())[-1])["clipsearch"] == 3
         assert contents(store) == local(index)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove([film_id(collection, "new.mp4")])
         collection.commit()
     push_index(index, url)
@@ -277,7 +278,7 @@ class TestPull:
         push_index(index, url)
         copy = tmp_path / "copy"
         pull(parse_address(url), copy)
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             root_id, file_id = next(iter(collection.roots())), film_id(collection, "long.mp4")
             collection.move(file_id, Place(root_id, "", "moved.mp4"), collection.records([file_id])[file_id].file)
             collection.remove([film_id(collection, "scan.tif")])
@@ -295,7 +296,7 @@ class TestPull:
         with monkeypatch.context() as patch:
             patch.setattr("clipsearch.store.staging.MOST_STAGED", 4 * DIM * 20)  # the long film is in several segments
             pull(parse_address(url), copy)
-        with Collection(copy, writable=True) as collection:
+        with CollectionWriter(copy) as collection:
             file_id = film_id(collection, "long.mp4")
             collection.remove([file_id])
             collection.publish()
@@ -313,7 +314,7 @@ class TestPull:
         push_index(index, url)
         copy = tmp_path / "copy"
         pull(parse_address(url), copy)
-        with Collection(copy, writable=True) as collection:
+        with CollectionWriter(copy) as collection:
             for number in range(2):
                 add_film(collection, f"other {number}.tif", random_units(1 + number, DIM, seed=90 + number)[:2]) if (
                     number
@@ -322,15 +323,13 @@ class TestPull:
                     random.Random(1),
                 )  # fmt: skip
             collection.commit()
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             add_film(collection, "mine.mp4", random_units(9, DIM, seed=70))
             collection.commit()
         push_index(index, url)
         with pytest.raises(CollectionError, match="other photos under the store's ids"):
             pull(parse_address(url), copy, prune=True)
-        with Collection(
-            copy, writable=True
-        ) as collection:  # the same if they were removed, but their vectors are there
+        with CollectionWriter(copy) as collection:  # the same if they were removed, but their vectors are there
             collection.remove([image_id for image_id in collection.ids().tolist() if image_id > 30 + PICTURES])
             collection.publish()
         with pytest.raises(CollectionError, match="other photos under the store's ids"):

@@ -16,6 +16,7 @@ from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint, ImageFile, ImageInfo, Test
 from tests.milvus.conftest import STORES
 from tests.milvus.support import DIM, Killed, change, few_fit, local, make_index, push_index, stored
@@ -36,7 +37,7 @@ def place(request):
 
 def replace_some(folder, ids):
     """Replace some photos with others, and swap the names of two."""
-    with Collection(folder, writable=True) as collection:
+    with CollectionWriter(folder) as collection:
         (root_id,) = collection.roots()
         records = collection.records(range(1, 1000))
         for image_id in ids:
@@ -90,7 +91,7 @@ def test_more_photos_than_fit_into_a_note_are_withdrawn_at_once(tmp_path, url, m
     count = 13_000 if place == "server" else 4_600  # Milvus Lite is slow; 4,600 also need parts
     index = make_index(tmp_path / "photos" / ".clipsearch", count)
     push_index(index, url)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         (root_id,) = collection.roots()
         records = collection.records(range(1, count + 1))
         for image_id, record in records.items():
@@ -135,7 +136,7 @@ def test_versions_of_a_new_collection_are_not_mistaken_for_old_ones(index, url, 
 
 
 def test_more_cameras_than_fit_are_published_once(index, url, monkeypatch):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         (root_id,) = collection.roots()
         for number, vector in enumerate(random_units(10, DIM, seed=4)):
             info = ImageInfo(1, 1, "JPEG", f"{number:064x}", camera=f"{number} {'x' * 100}")

@@ -19,6 +19,7 @@ from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Known, Not, Test
 from tests.milvus.conftest import STORES
 from tests.milvus.support import (
@@ -184,7 +185,7 @@ def test_outdated_rows_stay_longer_than_readers_trust_a_version(index, url, monk
 
 def test_a_store_is_not_emptied_by_accident(index, url):
     push_index(index, url)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove(collection.ids().tolist()[:31])
         collection.commit()
     with pytest.raises(SyncRefused, match="31 of the 60 photos"):
@@ -212,7 +213,7 @@ def test_a_pulled_index_is_the_same(index, url, tmp_path):
     push_index(index, url)
     assert pull(parse_address(url), copy, prune=True).fetched == 20
     assert local(copy) == local(index)
-    with Collection(copy, writable=True) as collection:  # new photos get ids that no photo ever had
+    with CollectionWriter(copy) as collection:  # new photos get ids that no photo ever had
         (root_id,) = collection.roots()
         added = add_photo(collection, root_id, copy, 5000, random_units(1, DIM, seed=77)[0], random.Random(0))
     assert added > max(record.image_id for record in local(index))
@@ -220,7 +221,7 @@ def test_a_pulled_index_is_the_same(index, url, tmp_path):
 
 def set_caption(folder, image_id, caption):
     """Change only the caption of a photo; its id stays."""
-    with Collection(folder, writable=True) as collection:
+    with CollectionWriter(folder) as collection:
         catalog = collection._catalog
         catalog.begin()
         catalog._db.execute("UPDATE images SET caption = ? WHERE image_id = ?", (caption, image_id))
@@ -290,7 +291,7 @@ def test_a_pull_takes_no_damaged_rows_and_removes_nothing_unless_confirmed(index
         pull(parse_address(url), make_index(tmp_path / "own" / ".clipsearch", 5, seed=3))
     copy = tmp_path / "copy" / ".clipsearch"
     pull(parse_address(url), copy)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove([7])
         collection.commit()
     push_index(index, url)

@@ -10,6 +10,7 @@ from clipsearch.encoders.prompts import everyday_texts
 from clipsearch.query import null_scores as module
 from clipsearch.query.null_scores import NullScores, keep_null_scores, measure, null_scores
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from tests.conftest import ColourEncoder, save_photo
 
 
@@ -53,7 +54,7 @@ def test_indexing_keeps_it_with_the_index_and_a_query_reads_it(engine, monkeypat
 
 
 def test_without_a_stored_one_it_is_measured_and_is_the_same(engine):
-    with Collection(engine.index_folder, writable=True) as collection:
+    with CollectionWriter(engine.index_folder) as collection:
         kept = null_scores(collection, ColourEncoder())
         for text in ("", "{", "[1]", '{"texts": 1}', json.dumps({**json.loads(collection.null_scores), "spread": 0})):
             collection.set_meta("null scores", text)
@@ -102,7 +103,7 @@ def test_a_sample_of_an_index_leaves_out_removed_photos_and_is_about_as_large_as
 
 
 def test_an_index_without_one_gets_it_from_the_next_run_although_no_photo_changed(engine):
-    with Collection(engine.index_folder, writable=True) as collection:
+    with CollectionWriter(engine.index_folder) as collection:
         before = collection.null_scores
         collection._catalog.begin()
         collection._catalog.remove_meta("null scores")

@@ -11,7 +11,7 @@ import pytest
 from clipsearch import SearchEngine
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import ClipsearchError, ModelError, ModelMismatch
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint
 from tests.cli.running import run_here
 from tests.conftest import COLOURS, save_photo
@@ -105,7 +105,7 @@ def test_an_open_engine_follows_what_another_has_the_index_remember(photos, text
 
 
 def test_an_index_that_is_being_written_is_searched_and_a_note_says_that_it_remembers_nothing(photos, texts):
-    with Collection(photos / ".clipsearch", writable=True):
+    with CollectionWriter(photos / ".clipsearch"):
         status, output, errors = run_here("query", "--text-model", texts, "--paths", GERMAN, cwd=photos)
     assert status == 0 and len(output.splitlines()) == len(COLOURS)
     assert "the index does not remember the text model: " in errors and remembered(photos) is None
@@ -128,7 +128,7 @@ def test_a_server_has_its_own_text_model(photos):
 def test_an_index_without_photos_remembers_none(tmp_path, made, texts):
     (tmp_path / "photos").mkdir()
     with SearchEngine.open(tmp_path / "photos", model=str(made[0]), text_model=texts) as engine:
-        with Collection(engine.index_folder, writable=True):
+        with CollectionWriter(engine.index_folder):
             pass
         with pytest.raises(ClipsearchError, match="has no photos yet"):
             engine.remember_text_model()
@@ -182,7 +182,7 @@ def test_a_remembered_one_that_is_gone_says_how_to_go_back(photos, texts, tmp_pa
 
 
 def test_an_index_of_another_model_has_forgotten_it(photos, texts):
-    with Collection(photos / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(photos / ".clipsearch") as collection:
         collection.set_text_model(texts)
         collection.commit()
         assert collection.text_model == texts
@@ -208,7 +208,7 @@ def test_a_received_index_names_no_text_model_that_is_not_known(name, message, p
     with closing(sqlite3.connect(photos / ".clipsearch" / "catalog.sqlite")) as catalog:
         (fingerprint,) = catalog.execute("SELECT value FROM meta WHERE key = 'fingerprint'").fetchone()
     digest = json.loads(fingerprint)["digest"]
-    with Collection(photos / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(photos / ".clipsearch") as collection:
         collection.set_meta(
             "text_model", json.dumps({"model": str(folder) if name == "brought" else name, "pictures": digest})
         )
@@ -219,7 +219,7 @@ def test_a_received_index_names_no_text_model_that_is_not_known(name, message, p
 
 @pytest.mark.parametrize("value", ["", "5", "{}", '{"model": 5, "pictures": "DIGEST"}', "[" * 100_000])
 def test_what_clipsearch_never_writes_is_no_crash(value, photos):
-    with Collection(photos / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(photos / ".clipsearch") as collection:
         digest = collection.fingerprint.digest
         collection.set_meta("text_model", value.replace("DIGEST", digest))
         collection.commit()

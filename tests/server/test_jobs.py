@@ -11,7 +11,7 @@ from clipsearch import SearchEngine
 from clipsearch._internal.commands import quoted
 from clipsearch.indexing.apply import SyncReport
 from clipsearch.server.jobs import IndexJobs
-from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from tests.conftest import save_photo
 from tests.server.conftest import ids, serving, wait_for_job
 
@@ -88,7 +88,7 @@ def test_a_second_job_has_to_wait_and_the_first_can_be_cancelled(client, photos,
 
 
 def test_why_a_job_failed_is_told(client, engine, photos):
-    with Collection(engine.index_folder, writable=True):
+    with CollectionWriter(engine.index_folder):
         client.post("/api/index")
         job = wait_for_job(client)
     assert job["state"] == "failed" and "another process is writing" in job["error"]

@@ -76,9 +76,9 @@ def test_an_empty_index_has_nothing_to_compare_with(tmp_path, encoder):
     from clipsearch import SearchEngine
     from clipsearch.server.app import make_app
     from clipsearch.server.service import Service
-    from clipsearch.store.collection import Collection
+    from clipsearch.store.writer import CollectionWriter
 
-    Collection(tmp_path / ".clipsearch", writable=True).close()
+    CollectionWriter(tmp_path / ".clipsearch").close()
     with SearchEngine.open(tmp_path) as engine:
         assert engine.model_name is None
     service = Service(tmp_path / ".clipsearch")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint, ImageFile, ImageInfo
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
@@ -25,7 +25,7 @@ def random_units(count, dim, seed=0):
 
 def writer(folder, dim):
     """A writable collection for vectors of this dimension, with one root, its parent folder."""
-    collection = Collection(folder, writable=True)
+    collection = CollectionWriter(folder)
     collection.require(Fingerprint("random", "", f"digest {dim}", dim))
     collection.add_root(str(folder.parent), {})
     return collection

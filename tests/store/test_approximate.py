@@ -22,6 +22,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo, Moment, Test
 from tests.store.approximating import (
     DIM,
@@ -123,7 +124,7 @@ def test_few_photos_are_left_as_they_are(tmp_path):
 
 def test_new_photos_are_found_exactly_and_those_that_are_gone_never(index):
     near = unit(QUERIES[0] + 0.05 * np.random.default_rng(1).standard_normal((40, DIM)))
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, names(PHOTOS, PHOTOS + 40), near)
         collection.commit()
     both = np.concatenate([VECTORS, near])
@@ -133,7 +134,7 @@ def test_new_photos_are_found_exactly_and_those_that_are_gone_never(index):
         assert (state.problem, state.images, state.new, state.gone) == (None, PHOTOS, 40, 0)
         assert recall(collection, both, QUERIES) >= 0.93
     gone = best(both, QUERIES[0], 400)  # more than it would name
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove(gone)
         collection.commit()
     with Collection(index) as collection:
@@ -187,7 +188,7 @@ def test_a_photo_is_left_out_of_its_own_answer_and_many_queries_are_answered_at_
 def test_merges_and_compact_copies_do_not_touch_it(index, monkeypatch):
     with Collection(index) as reader:
         before = [nearest_names(reader, query) for query in QUERIES[:10]]
-        with monkeypatch.context() as patch, Collection(index, writable=True) as collection:
+        with monkeypatch.context() as patch, CollectionWriter(index) as collection:
             patch.setattr("clipsearch.store.merge.FAN_IN", 2)
             patch.setattr("clipsearch.store.merge.SMALLEST_TIER", 100_000)
             segments = len(collection.segment_infos())
@@ -245,7 +246,7 @@ def test_photos_that_come_back_with_an_older_catalog_are_found(index):
     """The approximate index has read their segment but does not contain them."""
     backup = shutil.copytree(index, index.parent / "backup", ignore=shutil.ignore_patterns("approximate"))
     gone = best(VECTORS, QUERIES[0], 5)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove(gone)
         collection.commit()
     assert optimized(index, recall=0.8, kinds=["ivf-sq8"]).chosen
@@ -474,7 +475,7 @@ def test_a_graph_that_leads_out_of_itself_is_not_entered(graph, tmp_path, array,
 
 def test_an_index_restored_from_before_does_without_it(index, plain):
     """Its next photos get ids that the approximate index uses for other photos."""
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, names(PHOTOS, PHOTOS + 5), clustered(5, seed=3))
         collection.commit()
     optimized(index, kinds=["ivf-sq8"])
@@ -485,7 +486,7 @@ def test_an_index_restored_from_before_does_without_it(index, plain):
     shutil.copytree(plain, index, dirs_exist_ok=True)
     with Collection(index) as collection, pytest.warns(ClipsearchWarning, match="of other images"):
         assert is_exact(collection)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, names(PHOTOS, PHOTOS + 9), clustered(9, seed=4))
         collection.commit()
     with Collection(index) as collection, pytest.warns(ClipsearchWarning, match="of other images"):
@@ -496,7 +497,7 @@ def test_an_index_restored_from_before_does_without_it(index, plain):
 def films(tmp_path_factory):
     folder = tmp_path_factory.mktemp("films") / "photos" / ".clipsearch"
     filled(folder, VECTORS[:3000])
-    with Collection(folder, writable=True) as collection:
+    with CollectionWriter(folder) as collection:
         for number, rows in enumerate(np.split(VECTORS[3000:6000], 100)):
             add_film(collection, number, rows)
         collection.commit()
@@ -549,7 +550,7 @@ class TestFilesWithSeveralPictures:
         folder = shutil.copytree(films, tmp_path / "photos" / ".clipsearch")
         query = queries(1)
         near = unit(np.random.default_rng(3).standard_normal((900, DIM)) * 0.02 + query)
-        with Collection(folder, writable=True) as collection:
+        with CollectionWriter(folder) as collection:
             film = add_film(collection, 500, near)
             collection.commit()
         assert optimized(folder, kinds=["ivf-sq8"], recall=0.9).chosen
@@ -564,7 +565,7 @@ class TestFilesWithSeveralPictures:
         folder = shutil.copytree(films, tmp_path / "photos" / ".clipsearch")
         assert optimized(folder, kinds=["ivf-sq8"]).chosen
         added = clustered(30, seed=77)
-        with Collection(folder, writable=True) as collection:
+        with CollectionWriter(folder) as collection:
             file_id = add_film(collection, 900, added)
             collection.remove([3001])
             collection.commit()

@@ -10,6 +10,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import LONGEST_CAPTION, All, Either, ImageFile, ImageInfo, Known, Not, Test, clean_caption
 from tests.store.support import downgrade, random_units, writer
 
@@ -44,21 +45,21 @@ def index(tmp_path):
 
 def test_what_was_given_is_kept_and_goes_with_its_photo(index):
     assert held(index) == CAPTIONS and verify(index).damages == ()
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         (root_id,) = collection.roots()
         moved = ImageFile(str(index.parent / "b" / "0.jpg"), 0, 5)
         collection.move(1, Place(root_id, "b", "0.jpg"), moved)
         collection.remove([3])
         collection.commit()
     assert held(index) == [*CAPTIONS[:2], *CAPTIONS[3:]] and verify(index).damages == ()
-    with Collection(index, writable=True) as collection:  # a root inside another root becomes part of it
+    with CollectionWriter(index) as collection:  # a root inside another root becomes part of it
         collection.add_root(str(index.parent.parent), {})
         collection.commit()
     assert held(index) == [*CAPTIONS[:2], *CAPTIONS[3:]] and verify(index).damages == ()
 
 
 def test_a_caption_that_is_too_long_is_refused_whole(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         record = collection.records([1])[1]
         info = replace(record.info, caption="x" * (LONGEST_CAPTION + 1))
         with pytest.raises(ValueError, match="at most 2,000"):
@@ -105,7 +106,7 @@ def test_an_older_format_has_none_and_is_read_filtered_repaired_and_upgraded(ind
     victim.write_bytes(data)
     repair(index)
     assert verify(index).damages == ()
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         assert None not in collection._catalog.images.vector_checks(collection.ids().tolist()).values()
     assert verify(index).damages == ()
 

@@ -18,6 +18,7 @@ from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, Fingerprint, ImageFile
 from tests.store.support import add, random_units, writer
 
@@ -38,7 +39,7 @@ def contents(folder):
 
 
 def test_what_is_staged_is_invisible_until_the_commit(index):
-    with Collection(index, writable=True) as collection, Collection(index) as reader:
+    with CollectionWriter(index) as collection, Collection(index) as reader:
         add(collection, ["new.jpg"], random_units(1, 8))
         assert len(reader) == 20
         collection.commit()
@@ -57,14 +58,14 @@ def test_what_is_staged_is_invisible_until_the_commit(index):
 )
 def test_a_commit_that_fails_at_any_step_leaves_the_last_one_whole(index, monkeypatch, broken):
     before = contents(index)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, ["new.jpg", "00.jpg"], random_units(2, 8, seed=5))
         with monkeypatch.context() as patch:
             patch.setattr(broken, lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left on device")))
             with pytest.raises((OSError, CollectionError), match="No space"):
                 collection.commit()
     assert contents(index) == before
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         assert len(list((index / "segments").iterdir())) == 1  # the leftover files are gone
         add(collection, ["new.jpg"], random_units(1, 8))
         collection.commit()
@@ -76,7 +77,7 @@ def test_a_full_disk_is_said_in_words(index, monkeypatch):
         raise RuntimeError("Error in write: No space left on device\nand a stack of C++")
 
     monkeypatch.setattr(faiss, "write_index", full)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, ["new.jpg"], random_units(1, 8))
         with pytest.raises(CollectionError, match=r"No space left on device\); what was committed before is safe"):
             collection.commit()
@@ -92,7 +93,7 @@ def test_a_catalog_that_turns_bad_while_open_is_damage(index):
 def test_a_merge_that_fails_loses_nothing(index, monkeypatch):
     monkeypatch.setattr(merge, "FAN_IN", 2)
     before = contents(index)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, ["new.jpg"], random_units(1, 8))
         with monkeypatch.context() as patch:
             patch.setattr(merge, "together", lambda *_: (_ for _ in ()).throw(OSError("disk gone")))
@@ -103,7 +104,7 @@ def test_a_merge_that_fails_loses_nothing(index, monkeypatch):
 
 
 def test_ids_are_never_used_twice(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         first = add(collection, ["x.jpg"], random_units(1, 8))
         collection.commit()
         collection.remove(first)
@@ -112,7 +113,7 @@ def test_ids_are_never_used_twice(index):
 
 
 def test_a_vector_that_is_not_of_norm_one_is_not_taken(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         for bad in (np.ones((1, 8), np.float32), np.full((1, 8), np.nan, np.float32), np.zeros((1, 8), np.float32)):
             with pytest.raises(ValueError, match="norm 1"):
                 add(collection, ["x.jpg"], bad)
@@ -127,7 +128,7 @@ def test_the_folder_can_be_moved(index, tmp_path):
 
 def test_names_that_are_not_utf8_come_back_as_they_were(index):
     name = os.fsdecode(b"caf\xe9 \x80\xff.jpg")
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         (image_id,) = add(collection, [name], random_units(1, 8))
         collection.commit()
         assert collection.records([image_id])[image_id].file.name == name
@@ -146,24 +147,24 @@ def test_a_root_inside_a_new_one_becomes_part_of_it(tmp_path):
 
 
 def test_a_second_writer_is_told_who_is_first_and_readers_go_on(index):
-    with Collection(index, writable=True):
+    with CollectionWriter(index):
         with pytest.raises(CollectionBusy, match=f"pid {os.getpid()} since 20"):
-            Collection(index, writable=True)
+            CollectionWriter(index)
         with Collection(index) as reader:
             assert len(reader) == 20
-    Collection(index, writable=True).close()
+    CollectionWriter(index).close()
 
 
 def test_the_lock_of_a_killed_writer_is_free(index):
-    code = "import sys, time; from clipsearch.store.collection import Collection\n"
-    code += "Collection(sys.argv[1], writable=True); print('held', flush=True); time.sleep(60)"
+    code = "import sys, time; from clipsearch.store.writer import CollectionWriter\n"
+    code += "CollectionWriter(sys.argv[1]); print('held', flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code, str(index)], stdout=subprocess.PIPE)
     process.stdout.readline()
     with pytest.raises(CollectionBusy, match=f"pid {process.pid}"):
-        Collection(index, writable=True)
+        CollectionWriter(index)
     process.kill()
     process.communicate()
-    Collection(index, writable=True).close()
+    CollectionWriter(index).close()
 
 
 def test_reading_needs_no_right_to_write(index):
@@ -196,9 +197,9 @@ def test_a_newer_format_is_refused_politely(index):
     database = sqlite3.connect(index / "catalog.sqlite")
     database.execute("PRAGMA user_version = 99")
     database.close()
-    for writable in (False, True):
+    for opened in (Collection, CollectionWriter):
         with pytest.raises(CollectionError, match=r"newer clipsearch.*Upgrade"):
-            Collection(index, writable=writable)
+            opened(index)
 
 
 @pytest.mark.parametrize("damage", ["missing", "short", "long", "other bytes", "other shape"])
@@ -253,7 +254,7 @@ def test_merging_keeps_segments_few_and_rewriting_cheap(tmp_path, monkeypatch):
 
 
 def test_dead_rows_are_dropped_by_and_by(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove(list(range(1, 16)))
         collection.commit()
         assert collection.tombstones() == []
@@ -296,7 +297,7 @@ def test_every_answer_beside_a_writer_is_that_of_one_commit(index, monkeypatch):
     readers = [threading.Thread(target=search_until, args=(index, stop, counts, errors)) for _ in range(3)]
     for reader in readers:
         reader.start()
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         for number in range(40):  # each commit adds seven and removes two
             ids = add(collection, [f"n{number}-{i}.jpg" for i in range(7)], random_units(7, 8, seed=number))
             collection.remove(ids[:2])
@@ -310,7 +311,7 @@ def test_every_answer_beside_a_writer_is_that_of_one_commit(index, monkeypatch):
 
 
 def write_forever(folder):
-    with Collection(folder, writable=True) as collection:
+    with CollectionWriter(folder) as collection:
         number = len(collection)
         while True:
             add(collection, [f"w{number}-{i}.jpg" for i in range(5)], random_units(5, 8, seed=number))
@@ -330,7 +331,7 @@ def test_a_killed_writer_leaves_whole_commits(index):
         time.sleep(kill * 0.3)
         process.kill()
         process.join()
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             records = list(collection.all_records())
             held = [i for segment in collection.snapshot().segments for i in segment.ids.tolist()]
             dead = set(collection.tombstones())
@@ -365,7 +366,7 @@ def test_a_catalog_that_was_never_finished_is_finished_by_the_next_writer(tmp_pa
     ],
 )
 def test_a_model_of_the_same_name_with_other_weights_is_told_from_another_model(tmp_path, fingerprint, message):
-    with Collection(tmp_path / "index", writable=True) as collection:
+    with CollectionWriter(tmp_path / "index") as collection:
         collection.require(Fingerprint("random", "2", "digest", 8))
         with pytest.raises(ModelMismatch, match=message):
             collection.require(fingerprint)

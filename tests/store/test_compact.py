@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from clipsearch.store.collection import Collection
 from clipsearch.store.segments import Segment, write_compact, write_segment
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from tests.store.support import add, downgrade, random_units, unit, writer
 
 
@@ -64,7 +65,7 @@ def test_a_copy_that_does_not_fit_is_done_without(index, damage):
 
 
 def test_merging_and_forgetting_leave_no_copy_behind(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         for start in range(500, 500 + 8 * 300, 300):
             add(
                 collection, [f"{number}.jpg" for number in range(start, start + 300)], random_units(300, 32, seed=start)
@@ -81,7 +82,7 @@ def test_an_index_of_an_older_format_is_read_as_it_is_and_brought_up_to_date_by_
     before = answers(index)
     downgrade(index, version)
     assert answers(index) == before
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.commit()
         assert all(info.compact for info in collection.segment_infos())
         assert None not in collection._catalog.images.vector_checks(collection.ids().tolist()).values()
@@ -96,8 +97,8 @@ def test_a_copy_is_no_part_of_a_commit(index, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("clipsearch.store.collection.write_compact", fail)
-    with Collection(index, writable=True) as collection:
+    monkeypatch.setattr("clipsearch.store.writer.write_compact", fail)
+    with CollectionWriter(index) as collection:
         add(collection, ["new.jpg"], random_units(1, 32, seed=5))
         with pytest.raises(OSError, match="No space"):
             collection.commit()

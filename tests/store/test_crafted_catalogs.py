@@ -13,6 +13,7 @@ from clipsearch.errors import ClipsearchError, CollectionDamaged
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from tests.cli.running import run_here
 from tests.conftest import save_photo
 from tests.store.crafted import COLUMNS, NASTY, craft
@@ -35,7 +36,7 @@ def crafted(photos, encoder, tmp_path, monkeypatch):
     with SearchEngine.open(photos) as engine:
         engine.index()
     index = photos / ".clipsearch"
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         for records, vectors in list(collection.scan()):
             for record, vector in zip(records, vectors, strict=True):
                 info = replace(
@@ -123,7 +124,7 @@ def test_a_photo_without_a_vector_is_damage_of_ours_when_all_are_exported(crafte
 def test_a_writer_refuses_a_catalog_that_has_no_numbers_left(crafted):
     index = crafted("sqlite_sequence", "seq", 2**63 - 1, True)
     with pytest.raises(ClipsearchError, match="last number"):
-        Collection(index, writable=True)
+        CollectionWriter(index)
 
 
 def test_the_values_that_clipsearch_writes_are_taken(crafted, photos):

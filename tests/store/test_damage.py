@@ -14,6 +14,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.database import finish_repair
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure
 from tests.store.support import add, random_units, writer
 
@@ -164,7 +165,7 @@ def test_a_repaired_index_goes_on(index):
         collection.search(QUERIES[:1], PHOTOS)
     done = repair(index)
     assert len(done.lost) == 1 and done.kept == PHOTOS - 4
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         assert len(collection) == PHOTOS - 4
         number = int(done.lost[0].rpartition("/")[2][:3])
         (image_id,) = add(collection, [NAMES[number]], VECTORS[number : number + 1])
@@ -188,7 +189,7 @@ def test_ids_of_removed_photos_are_not_given_again_after_a_repair(index, number,
     data[200] ^= 4
     victim.write_bytes(data)
     assert repair(index).kept == PHOTOS - 4
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         assert add(collection, ["new.jpg"], VECTORS[:1]) == [next_id]
 
 
@@ -273,7 +274,7 @@ def test_a_repair_that_is_cut_short_is_finished_by_the_next_writer(index, monkey
     kept = repair(index).kept
     assert verify(index).damages  # the old catalog is still in its place
     monkeypatch.undo()
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         assert len(collection) == kept
     assert verify(index).damages == ()
     finish_repair(index)  # nothing is left to finish

@@ -15,6 +15,7 @@ from clipsearch.store.full_text import occurrences, phrases, words
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Contains, ImageFile, ImageInfo, Known, Not, Test
 from tests.store.support import random_units, writer
 
@@ -150,7 +151,7 @@ def test_keywords_and_people_must_all_be_there(index):
 
 def test_changed_facts_replace_the_former_ones_everywhere(index):
     for turn, word in enumerate(["hill", "lake", "wood"]):
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             collection.set_facts(1, ImageInfo(4, 3, "JPEG", "aa", keywords=(word,), title=f"{word} {turn}"), "2")
             collection.commit()
         assert found(index, Contains("ticket")) == [] and found(index, Test("keyword", "=", "sea")) == ["bo"]
@@ -159,7 +160,7 @@ def test_changed_facts_replace_the_former_ones_everywhere(index):
 
 
 def test_removed_images_leave_nothing_to_find(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove([1])
         collection.commit()
     assert found(index, Contains("ticket")) == [] and found(index, Not(Known("keyword"))) == ["plain"]
@@ -167,7 +168,7 @@ def test_removed_images_leave_nothing_to_find(index):
 
 
 def test_what_is_rolled_back_was_never_there(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.set_facts(3, ANNA, "1")
         collection.rollback()
         assert collection.ids(Contains("ticket")).tolist() == [1]
@@ -186,7 +187,7 @@ def test_texts_are_ranked_by_their_words(index):
 
 def test_the_full_text_table_is_made_anew_when_most_of_it_is_outdated(index, monkeypatch):
     monkeypatch.setattr(fact_table, "_FEW_OUTDATED", 1)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         for word in ("one", "two", "three", "four", "five"):
             collection.set_facts(1, ImageInfo(4, 3, "JPEG", "aa", title=word))
         collection.commit()
@@ -196,23 +197,23 @@ def test_the_full_text_table_is_made_anew_when_most_of_it_is_outdated(index, mon
 
 
 def test_texts_that_a_photo_has_no_more_are_not_found(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.set_facts(1, ImageInfo(4, 3, "JPEG", "aa"))
         collection.commit()
     assert found(index, Contains("ticket")) == [] and verify(index).damages == ()
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.set_facts(1, ANNA)
         collection.commit()
     assert found(index, Contains("ticket")) == ["anna"] and verify(index).damages == ()
 
 
 def test_other_folding_is_replaced_by_the_next_writer(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.set_meta(FOLDED, "0")
         collection.commit()
     sql(index, "INSERT INTO full_text (full_text) VALUES ('delete-all')")
     assert found(index, Contains("ticket")) == []
-    with Collection(index, writable=True):
+    with CollectionWriter(index):
         pass
     assert found(index, Contains("ticket")) == ["anna"] and verify(index).damages == ()
 
@@ -255,7 +256,7 @@ def test_a_damaged_row_is_not_shown(index):
 
 
 def test_facts_that_were_not_read_as_usual_are_named(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         assert collection.facts_from(1, "1") == {}
         collection.set_facts(1, ANNA, "1:sidecar")
         collection.move(2, Place(1, "sub", "new.jpg"), ImageFile("new.jpg", 3, 0))

@@ -16,6 +16,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.segments import write_segment
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from tests.store.support import add, random_units, writer
 
 resource = pytest.importorskip("resource") if sys.platform != "win32" else None
@@ -51,7 +52,7 @@ def test_a_segment_whose_end_does_not_fit_is_no_segment(tmp_path, largest_file):
 def test_no_room_for_a_new_catalog_is_said_in_words(tmp_path, largest_file):
     largest_file(1000)
     with pytest.raises(CollectionError, match="catalog"):
-        Collection(tmp_path / "new", writable=True)
+        CollectionWriter(tmp_path / "new")
 
 
 @pytest.mark.parametrize("rolled_back", [True, False])
@@ -65,7 +66,7 @@ def test_a_commit_that_failed_forgets_all_of_itself(index, monkeypatch, rolled_b
         monkeypatch.setattr(Catalog, "commit", real)
         raise CollectionError("no space")
 
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, ["new.jpg"], random_units(1, 16))
         monkeypatch.setattr(Catalog, "commit", fail)
         with pytest.raises(CollectionError, match="no space"):
@@ -82,12 +83,12 @@ def test_an_open_that_fails_lets_go_of_the_lock(index, monkeypatch):
     def fail(collection):
         raise CollectionDamaged("as it happens")
 
-    monkeypatch.setattr(Collection, "_remove_leftovers", fail)
+    monkeypatch.setattr(CollectionWriter, "_remove_leftovers", fail)
     for _ in range(2):  # the second time, our own lock would make it busy
         with pytest.raises(CollectionDamaged, match="as it happens"):
-            Collection(index, writable=True)
+            CollectionWriter(index)
     monkeypatch.undo()
-    Collection(index, writable=True).close()
+    CollectionWriter(index).close()
 
 
 def test_a_full_disk_does_not_keep_a_writer_out(index, monkeypatch):
@@ -106,14 +107,14 @@ def test_a_file_system_without_locks_is_not_busy(index, monkeypatch):
 
     monkeypatch.setattr(lock, "_try_lock", none)
     with pytest.raises(CollectionError, match="No locks available") as caught:
-        Collection(index, writable=True)
+        CollectionWriter(index)
     assert not isinstance(caught.value, CollectionBusy)
 
 
 def test_a_killed_writers_commits_are_read_where_nobody_may_write(index, tmp_path, monkeypatch):
     """The commits are in the log beside the catalog. SQLite ignores that log if it takes the file for immutable."""
     killed = tmp_path / "elsewhere" / ".clipsearch"
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, ["new.jpg"], random_units(1, 16, seed=9))
         collection.commit()
         shutil.copytree(index, killed)
@@ -161,7 +162,7 @@ def test_a_repair_of_an_index_that_cannot_be_written_to_says_what_to_do(tmp_path
 
 
 def test_a_full_disk_is_called_full(index, monkeypatch):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection._catalog._db.execute("PRAGMA max_page_count = 1")  # as many pages as there are
         with pytest.raises(CollectionError, match=r"no space left on the disk of the index .* is safe\. Free some"):
             for number in range(5):

@@ -10,6 +10,7 @@ from clipsearch.errors import ClipsearchError
 from clipsearch.store import database
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from tests.store.support import add, downgrade, random_units, writer
 
 VECTORS = random_units(40, 8)
@@ -49,10 +50,10 @@ def test_a_migration_that_fails_at_its_end_changes_nothing(old, monkeypatch):
     broken = {**database._MIGRATIONS, last: f"{database._MIGRATIONS[last]} INSERT INTO nowhere VALUES (1);"}
     monkeypatch.setattr(database, "_MIGRATIONS", broken)
     with pytest.raises(ClipsearchError):
-        Collection(index, writable=True)
+        CollectionWriter(index)
     assert version_of(index) == version and answers(index) == before
     monkeypatch.undo()
-    with Collection(index, writable=True):
+    with CollectionWriter(index):
         pass
     assert version_of(index) == database.FORMAT_VERSION and answers(index) == before
     assert verify(index).damages == ()
@@ -62,7 +63,7 @@ def test_a_migration_that_is_cut_short_is_none(old):
     """All writes except the commit are on the disk, as after a kill: the log lacks its last frames."""
     index, version = old
     before = answers(index)
-    with Collection(index, writable=True):
+    with CollectionWriter(index):
         log = (index / "catalog.sqlite-wal").read_bytes()
         killed = shutil.copytree(index, index.parent.parent / "killed" / ".clipsearch")
     frames = (len(log) - 32) // (24 + 4096)
@@ -73,7 +74,7 @@ def test_a_migration_that_is_cut_short_is_none(old):
         (cut / "catalog.sqlite-shm").unlink(missing_ok=True)
         reached.add(version_of(cut))
         assert answers(cut) == before
-        with Collection(cut, writable=True):
+        with CollectionWriter(cut):
             pass
         assert version_of(cut) == database.FORMAT_VERSION and verify(cut).damages == ()
     assert reached == {version, database.FORMAT_VERSION}

@@ -11,6 +11,7 @@ from clipsearch.store.file_ids import FileIds
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo, Moment, Test
 from tests.store.support import downgrade, random_units, writer
 
@@ -103,7 +104,7 @@ def test_a_long_film_does_not_hide_the_photos(index, vectors):
     with Collection(index) as collection:
         before = collection.search(query[None], 4)[0]
         rivals = collection.best_scores(query[None], 4)[0]
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, "long.mp4", film)
         collection.commit()
         after = collection.search(query[None], 5)[0]
@@ -158,7 +159,7 @@ def test_pictures_are_counted_and_read_apart_from_files(index, vectors):
 
 
 def test_ids_are_not_given_again(index, vectors):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove([13, 16])
         collection.commit()
         assert add(collection, "d.tif", vectors["scan.tif"]) == 17
@@ -168,7 +169,7 @@ def test_ids_are_not_given_again(index, vectors):
 
 
 def test_a_removed_file_leaves_nothing(index, vectors):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         collection.remove([2])
         collection.commit()
         assert found(collection, vectors["film.mp4"][3], 50, all_moments=True)[0][1] != "film.mp4"
@@ -177,7 +178,7 @@ def test_a_removed_file_leaves_nothing(index, vectors):
 
 
 def test_a_replaced_file_may_have_another_number_of_pictures(index, vectors):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, "film.mp4", vectors["scan.tif"])
         add(collection, "scan.tif", vectors["a.jpg"])
         collection.commit()
@@ -188,7 +189,7 @@ def test_a_replaced_file_may_have_another_number_of_pictures(index, vectors):
 
 
 def test_a_moved_file_keeps_its_pictures(index, vectors):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         (root_id,) = collection.roots()
         collection.move(2, Place(root_id, "", "renamed.mp4"), file_of(collection, "renamed.mp4"))
         collection.commit()
@@ -198,7 +199,7 @@ def test_a_moved_file_keeps_its_pictures(index, vectors):
 
 
 def test_staged_pictures_can_be_read_before_they_are_published(index, vectors):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         file_id = add(collection, "new.mp4", vectors["film.mp4"][::-1])
         assert np.array_equal(collection.file_vectors(file_id), vectors["film.mp4"][::-1])
 
@@ -207,7 +208,7 @@ def test_staged_pictures_can_be_read_before_they_are_published(index, vectors):
 def test_vectors_that_do_not_fit_the_moments_are_refused(index, vectors, problem):
     film = vectors["film.mp4"]
     bad = {"fewer vectors": film[:9], "more vectors": np.concatenate([film, film]), "not unit": film * 2}[problem]
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         (root_id,) = collection.roots()
         with pytest.raises(ValueError):
             collection.add(Place(root_id, "", "x.mp4"), file_of(collection, "x.mp4"), info_of("x.mp4", 10), bad)
@@ -226,7 +227,7 @@ def test_an_index_of_the_format_before_is_read_and_upgraded_with_its_vectors(tmp
         assert collection.format_version == 6
         before = found(collection, query, 9)
         assert collection.records([1, 2, 9]).keys() == {1, 2}
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         assert found(collection, query, 9) == before
         assert {path.name: path.read_bytes() for path in (index / "segments").iterdir()} == segments
         add(collection, "film.mp4", vectors["film.mp4"])
@@ -242,7 +243,7 @@ class TestDamage:
         repaired = repair(index)
         assert repaired.kept == 4
         assert verify(index).damages == ()
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             assert add(collection, "film.mp4", vectors["film.mp4"]) >= 17
 
     @pytest.mark.parametrize("picture", [0, 4, 9])

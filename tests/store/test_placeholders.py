@@ -9,6 +9,7 @@ from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo, Moment
 from tests.store.support import downgrade, random_units, writer
 
@@ -49,7 +50,7 @@ def test_each_picture_has_its_own(index):
 
 
 def test_a_copy_has_that_of_the_first_and_a_removed_photo_leaves_none(index):
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         copy = put(collection, "copy.mp4", FILM, VECTORS[2:4])
         collection.remove([1, 3])
         collection.commit()
@@ -60,7 +61,7 @@ def test_a_copy_has_that_of_the_first_and_a_removed_photo_leaves_none(index):
 def test_an_index_of_an_older_format_has_none_until_it_gets_new_photos(index):
     downgrade(index, 8)
     assert known(index) == {} and verify(index).damages == ()
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         put(collection, "c.jpg", ImageInfo(4, 3, "JPEG", "cc"), VECTORS[5], SMALL[5:6])
         collection.commit()
     assert known(index) == {5: SMALL[5]} and verify(index).damages == ()
@@ -84,5 +85,5 @@ def test_a_damaged_one_is_noticed_and_a_repair_keeps_the_others(index, damage):
 
 
 def test_one_that_is_too_long_is_refused(index):
-    with Collection(index, writable=True) as collection, pytest.raises(ValueError, match="placeholder"):
+    with CollectionWriter(index) as collection, pytest.raises(ValueError, match="placeholder"):
         put(collection, "d.jpg", ImageInfo(4, 3, "JPEG", "dd"), VECTORS[5], [bytes(1000)])

@@ -12,6 +12,7 @@ from clipsearch.errors import CollectionDamaged, ModelMismatch
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint
 from tests.store.support import add, random_units, writer
 
@@ -54,7 +55,7 @@ def test_an_open_reader_answers_from_the_repaired_index(index):
             reader.search(VECTORS[:1], PHOTOS)
         assert repair(index).kept == PHOTOS - 1
         assert names_in(reader) == set(NAMES) - {NAMES[4]} and len(reader) == PHOTOS - 1
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             add(collection, [NAMES[4]], VECTORS[4:5])
             collection.commit()
         assert names_in(reader) == set(NAMES)
@@ -82,7 +83,7 @@ def test_a_reader_that_is_closed_after_takes_nothing_away(index):
     assert names_in(reader) == set(NAMES)
     damage_row(index, 5)
     repair(index)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, [NAMES[4]], VECTORS[4:5])
         collection.commit()
         assert (index / "catalog.sqlite-wal").stat().st_size
@@ -94,7 +95,7 @@ def test_a_reader_that_is_closed_after_takes_nothing_away(index):
 
 def test_an_index_of_another_model_is_not_searched_with_the_vectors_of_the_first(index, tmp_path):
     other = tmp_path / "other" / ".clipsearch"
-    with Collection(other, writable=True) as collection:
+    with CollectionWriter(other) as collection:
         collection.require(Fingerprint("other", "", "another digest", DIM))
         collection.add_root(str(other.parent), {})
         add(collection, NAMES[:3], VECTORS[:3])

@@ -10,8 +10,8 @@ import pytest
 from clipsearch import ClipsearchError, ModelMismatch, Query, SearchEngine
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import CollectionNotFound, QueryError
-from clipsearch.store.collection import Collection
 from clipsearch.store.several import ID_STEP
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Below, ImageFile, ImageInfo, InAlbum, Test
 from tests.conftest import ColourEncoder, give_facts, load_colours, names, save_photo
 
@@ -159,7 +159,7 @@ def test_the_same_file_in_two_indexes_is_once_even_if_one_of_them_is_old(tmp_pat
 def test_an_empty_index_takes_no_part(folders, tmp_path, encoder):
     empty = tmp_path / "empty"
     empty.mkdir()
-    with Collection(empty / ".clipsearch", writable=True):
+    with CollectionWriter(empty / ".clipsearch"):
         pass
     with SearchEngine.open_many([empty, *folders]) as engine:
         assert names(engine.search("red"))[0] == "red.jpg"
@@ -168,7 +168,7 @@ def test_an_empty_index_takes_no_part(folders, tmp_path, encoder):
 
 
 def test_indexes_of_two_models_are_refused_with_what_to_do(folders, tmp_path, monkeypatch):
-    with Collection(tmp_path / "other", writable=True) as collection:
+    with CollectionWriter(tmp_path / "other") as collection:
         collection.require(ColourEncoder("other colours").spec.fingerprint)
         collection.commit()
     with (
@@ -181,7 +181,7 @@ def test_indexes_of_two_models_are_refused_with_what_to_do(folders, tmp_path, mo
 
 
 def test_different_models_for_texts_are_refused(folders):
-    with Collection(folders[1] / ".clipsearch", writable=True) as collection:
+    with CollectionWriter(folders[1] / ".clipsearch") as collection:
         collection.set_text_model("team/texts")
         collection.commit()
     with SearchEngine.open_many(folders) as engine, pytest.raises(ModelMismatch, match="different models for texts"):
@@ -215,7 +215,7 @@ def test_random_indexes_rank_as_a_brute_force_over_all_vectors(tmp_path, encoder
     chance = np.random.default_rng(4)
     vectors = {}
     for part in "abc":
-        with Collection(tmp_path / part, writable=True) as collection:
+        with CollectionWriter(tmp_path / part) as collection:
             collection.require(encoder.spec.fingerprint)
             root = collection.add_root(str(tmp_path / f"photos {part}"), {})
             for number in range(40):

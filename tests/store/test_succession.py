@@ -12,6 +12,7 @@ from clipsearch.store import succession
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint
 from tests.store.support import add, random_units, writer
 
@@ -47,9 +48,9 @@ def build(old, *, keep_old=False):
     return successor
 
 
-def state_of(folder, *, writable=False):
+def state_of(folder, opened=Collection):
     """Which of the two indexes is there, after checking each of its vectors."""
-    with Collection(folder, writable=writable) as collection:
+    with opened(folder) as collection:
         vectors = OLD if collection.fingerprint.dim == 8 else NEW
         records = sorted(collection.all_records(), key=lambda record: record.file.name)
         assert [record.file.path for record in records] == [str(folder.parent / name) for name in NAMES]
@@ -78,7 +79,7 @@ def snapshots(index, keep_old):
 
     listeners.append(listen)
     try:
-        with Collection(index, writable=True) as old:
+        with CollectionWriter(index) as old:
             old.hand_over(build(old, keep_old=keep_old), keep_old=keep_old)
     finally:
         listeners.pop()
@@ -90,14 +91,14 @@ def snapshots(index, keep_old):
 def test_a_kill_before_any_step_leaves_the_old_index_or_the_new_one(index, keep_old):
     taken = snapshots(index, keep_old)
     read = [state_of(folder) for folder in taken]
-    written = [state_of(folder, writable=True) for folder in taken]
+    written = [state_of(folder, CollectionWriter) for folder in taken]
     assert read == sorted(read, reverse=True) and written == sorted(written, reverse=True)  # never back to the old one
     assert read.count("new") >= 3 and written.count("new") > read.count("new") + 5  # a writer finishes what was begun
     for folder, state in zip(taken, written, strict=True):
         if state == "new":
             assert not (folder / "next").exists() and len(list((folder / "segments").iterdir())) == 3
             continue
-        with Collection(folder, writable=True) as old:  # the same command is run again
+        with CollectionWriter(folder) as old:  # the same command is run again
             successor = old.begin_successor(OTHER, keep_old=keep_old)
             left = [name for name in NAMES if not successor.known_file(successor.place(str(folder.parent / name)))]
             add(successor, left, NEW[len(NAMES) - len(left) :])
@@ -109,7 +110,7 @@ def test_a_kill_before_any_step_leaves_the_old_index_or_the_new_one(index, keep_
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be replaced there")
 def test_readers_have_the_old_index_until_they_look_again(index):
-    with Collection(index) as reader, Collection(index, writable=True) as old:
+    with Collection(index) as reader, CollectionWriter(index) as old:
         ids = reader.ids().tolist()
         scan = reader.scan(block=10)
         blocks = [next(scan)[1]]
@@ -123,7 +124,7 @@ def test_readers_have_the_old_index_until_they_look_again(index):
 
 
 def test_a_kept_index_is_whole_and_has_no_vectors_twice(index):
-    with Collection(index, writable=True) as old:
+    with CollectionWriter(index) as old:
         kept = old.hand_over(build(old), keep_old=True)
         with old.previous() as previous:
             assert previous.fingerprint.dim == 8
@@ -136,13 +137,13 @@ def test_disks_without_hard_links_copy(index, monkeypatch):
         raise OSError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
-    with Collection(index, writable=True) as old:
+    with CollectionWriter(index) as old:
         kept = old.hand_over(build(old), keep_old=True)
     assert verify(kept).damages == () and state_of(index) == "new"
 
 
 def test_a_repair_finishes_what_was_begun(index):
-    with Collection(index, writable=True) as old, pytest.MonkeyPatch.context() as patch:
+    with CollectionWriter(index) as old, pytest.MonkeyPatch.context() as patch:
         patch.setattr(succession, "finish_replacement", lambda folder: None)
         old.hand_over(build(old), keep_old=False)
     assert state_of(index) == "old"
@@ -159,17 +160,17 @@ def test_windows_that_keeps_the_old_catalog_is_said_and_finished_later(index, mo
     monkeypatch.setattr("clipsearch.store.database.is_in_use", lambda error: True)
     monkeypatch.setattr("clipsearch.store.database.put_in_place", refuse)
     with (
-        Collection(index, writable=True) as old,
+        CollectionWriter(index) as old,
         pytest.raises(CollectionBusy, match=r"new index .* is whole, but another"),
     ):
         old.hand_over(build(old), keep_old=False)
     monkeypatch.undo()
     assert state_of(index) == "old"
-    assert state_of(index, writable=True) == "new"
+    assert state_of(index, CollectionWriter) == "new"
 
 
 def test_files_of_the_same_names_are_refused(index):
-    with Collection(index, writable=True) as old:
+    with CollectionWriter(index) as old:
         successor = build(old)
         (index / "next" / "segments" / "000001.faiss").write_bytes(b"")
         with pytest.raises(CollectionError, match=r"files of the same names \(000001\.faiss\)"):
@@ -180,11 +181,11 @@ def test_files_of_the_same_names_are_refused(index):
 def test_a_folder_of_vectors_that_is_a_link_is_not_emptied(index, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "000007.faiss").write_bytes(b"mine")
-    with Collection(index, writable=True) as old, pytest.MonkeyPatch.context() as patch:
+    with CollectionWriter(index) as old, pytest.MonkeyPatch.context() as patch:
         patch.setattr(succession, "finish_replacement", lambda folder: None)
         old.hand_over(build(old), keep_old=False)
     shutil.rmtree(index / "next" / "segments")
     os.symlink(tmp_path / "mine", index / "next" / "segments")
     with pytest.raises(CollectionDamaged, match="is a symbolic link"):
-        Collection(index, writable=True)
+        CollectionWriter(index)
     assert (tmp_path / "mine" / "000007.faiss").exists()

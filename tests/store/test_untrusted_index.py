@@ -18,6 +18,7 @@ from clipsearch.store.repair import repair
 from clipsearch.store.rows import IMAGE_COLUMNS, image_check
 from clipsearch.store.segments import write_segment
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from tests.store.support import add, random_units, writer
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
@@ -71,7 +72,7 @@ def everything(index):
             reading(collection)
 
     def write():
-        with Collection(index, writable=True) as collection:
+        with CollectionWriter(index) as collection:
             reading(collection)
             add(collection, ["new.jpg"], random_units(1, 8, seed=2))
             collection.commit()
@@ -180,9 +181,9 @@ def test_a_journal_cannot_have_a_file_deleted(index, victim):
 )
 def test_a_catalog_with_more_or_less_in_it_than_plain_tables_is_refused(index, statement):
     craft(index, statement)
-    for writable in (False, True):
+    for opened in (Collection, CollectionWriter):
         with pytest.raises(CollectionDamaged, match=r"never makes|has no table"):
-            Collection(index, writable=writable)
+            opened(index)
     everything(index)
 
 

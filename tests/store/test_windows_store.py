@@ -17,6 +17,7 @@ from clipsearch.errors import CollectionBusy, CollectionDamaged
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from tests.store.approximating import Texts
 from tests.store.support import add, random_units, writer
 
@@ -157,7 +158,7 @@ def test_a_repair_beside_an_open_reader_is_put_off_and_loses_nothing(index, monk
             with pytest.raises(CollectionBusy, match="another program has the damaged catalog open"):
                 repair(index)
         with pytest.raises(CollectionBusy, match="run this again"):
-            Collection(index, writable=True)
+            CollectionWriter(index)
         with Collection(index) as reader:
             assert len(reader) == PHOTOS
     assert verify(index).damages  # still the old one
@@ -196,7 +197,7 @@ def test_a_merge_leaves_no_segment_behind_that_it_had_mapped_itself(index, monke
         real(path, *arguments, **options)
 
     monkeypatch.setattr(os, "unlink", unlink)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         for number in range(40):
             add(collection, [f"new {number}.jpg"], random_units(1, DIM, seed=number))
             collection.commit()
@@ -232,7 +233,7 @@ def test_no_file_is_synced_that_is_open_for_reading_only(index, monkeypatch):
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         add(collection, ["new.jpg"], random_units(1, DIM, seed=9))
         collection.commit()
         optimize(collection, lambda: Texts(DIM), recall=0.5, force=True)

@@ -26,6 +26,7 @@ from clipsearch.encoders.base import normalise
 from clipsearch.errors import Cancelled, ClipsearchError, CollectionNotFound, ModelMismatch
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.transfer import admission, export, formats, import_
 from clipsearch.transfer.fields import EmbeddingReader
 from clipsearch.types import Below, Fingerprint, ImageFile, ImageInfo, Moment, Test
@@ -746,7 +747,7 @@ MOMENTS = {"scan.tif": ("page", (1.0, 2.0, 3.0)), "film.mp4": ("second", (0.0, 1
 def several(engine, photos, monkeypatch):
     """An engine whose index has two files with several pictures, which only their names make films."""
     monkeypatch.setattr(admission, "is_image_name", lambda name: True)
-    with Collection(engine.index_folder, writable=True) as collection:
+    with CollectionWriter(engine.index_folder) as collection:
         for seed, (name, (unit, places)) in enumerate(MOMENTS.items()):
             path = photos / name
             path.write_bytes(name.encode())

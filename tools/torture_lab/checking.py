@@ -13,6 +13,7 @@ from random import Random
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.verify import verify
+from clipsearch.store.writer import CollectionWriter
 from torture_lab.workload import State, Step, after, apply, opened, small_tiers, states, vectors_of
 
 
@@ -29,8 +30,8 @@ def reached(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
         if acknowledged:
             raise Loss(f"commit {acknowledged} was acknowledged, and there is no index")
         return 0
-    number = _state(folder, expected, acknowledged, writable=True)
-    if _state(folder, expected, acknowledged, writable=False) != number:
+    number = _state(folder, expected, acknowledged, CollectionWriter)
+    if _state(folder, expected, acknowledged, Collection) != number:
         raise Loss("a reader sees another state than the writer before it")
     named = _named(folder)
     if stray := {path.name for path in (folder / "segments").iterdir()} - named:
@@ -40,11 +41,11 @@ def reached(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
 
 def as_read(folder: Path, expected: Sequence[State], acknowledged: int) -> int:
     """The same for a reader, which opens the index right after the fault."""
-    return _state(folder, expected, acknowledged, writable=False)
+    return _state(folder, expected, acknowledged, Collection)
 
 
-def _state(folder: Path, expected: Sequence[State], acknowledged: int, *, writable: bool) -> int:
-    with Collection(folder, writable=writable) as collection:
+def _state(folder: Path, expected: Sequence[State], acknowledged: int, opened: type[Collection]) -> int:
+    with opened(folder) as collection:
         found: State = {}
         for records, _ in collection.scan():
             for record in records:

@@ -34,6 +34,7 @@ from clipsearch.indexing.plan import SyncOptions, plan_sync
 from clipsearch.indexing.retries import MOST_ATTEMPTS
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Embeddings, Failure, Fingerprint, PixelSpec
 from torture_lab.checking import Loss
 
@@ -302,7 +303,7 @@ def main(photos: str, index: str, trouble: dict[str, Any]) -> None:
     if trouble.get("kind") == "stop decoders":  # a test need not wait as long as a person
         pool._START_TIMEOUT, pool._READ_TIMEOUT = 10.0, _SECONDS
     encoder = MeanColour()
-    with _armed(trouble), Collection(index, writable=True) as collection:
+    with _armed(trouble), CollectionWriter(index) as collection:
         collection.require(encoder.spec.fingerprint)
         root_id = collection.add_root(photos, {})
         options = SyncOptions(

@@ -22,6 +22,7 @@ from clipsearch.store import merge, segments
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint, ImageFile, ImageInfo, Moment
 from torture_lab.faults import Fault
 
@@ -137,7 +138,7 @@ def small_tiers() -> Iterator[None]:
 
 def opened(folder: Path) -> Collection:
     """Open the index for writing, with its model and its root."""
-    collection = Collection(folder, writable=True)
+    collection = CollectionWriter(folder)
     try:
         collection.require(fingerprint())
         collection.add_root(str(folder.parent), {})

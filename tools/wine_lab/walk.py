@@ -26,6 +26,7 @@ import numpy as np
 
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
+from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo
 
 PHOTOS = ("clock.jpg", "fighter-jet.jpg", "giraffe.jpg", "honeybee.jpg", "kitten.jpg")
@@ -182,7 +183,7 @@ class Walk:
 def optimize(index: str) -> None:
     """An approximate index over many vectors, made twice, the second time while a server has the first one open."""
     random = np.random.default_rng(0)
-    with Collection(index, writable=True) as collection:
+    with CollectionWriter(index) as collection:
         fingerprint = collection.fingerprint
         assert fingerprint
         centres = random.standard_normal((60, fingerprint.dim))[random.integers(0, 60, VECTORS)]
