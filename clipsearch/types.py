@@ -475,6 +475,9 @@ def literal_glob(text: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", text)
 
 
+EMPTY_TEXT = "the text is empty; describe the photo you are looking for"
+
+
 @dataclass(frozen=True, slots=True)
 class Term:
     """One part of a query. A negative weight steers away from it.
@@ -488,7 +491,7 @@ class Term:
     literal: bool = False
 
     def __post_init__(self) -> None:
-        """QueryError if the content is something else."""
+        """QueryError if the content is something else, or a text without words."""
         content: object = self.content
         if not (isinstance(content, (str, os.PathLike)) or any(hasattr(content, name) for name in _ARRAYS)):
             memory = "; PIL.Image.open(io.BytesIO(data)) makes a picture of bytes" if isinstance(content, bytes) else ""
@@ -496,6 +499,8 @@ class Term:
                 "a query is a text (str), a picture (a Path, a PIL image or a uint8 array) or an embedding (a numpy array), "
                 f"not {short(content)}{memory}"
             )
+        if isinstance(content, str) and not content.strip():
+            raise QueryError(EMPTY_TEXT)
         require_number("weight", self.weight)
         if self.weight == 0 or not math.isfinite(self.weight):
             raise QueryError(

@@ -22,6 +22,7 @@ from clipsearch.cli.output import (
     note,
     note_unchanged,
     prepare_streams,
+    remark,
     say_aside,
 )
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning
@@ -145,7 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     use(None)
     warnings.simplefilter("ignore")
     warnings.simplefilter("always", ClipsearchWarning)
-    warnings.showwarning = lambda message, *_: note(f"note: {message}")
+    warnings.showwarning = lambda message, *_: remark(f"note: {message}")
     from clipsearch.cli.logs import logging_to_standard_error
 
     if "_CLIPSEARCH_COMPLETE" in os.environ:
@@ -170,7 +171,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     except click.ClickException as error:
         from clipsearch.cli.usage import explain
 
-        note_unchanged(explain(error))
+        note_unchanged(*explain(error))
         if isinstance(error, click.UsageError):
             return ExitStatus.WRONG_USE
     except OutputFailed as error:
@@ -193,7 +194,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             import traceback
 
             say_aside(traceback.format_exc())
-        note(_unexpected(error))
+        note(*_unexpected(error))
     # With --fail-if-none, 1 says that no photo was found, as with grep.
     return ExitStatus.WRONG_USE if FAIL_IF_NONE in (sys.argv if arguments is None else arguments) else ExitStatus.ERROR
 
@@ -201,14 +202,14 @@ def _run(arguments: Sequence[str] | None) -> int:
 _MEMORY_MESSAGES = ("bad_alloc", "annot allocate memory", "failed to map segment", "can't start new thread")
 
 
-def _unexpected(error: Exception) -> str:
-    """The message for an unexpected error: a lack of memory, which libraries report in many ways, or a bug."""
+def _unexpected(error: Exception) -> tuple[str, ...]:
+    """The lines for an unexpected error: a lack of memory, which libraries report in many ways, or a bug."""
     if isinstance(error, MemoryError) or any(words in str(error) for words in _MEMORY_MESSAGES):
         return (
             "there is not enough memory for this; close other programs or raise the limit, or do less at once (--jobs, "
-            "--batch-size)"
+            "--batch-size)",
         )
     return (
-        f"unexpected {type(error).__name__}: {error}\nThis is a bug. Run it again with CLIPSEARCH_DEBUG=1 and report what it "
-        "prints"
+        f"unexpected {type(error).__name__}: {error}",
+        "This is a bug. Run it again with CLIPSEARCH_DEBUG=1 and report what it prints",
     )

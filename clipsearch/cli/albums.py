@@ -14,7 +14,7 @@ from clipsearch.cli.command import OUTPUT, argument, command, flag, option
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import force_option
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import note, print_json, print_paths, print_report
+from clipsearch.cli.output import note, print_json, print_paths, print_report, remark
 from clipsearch.errors import SidecarError
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import counted, printable
@@ -60,7 +60,7 @@ def albums(
     if rename is not None:
         with open_engine(index_folder) as engine:
             engine.albums.rename(name, rename)
-        note(f"the album {printable(name)} is now called {printable(rename)}")
+        remark(f"the album {printable(name)} is now called {printable(rename)}")
         return 0
     with open_engine(index_folder) as engine:
         ids = engine.album(name).ids
@@ -72,7 +72,7 @@ def albums(
 
         with replacing([Path(m3u)], force=force) as (unfinished,):
             unfinished.write_bytes(playlist(paths))
-        note(f"wrote {m3u}, with {counted(len(paths), 'photo')}")
+        remark(f"wrote {m3u}, with {counted(len(paths), 'photo')}")
     if write_rating is not None:
         return ended(_rate(paths, write_rating))
     if as_json:
@@ -108,5 +108,5 @@ def _rate(paths: Sequence[str], stars: int) -> list[str]:
             failed.append(path)
             note(f"{path}: {error}")
     kept = len(paths) - written - len(failed)
-    note(f"{counted(written, 'sidecar')} written, {kept:,} had a rating, {len(failed):,} failed")
+    remark(f"{counted(written, 'sidecar')} written, {kept:,} had a rating, {len(failed):,} failed")
     return failed

@@ -15,7 +15,7 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import WHERE, gathered, option
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, indexes_option, model_option, text_model_option
-from clipsearch.cli.output import note
+from clipsearch.cli.output import remark
 from clipsearch.errors import ClipsearchError, ModelError, ModelMismatch
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _remember_text_model(engine: SearchEngine) -> None:
     except (ModelError, ModelMismatch):
         raise
     except ClipsearchError as error:
-        note(f"note: the index does not remember the text model: {error}")
+        remark(f"note: the index does not remember the text model: {error}")
 
 
 def store_to_ask(store: str | None) -> str | None:

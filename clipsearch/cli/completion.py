@@ -65,7 +65,7 @@ def completion(shell: str = argument("shell", type=click.Choice(_SHELLS))) -> No
     \b
     clipsearch completion bash >> ~/.bashrc
     clipsearch completion zsh >> ~/.zshrc       # after the line with compinit
-    clipsearch completion fish > ~/.config/fish/completions/clipsearch.fish
+    clipsearch completion fish >> ~/.config/fish/config.fish
     clipsearch completion powershell >> $PROFILE
 
     Then start a new shell.

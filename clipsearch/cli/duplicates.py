@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,7 +21,7 @@ from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.results import remark_unmet
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import counted, human_bytes, printable, short_path
-from clipsearch.types import Condition, ImageRecord, all_of
+from clipsearch.types import Condition, Failure, ImageRecord, all_of
 
 if TYPE_CHECKING:
     from clipsearch.analysis.duplicates import Copy, CopyGroup, Duplicates
@@ -77,8 +78,9 @@ def duplicates(
         report = engine.duplicates(all_of(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=show)
         if not report.images:
             remark_unmet(engine, filters)
+    unread: Sequence[Failure] = ()
     if html is not None:
-        write_html(_gallery(report), html, force)
+        unread = write_html(_gallery(report), html, force)
     away: Counter[str] = Counter()
     others = []
     for failure in report.failures:
@@ -102,7 +104,7 @@ def duplicates(
     else:
         say("\n".join(_group_table(group) for group in report.groups))
         remark(f"{_counts(report)}; nothing was deleted")
-    return ended(report.failures)
+    return ended(report.failures or unread)
 
 
 def _counts(report: Duplicates) -> str:

@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,8 +19,10 @@ from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.programs import started
 from clipsearch._internal.windows import opened_as, plain
 from clipsearch.cli.command import OUTPUT, flag, option
-from clipsearch.cli.output import remark
+from clipsearch.cli.output import note, remark
 from clipsearch.errors import ClipsearchError
+from clipsearch.render.text import counted
+from clipsearch.types import Failure
 
 if TYPE_CHECKING:
     from clipsearch.render.gallery import Gallery
@@ -41,12 +43,23 @@ def check_html(path: str | None, force: bool) -> None:
         check_gallery(path, force=force)
 
 
-def write_html(gallery: Gallery, path: str, force: bool) -> None:
-    """Write the page, and say so; also if it has no room for some photos."""
+def write_html(gallery: Gallery, path: str, force: bool) -> Sequence[Failure]:
+    """Write the page, and say so; also if it has no room for some photos. Returns the photos that could not be read."""
     from clipsearch.render.gallery import MOST, save_gallery
 
-    left = save_gallery(gallery, path, force=force)
+    failures: list[Failure] = []
+    left = save_gallery(gallery, path, force=force, on_failure=failures.append)
     remark(f"wrote {path}" + (f", with the first {MOST:,} photos" if left else ""))
+    note_unread(failures, sum(len(section.cards) for section in gallery.sections) - left, path)
+    return failures
+
+
+def note_unread(failures: Sequence[Failure], count: int, path: str) -> None:
+    """Say that some of `count` photos are missing in a file that was made of them, and why the first one is."""
+    if failures:
+        first = f"{failures[0].file.path}: {failures[0].reason}"
+        example = first if len(failures) == 1 else f"the first is {first}"
+        note(f"{len(failures):,} of {counted(count, 'photo')} could not be read for {path}; {example}")
 
 
 def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, int, list[tuple[str, str]]]:

@@ -10,7 +10,7 @@ from clipsearch.cli.command import argument, command
 from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option
-from clipsearch.cli.output import note, say
+from clipsearch.cli.output import remark, sum_up
 from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.render.text import counted, printable
 
@@ -31,10 +31,10 @@ def forget(
     with open_engine(index_folder) as engine:
         count = engine.forget(*folders, on_busy=Patience(wait))
         roots = [root.path for root in engine.status(scan=False).roots]
-    say(f"forgot {counted(count, 'photo')}\n")
+    sum_up(f"forgot {counted(count, 'photo')}\n")
     for folder in folders:
         path = os.path.abspath(os.path.expanduser(folder))
         root = next((root for root in roots if Path(path).is_relative_to(root)), None)
         if root and os.path.lexists(path):  # a walk of the folder above finds it again
             keep_out = hint("index", root, "--exclude", os.path.basename(path))
-            note(f"note: the next `clipsearch index` adds {printable(folder)} again; to keep it out: {keep_out}")
+            remark(f"note: the next `clipsearch index` adds {printable(folder)} again; to keep it out: {keep_out}")

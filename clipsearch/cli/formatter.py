@@ -48,7 +48,10 @@ class HelpFormatter(click.HelpFormatter):
             return
         indent, further = " " * self.current_indent, " " * (self.current_indent + 4)
         for name, text in rows:
-            self.write(f"{indent}{name.strip()}\n")
+            name = name.strip()
+            if len(name) > self.width - self.current_indent:  # a flag and its opposite
+                name = name.replace(" / ", f" /\n{indent}")
+            self.write(f"{indent}{name}\n")
             if text:
                 self.write(f"{wrap_text(text, self.width, further, further)}\n")
 

@@ -236,7 +236,9 @@ def _dry_run(
     print_report(as_json, value, preview_text(preview, current_folder()))
     note_failures(preview.unreadable)
     if options.model and former not in (None, options.model):
-        note(f"the model of the index would change from {former} to {options.model}, so all photos are embedded again")
+        remark(
+            f"the model of the index would change from {former} to {options.model}, so all photos are embedded again"
+        )
     if preview.refusal:
         note(preview.refusal)
     return ExitStatus.ERROR if preview.refusal else ExitStatus.OK

@@ -13,7 +13,7 @@ import click
 
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import LOOK_FOR, OUTPUT, command, flag, gathered, option
-from clipsearch.cli.exit_status import ended
+from clipsearch.cli.exit_status import ExitStatus, ended
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
@@ -28,13 +28,13 @@ from clipsearch.cli.options import (
     print0_option,
     prompt_options,
 )
-from clipsearch.cli.output import OutputFailed, current_folder, note, print_json, print_paths, remark, say
+from clipsearch.cli.output import OutputFailed, current_folder, is_unread, note, print_json, print_paths, remark, say
 from clipsearch.cli.progress import progress_bar
 from clipsearch.errors import SidecarError
 from clipsearch.render.json_output import labels_to_json
 from clipsearch.render.tables import LabelsTable
 from clipsearch.render.text import counted
-from clipsearch.types import Condition, all_of
+from clipsearch.types import Condition, Failure, all_of
 
 if TYPE_CHECKING:
     from clipsearch.render.gallery import LabelledPhotos
@@ -146,6 +146,8 @@ def label(
         summary = sidecars.summed_up() if options.write_sidecar else nullcontext()
         with closing(images), summary, progress_bar(unit=" photos", delay=1, **hidden) as bar:
             for image in images:
+                if is_unread() and not (options.write_sidecar or page):
+                    return ExitStatus.OK
                 bar.update()
                 best = [
                     (texts[label.position], label.match, label.share)
@@ -170,16 +172,17 @@ def label(
                         output_failed = error  # sidecars and the page are still completed
     if options.is_table and not options.write_sidecar and sidecars.others and options.min_match is None:
         remark(f"{counted(sidecars.others, 'photo')} without a likely label; --all shows all")
+    unread: Sequence[Failure] = ()
     if options.html is not None and page:
-        write_html(page.gallery(name), options.html, options.force)
+        unread = write_html(page.gallery(name), options.html, options.force)
     if not name:
-        note(f"the index at {index} holds no photos")
+        remark(f"the index at {index} holds no photos")
     if options.as_json:
         answer = {"model": name, "index": index, "labels": texts, "prompts": list(templates), "images": objects}
         print_json({**answer, "failures": sidecars.failures})
     if output_failed:
         raise output_failed
-    return ended(sidecars.failures)
+    return ended(sidecars.failures or unread)
 
 
 @dataclass

@@ -12,7 +12,7 @@ from clipsearch.cli.command import Option, argument, command, verbosity_options
 from clipsearch.cli.complete import complete_model
 from clipsearch.cli.formatter import Context
 from clipsearch.cli.options import json_option
-from clipsearch.cli.output import print_report, say
+from clipsearch.cli.output import print_report, sum_up
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.tables import models_table
 from clipsearch.render.text import printable
@@ -62,13 +62,13 @@ def pull(model: str = argument("model", metavar="ID", shell_complete=complete_mo
 
     model = canonical_name(model)
     if model == MINI:
-        say("mini ships with clipsearch; there is nothing to download\n")
+        sum_up("mini ships with clipsearch; there is nothing to download\n")
         return
     if is_text_model(model):
         folder = find_text_checkpoint(model).folder
     else:
         folder, _ = find_checkpoint(model)
-    say(f"{model} is in {printable(str(folder))}\n")
+    sum_up(f"{model} is in {printable(str(folder))}\n")
 
 
 models.add_command(pull)

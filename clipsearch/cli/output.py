@@ -14,8 +14,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, TextIO
 
 import click
@@ -26,14 +25,14 @@ from clipsearch.types import Failure
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _quiet = False
+_reader_is_gone = False
 
 
 class OutputFailed(Exception):
-    """Standard output takes no more: it is closed or full, or the program that reads it has ended."""
+    """Standard output takes no more: it is closed or full."""
 
     def __init__(self, error: OSError) -> None:
-        reasons = {errno.EPIPE: "the program that read it has ended", errno.EBADF: "it is closed"}
-        reason = reasons.get(error.errno or 0, error.strerror or str(error))
+        reason = "it is closed" if error.errno == errno.EBADF else error.strerror or str(error)
         super().__init__(f"the answer could not be written to standard output, or not all of it: {reason}")
 
 
@@ -41,12 +40,17 @@ class _Output(io.TextIOWrapper):
     """Standard output that raises OutputFailed, also when click writes to it, so that its errors are not taken for a file's."""
 
     def write(self, text: str) -> int:
-        with _failing_as_output():
+        try:
             return super().write(text)
+        except (OSError, ValueError) as error:
+            _stop_writing(error)
+            return len(text)
 
     def flush(self) -> None:
-        with _failing_as_output():
+        try:
             super().flush()
+        except (OSError, ValueError) as error:
+            _stop_writing(error)
 
     def __init__(self, before: io.TextIOWrapper) -> None:
         super().__init__(before.buffer, before.encoding, "backslashreplace", line_buffering=before.line_buffering)
@@ -62,6 +66,8 @@ def prepare_streams() -> TextIO:
     A closed stream is opened on the null device, so that no other file gets its number. Output is opened there for reading
     only: then writing fails, instead of losing the text unnoticed.
     """
+    global _reader_is_gone
+    _reader_is_gone = False
     for number, flags in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
         if not _is_open(number):
             os.set_inheritable(os.open(os.devnull, flags), True)
@@ -83,11 +89,18 @@ def finish_output(stream: TextIO) -> None:
     try:
         stream.flush()
     except OutputFailed:
-        with contextlib.suppress(OSError, ValueError):  # otherwise Python would try again at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        _discard(stream)
         raise
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.flush()
+
+
+def is_unread() -> bool:
+    """Whether the program that read standard output has ended, as `head` does: it has all it wants, so this is no error.
+
+    What is written from then on goes nowhere. A command that prints as it goes can stop.
+    """
+    return _reader_is_gone
 
 
 def set_quiet(quiet: bool) -> None:
@@ -106,18 +119,24 @@ def say(text: str) -> None:
     _echo(text, sys.stdout)
 
 
-def note(text: str) -> None:
+def sum_up(text: str) -> None:
+    """Write a summary for people to standard output, unless -q hides it."""
+    if not _quiet:
+        say(text)
+
+
+def note(*lines: str) -> None:
     """Write lines for people to standard error, after the program's name; if that fails, drop them.
 
-    Control characters are escaped, so that a terminal does not obey them. Proposed commands get the index they are about.
+    Control characters are escaped, so that a terminal does not obey them, and so are line breaks within a line: a file's name
+    may have some. Proposed commands get the index they are about.
     """
-    note_unchanged(completed(text))
+    note_unchanged(*map(completed, lines))
 
 
-def note_unchanged(text: str) -> None:
+def note_unchanged(*lines: str) -> None:
     """A note about the command line itself, whose words stay as they are, also between backticks."""
-    lines = "\n".join(printable(line) for line in text.split("\n"))
-    say_aside(f"clipsearch: {lines}\n")
+    say_aside("clipsearch: " + "".join(f"{printable(line)}\n" for line in lines))
 
 
 def remark(text: str) -> None:
@@ -158,7 +177,9 @@ def print_report(as_json: bool, value: Mapping[str, Any], text: str, *, summary:
     """Print JSON, or text for people. -q leaves out a text that is only a summary."""
     if as_json:
         print_json(value)
-    elif not (summary and _quiet):
+    elif summary:
+        sum_up(text)
+    else:
         say(text)
 
 
@@ -200,21 +221,30 @@ def _echo(text: str, stream: TextIO) -> None:
 
 
 def _write_bytes(data: bytes) -> None:
-    with _failing_as_output():
+    try:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
+    except (OSError, ValueError) as error:
+        _stop_writing(error)
 
 
 def _is_utf8(stream: TextIO) -> bool:
     return codecs.lookup(stream.encoding or "utf-8").name == "utf-8"
 
 
-@contextmanager
-def _failing_as_output() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputFailed(error) from error
-    except ValueError as error:  # something in this process has closed it
+def _stop_writing(error: OSError | ValueError) -> None:
+    """Raise OutputFailed; but if only the reader has ended, send what comes to nowhere."""
+    global _reader_is_gone
+    if not isinstance(error, OSError):  # something in this process has closed it
         raise OutputFailed(OSError(errno.EBADF, "")) from error
+    if error.errno != errno.EPIPE:
+        raise OutputFailed(error) from error
+    _reader_is_gone = True
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that comes, to nowhere. Otherwise Python would try to write it at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -21,7 +21,7 @@ from clipsearch.cli.complete import complete_file
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import Probability, SearchOptions, prompt_options, search_options
-from clipsearch.cli.output import note, remark, say
+from clipsearch.cli.output import is_unread, note, remark, say
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.errors import ClipsearchError, ImageError, QueryError, UnknownModel
@@ -229,6 +229,8 @@ def _answer_lines(
     if sys.stdin.isatty():
         remark("type a query and Enter, or +2 -5 to mark hits; Ctrl-D ends")
     for line in sys.stdin.buffer:
+        if is_unread():
+            break
         text = os.fsdecode(line).rstrip("\r\n")  # as arguments are decoded, because it may be the name of any file
         if not text.strip():
             continue

@@ -32,4 +32,4 @@ def repair(index_folder: str | None = index_option, as_json: bool = json_option)
         text = damages_text(report.damages) + kept + first_lines(report.lost, indent="  ")
     else:
         text = f"nothing is damaged; all {report.kept:,} photos are as they were\n"
-    print_report(as_json, {"index": str(folder), **asdict(report)}, text)
+    print_report(as_json, {"index": str(folder), **asdict(report)}, text, summary=not report.damages)

@@ -16,8 +16,16 @@ from clipsearch._internal.commands import command, with_flags
 from clipsearch._internal.paths import missing_folder
 from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
 from clipsearch.cli.complete import complete_folder
-from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus
-from clipsearch.cli.files import check_html, force_option, html_option, open_in_viewer, put_into, write_html
+from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus, ended
+from clipsearch.cli.files import (
+    check_html,
+    force_option,
+    html_option,
+    note_unread,
+    open_in_viewer,
+    put_into,
+    write_html,
+)
 from clipsearch.cli.options import paths_option, print0_option
 from clipsearch.cli.output import (
     current_folder,
@@ -37,7 +45,7 @@ from clipsearch.images.file_types import is_image_name, is_video_name
 from clipsearch.query.hits import Hits
 from clipsearch.render.tables import hits_table
 from clipsearch.render.text import counted, short_path
-from clipsearch.types import Condition, Query
+from clipsearch.types import Condition, Failure, Query
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
@@ -103,7 +111,7 @@ result_options = gathered("results", ResultOptions)
 
 
 def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) -> int:
-    """Print hits, and write, copy, link and open what the options ask for. Returns 3 if a photo was not copied or linked.
+    """Print hits, and write, copy, link and open what the options ask for. Returns 3 if a photo was not copied, linked or read.
 
     Without hits, nothing is written or opened; with --fail-if-none, that returns 1.
 
@@ -126,12 +134,16 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if options.contact_sheet is not None and hits:
         from clipsearch.render.contact_sheet import save_contact_sheet
 
-        pages = save_contact_sheet(hits, options.contact_sheet, query, force=options.force)
-        remark(f"wrote {options.contact_sheet}" + (f", {pages} pages" if pages > 1 else ""))
+        sheet, unread = options.contact_sheet, list[Failure]()
+        pages = save_contact_sheet(hits, sheet, query, force=options.force, on_failure=unread.append)
+        remark(f"wrote {sheet}" + (f", {pages} pages" if pages > 1 else ""))
+        note_unread(unread, len(hits), sheet)
+        status = max(status, ended(unread))
     if options.html is not None and hits:
         from clipsearch.render.gallery import hits_gallery
 
-        write_html(hits_gallery(hits, query, hits.explain(), options.group_by), options.html, options.force)
+        page = hits_gallery(hits, query, hits.explain(), options.group_by)
+        status = max(status, ended(write_html(page, options.html, options.force)))
     if understood := hits.explanation.understood:
         nothing = 'no date, place, person or "without" was found in the text'
         remark(f"understood: {understood}" if understood.facts else nothing)

@@ -16,7 +16,7 @@ from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.exit_status import leave_quickly
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
-from clipsearch.cli.output import OutputFailed, note, remark, say
+from clipsearch.cli.output import OutputFailed, is_unread, note, remark, say
 from clipsearch.errors import ClipsearchError
 
 if TYPE_CHECKING:
@@ -99,13 +99,15 @@ def serve(
                 say(f"{address}\n")
             except OutputFailed as error:  # for example, in the background: its options tell the address
                 note(f"{error}. The address is {address}")
+            if is_unread():
+                note(f"the address is {address}")
             remark(f"{content}; Ctrl-C stops")
             if sessions:
                 _tell_how_to_sign_in(sessions, address_of(listener, host, for_others=True))
             if watch and not offered:
                 service.watch(note)
             elif watch:
-                note("note: the folder is watched from the next start on")
+                remark("note: the folder is watched from the next start on")
             service.warm_up()
             if not no_open:
                 _open(f"{address}#sign-in={sessions.new_code()}" if sessions else address)

@@ -23,13 +23,13 @@ _FAULTS = {
 }
 
 
-def explain(error: click.ClickException) -> str:
-    """What is wrong, and for a wrong command line one more line: where its options are explained."""
+def explain(error: click.ClickException) -> list[str]:
+    """Lines that say what is wrong, and for a wrong command line one more line: where its options are explained."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return error.format_message()
+        return error.format_message().split("\n")
     if not isinstance(error, click.UsageError):
         name = getattr(error, "ui_filename", "")
-        return f"cannot open {name}: {error.message}" if name else error.message
+        return [f"cannot open {name}: {error.message}" if name else error.message]
     if isinstance(error, click.MissingParameter):
         message = _missing(error)
     elif isinstance(error, click.BadParameter):
@@ -41,7 +41,7 @@ def explain(error: click.ClickException) -> str:
     else:
         message = _other(error)
     path = error.ctx.command_path if error.ctx else "clipsearch"
-    return f"{message}\nsee '{path} --help'"
+    return [message, f"see '{path} --help'"]
 
 
 def _missing(error: click.MissingParameter) -> str:

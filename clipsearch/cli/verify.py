@@ -48,7 +48,8 @@ def verify(index_folder: str | None = index_option, as_json: bool = json_option)
     else:
         content = f"{counted(report.images, 'photo')} and {counted(report.segments, 'segment')}"
         text = f"{content} ({human_bytes(report.bytes_read)}) are as they were written\n"
-    print_report(as_json, {"index": str(folder), **asdict(report), "clean": not report.damages}, text)
+    value = {"index": str(folder), **asdict(report), "clean": not report.damages}
+    print_report(as_json, value, text, summary=not report.damages)
     return ExitStatus.DAMAGED if report.damages else ExitStatus.OK
 
 

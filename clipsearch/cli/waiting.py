@@ -10,7 +10,7 @@ import time
 import click
 
 from clipsearch.cli.command import OptionalValue, option
-from clipsearch.cli.output import note
+from clipsearch.cli.output import remark
 from clipsearch.errors import CollectionBusy
 
 _DURATION = re.compile(r"[0-9.]+ ?(s|sec|m|min|h)[a-z]*")
@@ -48,7 +48,7 @@ class Patience:
     def __call__(self, busy: CollectionBusy) -> bool:
         """Wait for a moment; whether to try again."""
         if not self._silent:
-            note(f"note: {busy}. Waiting for it; Ctrl-C gives up")
+            remark(f"note: {busy}. Waiting for it; Ctrl-C gives up")
             self._silent = True
         left = self._end - time.monotonic()
         time.sleep(max(0.0, min(_STEP, left)))

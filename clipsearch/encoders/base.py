@@ -17,7 +17,7 @@ from clipsearch._internal.warn import warn
 from clipsearch.encoders.pictures import Picture, prepared, require_several
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ModelError, QueryError
-from clipsearch.types import Embeddings, Fingerprint, PixelSpec, Progress
+from clipsearch.types import EMPTY_TEXT, Embeddings, Fingerprint, PixelSpec, Progress
 
 NO_TEXT_MODEL = "none"
 """The name of a text model that stands for a model's own texts."""
@@ -138,7 +138,7 @@ def stripped_texts(texts: Sequence[str]) -> list[str]:
         raise TypeError(f"texts must be a list of strings; {short(wrong[0])} is not a string")
     stripped = [text.strip() for text in texts]
     if not all(stripped):
-        raise QueryError("the text is empty; describe the photo you are looking for")
+        raise QueryError(EMPTY_TEXT)
     try:
         "".join(stripped).encode()
     except UnicodeEncodeError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, overload
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.types import Hit, ImageRecord, Query, Term
+from clipsearch.types import Hit, ImageRecord, Query, Term, is_picture
 
 if TYPE_CHECKING:
     import pandas
@@ -66,9 +67,18 @@ _FEW = 3  # hits that a repr names
 
 def _shown(term: Term) -> str:
     """A term for a repr, as the query language writes it: 2:'snow' counts twice. Its sign is left to the caller."""
-    content = repr(term.content) if isinstance(term.content, str) else repr(replace(term, weight=1.0))
+    content: Any = term.content
+    if isinstance(content, str):
+        shown = repr(content)
+    elif isinstance(content, os.PathLike):
+        shown = f"the picture {os.path.basename(os.fsdecode(content))!r}"
+    elif is_picture(content) or not hasattr(content, "shape"):
+        width, height = content.shape[1::-1] if hasattr(content, "shape") else content.size
+        shown = f"a picture of {width} x {height}"
+    else:
+        shown = f"an embedding of {content.size} values"
     size = abs(term.weight)
-    return content if size == 1 else f"{size:g}:{content}"
+    return shown if size == 1 else f"{size:g}:{shown}"
 
 
 class Hits(list[Hit]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw
 from clipsearch._internal.atomic_files import replacing, require_free
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.images.own_pictures import mark
-from clipsearch.images.thumbnails import thumbnails
+from clipsearch.images.thumbnails import each_thumbnail
 from clipsearch.render.fonts import choose_font, fit
 from clipsearch.render.text import match_and_score, printable, titled
-from clipsearch.types import Hit
+from clipsearch.types import Failure, Hit
 
 SUFFIXES = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".pdf": "PDF"}
 
@@ -76,11 +76,18 @@ def check_sheet(path: str | os.PathLike[str], *, force: bool) -> None:
     require_free(path, force=force)
 
 
-def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title: str, *, force: bool = False) -> int:
+def save_contact_sheet(
+    hits: Sequence[Hit],
+    path: str | os.PathLike[str],
+    title: str,
+    *,
+    force: bool = False,
+    on_failure: Callable[[Failure], object] = lambda failure: None,
+) -> int:
     """Write hits to a JPEG, a PNG or a PDF of A4 pages, by the suffix; returns the number of pages.
 
-    An existing file is replaced only with `force`. ClipsearchError if the file cannot be written, if there are no hits, or more
-    than MOST for one picture.
+    An existing file is replaced only with `force`. A photo that cannot be read becomes an empty tile, and `on_failure` gets the
+    reason. ClipsearchError if the file cannot be written, if there are no hits, or more than MOST for one picture.
     """
     check_sheet(path, force=force)
     kind = SUFFIXES[Path(path).suffix.lower()]
@@ -90,19 +97,28 @@ def save_contact_sheet(hits: Sequence[Hit], path: str | os.PathLike[str], title:
         raise ClipsearchError(f"one picture has room for {MOST} photos, not {len(hits)}; write a .pdf, which has pages")
     with replacing([Path(path)], force=force) as (unfinished,):
         if kind == "PDF":
-            return _save_pdf(hits, unfinished, title)
-        (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)))
+            return _save_pdf(draw_sheets(hits, title, A4, on_failure), unfinished, title)
+        (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)), on_failure)
         sheet.save(unfinished, kind, quality=90, optimize=True, **mark(kind))
         return 1
 
 
-def draw_sheets(hits: Sequence[Hit], title: str, layout: Layout) -> Iterator[Image.Image]:
-    """The sheets, one after another. Photos are read when their sheet is drawn."""
+def draw_sheets(
+    hits: Sequence[Hit],
+    title: str,
+    layout: Layout,
+    on_failure: Callable[[Failure], object] = lambda failure: None,
+) -> Iterator[Image.Image]:
+    """The sheets, one after another. Photos are read when their sheet is drawn; `on_failure` gets those that cannot be read."""
     room = layout.columns * layout.rows
     pages = math.ceil(len(hits) / room)
     for page in range(pages):
         shown = hits[page * room : (page + 1) * room]
-        pictures = thumbnails([hit.record for hit in shown], layout.tile)
+        pictures: list[Image.Image | None] = []
+        for outcome in each_thumbnail([hit.record for hit in shown], layout.tile):
+            if isinstance(outcome, Failure):
+                on_failure(outcome)
+            pictures.append(None if isinstance(outcome, Failure) else outcome)
         yield _draw(shown, pictures, title, f"{page + 1} / {pages}" if pages > 1 else "", layout)
 
 
@@ -151,9 +167,9 @@ def _draw_cell(
     draw.text((x, first + 1.4 * size), name, _INK, font, anchor="ls")
 
 
-def _save_pdf(hits: Sequence[Hit], path: Path, title: str) -> int:
+def _save_pdf(sheets: Iterable[Image.Image], path: Path, title: str) -> int:
     pages = 0
-    for sheet in draw_sheets(hits, title, A4):
+    for sheet in sheets:
         page = Image.new("RGB", _A4_SIZE, _PAPER)
         page.paste(sheet)
         page.save(path, "PDF", resolution=_A4_RESOLUTION, quality=90, append=pages > 0, title=printable(title))

@@ -7,7 +7,7 @@ import hashlib
 import heapq
 import os
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -100,11 +100,18 @@ def check_gallery(path: str | os.PathLike[str], *, force: bool) -> None:
     require_free(path, force=force)
 
 
-def save_gallery(gallery: Gallery, path: str | os.PathLike[str], *, force: bool = False) -> int:
+def save_gallery(
+    gallery: Gallery,
+    path: str | os.PathLike[str],
+    *,
+    force: bool = False,
+    on_failure: Callable[[Failure], object] = lambda failure: None,
+) -> int:
     """Write a gallery of at most MOST photos, whole or not at all; the number of photos that are left out.
 
-    An existing file is replaced only with `force`. A photo that cannot be read becomes a tile with the reason. Links to photos
-    below the gallery's folder are relative, so that both can be moved together. ClipsearchError if the file cannot be written.
+    An existing file is replaced only with `force`. A photo that cannot be read becomes a tile with the reason, which
+    `on_failure` gets too. Links to photos below the gallery's folder are relative, so that both can be moved together.
+    ClipsearchError if the file cannot be written.
     """
     check_gallery(path, force=force)
     sections = tuple(_limited(gallery.sections))
@@ -114,7 +121,8 @@ def save_gallery(gallery: Gallery, path: str | os.PathLike[str], *, force: bool 
         replacing([Path(path)], force=force) as (unfinished,),
         unfinished.open("w", encoding="utf-8", newline="\n") as file,
     ):
-        file.writelines(_page(replace(gallery, about=about, sections=sections), os.path.abspath(os.path.dirname(path))))
+        page = replace(gallery, about=about, sections=sections)
+        file.writelines(_page(page, os.path.abspath(os.path.dirname(path)), on_failure))
     return left
 
 
@@ -127,7 +135,7 @@ def _limited(sections: Iterable[Section]) -> Iterator[Section]:
             yield replace(section, cards=cards)
 
 
-def _page(gallery: Gallery, folder: str) -> Iterator[str]:
+def _page(gallery: Gallery, folder: str, on_failure: Callable[[Failure], object]) -> Iterator[str]:
     cards = [card for section in gallery.sections for card in section.cards]
     style = (_ASSETS / "gallery.css").read_text("utf-8") + _ratio_rules(cards)
     script = (_ASSETS / "gallery.js").read_text("utf-8")
@@ -152,7 +160,10 @@ def _page(gallery: Gallery, folder: str) -> Iterator[str]:
                 yield f'<h2 id="section-{number}">{_text(section.title)}{note}</h2>\n'
             yield '<ol class="photos">\n'
             for card in section.cards:
-                yield _tile(card, next(pictures), None if gallery.for_others else folder, common)
+                picture = next(pictures)
+                if isinstance(picture, Failure):
+                    on_failure(picture)
+                yield _tile(card, picture, None if gallery.for_others else folder, common)
             yield "</ol>\n</section>\n"
     if not cards:
         yield '<p class="note">no photo was found</p>\n'

@@ -27,6 +27,7 @@ _BOLD, _DIM, _GREEN, _CYAN = "1", "2", "32", "36"  # ECMA-48, select graphic ren
 _STYLES = {"#": _DIM, "score": _CYAN, "match": _GREEN, "day": _DIM, "found by": _DIM, "photo": "", "caption": _DIM}
 _LEAST_ROOM = 16  # cells for a path or a caption; other columns are left out before it gets less
 _LABEL_WIDTH = 28  # cells for a label, at most
+_LABEL = "label"  # the heading above labels
 _MATCH_WIDTH = 9  # cells for its match, with two before and after it
 
 
@@ -137,7 +138,8 @@ class LabelsTable:
 
     def __init__(self, labels: Sequence[str], count: int, relative_to: str, width: int | None = None) -> None:
         widest = max((columns(printable(label)) for label in labels), default=0)
-        self._width = widest if width is None else min(widest, _LABEL_WIDTH)
+        # On a terminal, the columns have a heading.
+        self._width = widest if width is None else min(max(widest, len(_LABEL)), _LABEL_WIDTH)
         self._count = min(count, len(labels))
         self._relative_to = relative_to
         room = 0 if width is None else width - self._count * (self._width + _MATCH_WIDTH)
@@ -147,7 +149,7 @@ class LabelsTable:
         """The names of the columns."""
         if self._line_width is not None:
             return ""
-        return (pad("label", self._width) + "  match  ") * self._count + "photo\n"
+        return (pad(_LABEL, self._width) + "  match  ") * self._count + "photo\n"
 
     def line(self, photo: dict[str, Any]) -> str:
         """One photo, as `labels_to_json` gives it: its labels with their matches, its path."""

@@ -69,3 +69,32 @@ def test_an_unknown_level_is_told(logging_status):
 def test_quiet_ends_with_the_command(indexed):
     assert run_here("index", "-q", cwd=indexed)[1] == b""
     assert b"5 unchanged" in run_here("index", cwd=indexed)[1]
+
+
+def test_quiet_leaves_answers_and_errors_and_nothing_else(indexed, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("red\nblue\nred\n")  # a label that is there twice is a warning
+    for arguments, has_answer in (
+        (["index", indexed / "trip"], False),
+        (["index", "--dry-run"], True),
+        (["query", "red"], True),
+        (["query", "red", "--in", "nowhere"], False),
+        (["query", "red", "--copy-to", tmp_path / "copies"], True),
+        (["query", "red", "--html", tmp_path / "page.html"], True),
+        (["label", "--labels", labels], True),
+        (["duplicates", "--exact"], False),
+        (["export", tmp_path / "photos.npy"], False),
+        (["import", tmp_path / "photos.npy"], False),
+        (["verify"], False),
+        (["repair"], False),
+        (["optimize", "--remove"], False),
+        (["models", "pull", "mini"], False),
+        (["forget", indexed / "trip"], False),
+        (["status"], True),
+    ):
+        status, output, errors = run_here(*arguments, "-q", cwd=indexed)
+        assert (status, errors, bool(output.strip())) == (0, "", has_answer), arguments
+    status, output, errors = run_here("query", "red", "-q", cwd=tmp_path)
+    assert (status, errors) == (0, "") and output, "the last used index is taken without a word"
+    status, _, errors = run_here("query", "red", "--where", "nothing = 1", "-q", cwd=indexed)
+    assert status == 2 and errors.startswith("clipsearch: ")

@@ -47,8 +47,9 @@ def test_a_page_comes_on_top_of_the_table_and_is_opened(run, photos, tmp_path, m
     opened = []
     monkeypatch.setattr("clipsearch.cli.results.open_in_viewer", opened.append)
     result = run("a query", "--html", "page.html", "--open")
-    assert result.exit_code == 0 and result.stdout.startswith("1   0.3000") and opened == ["page.html"]
+    assert result.stdout.startswith("1   0.3000") and opened == ["page.html"]
     assert "wrote page.html" in result.stderr
+    assert result.exit_code == 3 and "1 of 3 photos could not be read for page.html; " in result.stderr
     text = (photos / "page.html").read_text("utf-8")
     assert "<title>a query</title>" in text and text.count("data:image/jpeg") == 2 and "cannot be read" in text
 
@@ -62,7 +63,7 @@ def test_a_page_is_refused_before_a_search_and_replaced_by_force(run, photos):
         error = run("a query", *flags).exception
         assert isinstance(error, ClipsearchError) and message in str(error)
     assert (photos / "page.html").read_text() == "mine"
-    assert run("a query", "--html", "page.html", "--force").exit_code == 0
+    assert run("a query", "--html", "page.html", "--force").exit_code == 3  # one photo is gone
     assert "a query" in (photos / "page.html").read_text("utf-8")
 
 

@@ -171,7 +171,18 @@ def opened(tmp_path, monkeypatch):
 
 def test_open_shows_the_first_photo_or_the_contact_sheet(run, opened, photos):
     assert run("--open").exit_code == 0 and opened() == str(photos / "red.jpg")
-    assert run("--open", "--contact-sheet", "s.jpg").exit_code == 0 and opened() == str(photos / "s.jpg")
+    assert run("--open", "--contact-sheet", "s.jpg").exit_code == 3 and opened() == str(photos / "s.jpg")
+
+
+def test_photos_that_a_contact_sheet_lacks_are_told_with_exit_status_3(run, photos):
+    (photos / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    gone, bad = hit(1, photos / "gone.jpg"), hit(2, photos / "bad.jpg")
+    result = run("--contact-sheet", "s.pdf", "--copy-to", "copies", hits=answer(hit(1, photos / "red.jpg"), bad))
+    assert result.exit_code == 3 and "wrote s.pdf" in result.stderr and "copied 2 photos" in result.stderr
+    assert f"1 of 2 photos could not be read for s.pdf; {photos / 'bad.jpg'}: not a picture" in result.stderr
+    result = run("--contact-sheet", "s.jpg", hits=answer(gone, bad))
+    assert result.exit_code == 3 and "2 of 2 photos could not be read for s.jpg; the first is " in result.stderr
+    assert run("--contact-sheet", "good.jpg", hits=answer(hit(1, photos / "red.jpg"))).exit_code == 0
 
 
 def test_open_goes_through_no_shell(run, opened, photos):

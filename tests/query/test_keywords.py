@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clipsearch import ClipsearchWarning, Hits, Query, SearchKeywords, Term
 from clipsearch.cli import cli
@@ -201,6 +202,12 @@ def test_a_query_shows_what_is_not_usual():
     assert repr(Term(Path("a.jpg"))) == f"Term({Path('a.jpg')!r})"
 
 
+def test_a_term_has_words():
+    for empty in (lambda: Term(""), lambda: Term(" \n", -1.0)):
+        with pytest.raises(QueryError, match="the text is empty; describe the photo you are looking for"):
+            empty()
+
+
 def test_hits_say_what_they_are_and_a_part_of_them_is_hits(engine):
     hits = engine.search("red", 5)
     assert repr(hits).startswith("<Hits: 5 for 'red': red.jpg 1.000, ") and repr(hits).endswith(", ...>")
@@ -210,6 +217,14 @@ def test_hits_say_what_they_are_and_a_part_of_them_is_hits(engine):
     unlike = engine.search("2:red - green", unlike="a dog", near=(0, 0))
     assert repr(unlike) == "<Hits: 0 for 2:'red' - 'green' - 'a dog' and within 1 km of 0,0>"
     assert repr(engine.search(where="format = png")) == "<Hits: 1 for format = PNG: grey.png>"
+    picture = Path(hits[0].path)
+    assert repr(engine.search(picture, where="format = png")).startswith(
+        "<Hits: 1 for the picture 'red.jpg' and format"
+    )
+    with Image.open(picture) as image:
+        assert " for a picture of 32 x 24: " in repr(engine.search(image, 1))
+        assert " for a picture of 32 x 24: " in repr(engine.search(np.asarray(image), 1))
+    assert " for 2:an embedding of 4 values: " in repr(engine.search(Query((Term(np.ones(4, np.float32), 2.0),)), 1))
     assert "score" not in repr(engine.search(where="format = png")[0])
     assert repr(hits[0]).startswith(f"<Hit 1: {hits[0].path}, score=1.000, match=")
     assert hits[:2].explain()["images"] == 5 and "<figure" in hits[:2]._repr_html_()

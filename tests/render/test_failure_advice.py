@@ -30,7 +30,11 @@ def failure(cause, reason="broken", name="a.jpg", since=None):
         ("access", "changed while it was read", "the next run tries it again"),
         ("content", "cannot be decoded", "replace it"),
         ("content", "empty file", "restore it from a backup, or delete it"),
-        ("content", "not a picture in a format that clipsearch reads", "if it is no picture, rename it"),
+        (
+            "content",
+            "not a picture in a format that clipsearch reads",
+            "if it is a picture, convert it to JPEG; if not, leave it out",
+        ),
         ("content", "has no video track: it holds only sound", "--exclude"),
         ("content", "cannot be decoded: clipsearch does not read its video codec (binkvideo)", "convert it to MP4"),
         ("content", "cannot be decoded: it is encrypted (DRM)", "--exclude"),
