@@ -22,7 +22,7 @@ from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.keywords import SearchKeywords, make_queries, make_query
 from clipsearch.query.notes import is_unlikely
-from clipsearch.query.search import list_photos, search
+from clipsearch.query.search import search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
 from clipsearch.types import Condition, Content, ImageRecord, Located, Order, Query, Term, require_condition
@@ -352,7 +352,7 @@ class Searcher:
         searched = [query for query in queries if query.terms or not query.filters]
         found = iter(search(source, self._current_embedder(source), searched, top_k) if searched else ())
         answers = [
-            next(found) if query.terms or not query.filters else list_photos(source, query, top_k) for query in queries
+            next(found) if query.terms or not query.filters else _listed(source, query, top_k) for query in queries
         ]
         if any(query.filters or query.hybrid for query in queries):
             from clipsearch.query.matching_words import with_found_words  # not for other queries
@@ -414,6 +414,12 @@ class Searcher:
         if self._index is not None:  # an empty one counts as false
             self._index.close()
         self._index = self._embedder = None
+
+
+def _listed(source: VectorStore[Any], query: Query, top_k: int) -> Hits:
+    from clipsearch.query.listing import list_photos  # not for queries that look for something
+
+    return list_photos(source, query, top_k)
 
 
 def _places_with_photos(index: Collection | SeveralCollections, name: str) -> list[gazetteer.Place]:

@@ -1,9 +1,8 @@
-"""Find the hits of queries."""
+"""Find the hits of queries that look for something."""
 
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,16 +17,15 @@ from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
-from clipsearch.query.language import EMPTY
 from clipsearch.query.negation import denies
 from clipsearch.query.notes import filter_notes, limit_notes, query_notes, spelling_notes
 from clipsearch.query.null_scores import NullScores
 from clipsearch.query.readable import is_readable, reads_nothing
 from clipsearch.query.relevance import REACH, RELEVANT, RIVALS, length, match
-from clipsearch.query.shots import Shot, first_shots, gathered
+from clipsearch.query.shots import gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
-from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Order, Query, Scores, all_of
+from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Query, Scores, all_of
 
 if TYPE_CHECKING:  # not for other queries
     from clipsearch.query.hybrid import FoundByWords
@@ -149,11 +147,10 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
     from one committed state; their seconds are for all queries together. Raises QueryError if a query is empty or has no
     direction. A `hybrid` query has the best of both rankings first, not of scores alone: see `hybrid`.
     """
-    _require_positive(top_k)
     for query in queries:
-        _require_sensible(query)
+        require_sensible(query, top_k)
     seconds: dict[str, float] = {}
-    with _timed("encode", seconds):
+    with timed("encode", seconds):
         embedded = embedder.embed(queries, store)
     searches = [
         _EmbeddedSearch(query, vectors, top_k, _FILES_OF_A_SHOT if query.one_per_shot and not query.all_moments else 1)
@@ -164,53 +161,10 @@ def search(store: VectorStore[SelectionT], embedder: QueryEmbedder, queries: Seq
     return answers
 
 
-def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hits:
-    """The photos that meet the filters of a query without terms, in the order that it says, else newest first.
-
-    Such hits have no score (NaN) and no match. Raises QueryError if the query has no filters, or limits the scores.
-    """
-    _require_positive(top_k)
-    _require_sensible(query)
-    if not query.filters:
-        raise QueryError(EMPTY)
-    if query.min_score is not None or query.diverse:
-        raise QueryError(
-            "there is nothing to compare photos with; add a text or a picture, or leave `min_score` and `diverse` out"
-        )
-    seconds: dict[str, float] = {}
-    with _timed("filter", seconds):
-        order: Order = "date" if query.sort == "score" or query.sort == "likely" else query.sort
-        condition = all_of(query.filters)
-        images, (shots, considered) = store.at_one_state(
-            lambda: (len(store), _listed_shots(store, query, condition, order, top_k))
-        )
-    model = store.fingerprint.model if store.fingerprint else ""
-    hits = [
-        Hit(rank, math.nan, record, None, tuple(others))
-        for rank, (record, *others) in enumerate(shots, query.offset + 1)
-    ]
-    notes = filter_notes(query, store, hits, considered)
-    return Hits(hits, query, Explanation(model, store.name, images, considered, 0, seconds, notes=notes))
-
-
-def _listed_shots(
-    store: VectorStore[SelectionT], query: Query, condition: Condition | None, order: Order, top_k: int
-) -> tuple[list[Shot], int]:
-    """The shots of a list, or its files as shots of their own; and how many files it has."""
-    if query.one_per_shot and not query.all_moments:
-        count = query.offset + top_k
-        shots, considered = first_shots(lambda start, files: store.browse(condition, order, start, files), count)
-        return shots[query.offset :], considered
-    records, considered = store.browse(condition, order, query.offset, top_k)
-    return [(record,) for record in records], considered
-
-
-def _require_positive(top_k: int) -> None:
+def require_sensible(query: Query, top_k: int) -> None:
+    """Raise QueryError for a number of hits below 1, and for parts of a query that do not go together."""
     if top_k < 1:
         raise QueryError(f"top_k is {top_k}; ask for at least one result")
-
-
-def _require_sensible(query: Query) -> None:
     if query.offset < 0:
         raise QueryError(f"the offset is {query.offset}; it cannot be negative")
     if query.offset > FARTHEST_CHOSEN and (query.diverse or query.min_match is not None):
@@ -240,16 +194,16 @@ def _answers(
 ) -> list[Hits]:
     """The hits of all searches, from one state of the store."""
     encoder, spec = embedder.encoder, embedder.encoder.spec
-    with _timed("filter", seconds):
+    with timed("filter", seconds):
         images = len(store)
         conditions = {search.query.filters: all_of(search.query.filters) for search in searches}
         selections = {
             filters: store.select(condition) if condition else None for filters, condition in conditions.items()
         }
-    with _timed("search", seconds):
+    with timed("search", seconds):
         searches = [_with_words(store, search) for search in searches]
         rankings = _rankings(store, searches, selections)
-    with _timed("choose", seconds):
+    with timed("choose", seconds):
         answers = []
         for search, (ranking, best) in zip(searches, rankings, strict=True):
             selection = selections[search.query.filters]
@@ -527,7 +481,8 @@ def _when(hit: Hit) -> str:
 
 
 @contextmanager
-def _timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+def timed(stage: str, seconds: dict[str, float]) -> Iterator[None]:
+    """Note how long a stage takes."""
     start = time.perf_counter()
     yield
     seconds[stage] = time.perf_counter() - start
