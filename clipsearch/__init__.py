@@ -57,7 +57,7 @@ if TYPE_CHECKING:
         UnknownModel,
     )
     from clipsearch.images.files import ReadLimits
-    from clipsearch.indexing.apply import SyncReport
+    from clipsearch.indexing.report import SyncReport
     from clipsearch.indexing.status import Status
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.query.filters import parse_where
@@ -182,7 +182,7 @@ _HOMES = {
     "StoreUnreachable": "errors",
     "SyncRefused": "errors",
     "UnknownModel": "errors",
-    "SyncReport": "indexing.apply",
+    "SyncReport": "indexing.report",
     "Understood": "query.understood",
     "WalkRules": "indexing.walk",
     "load_encoder": "encoders",

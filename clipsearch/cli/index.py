@@ -49,8 +49,8 @@ from clipsearch.store.catalog_file import NEXT, has_catalog
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
-    from clipsearch.indexing.apply import SyncReport
     from clipsearch.indexing.model_change import ModelChange
+    from clipsearch.indexing.report import SyncReport
     from clipsearch.milvus.push import PushReport
 
 _FILES = "Which files"

@@ -29,9 +29,10 @@ from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, Col
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.own_pictures import OwnPicture
 from clipsearch.images.pool import Decoded, DecoderPool
-from clipsearch.indexing.apply import IndexProgress, SyncReport, apply_sync
+from clipsearch.indexing.apply import apply_sync
 from clipsearch.indexing.pipeline import Embedded, first_pixels
 from clipsearch.indexing.plan import SyncOptions, check_loss
+from clipsearch.indexing.report import IndexProgress, SyncReport
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, Fingerprint

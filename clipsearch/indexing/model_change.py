@@ -15,9 +15,10 @@ from clipsearch._internal.commands import PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.indexing import roots
-from clipsearch.indexing.apply import IndexProgress, SyncReport, index_folders
+from clipsearch.indexing.apply import index_folders
 from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions
+from clipsearch.indexing.report import IndexProgress, SyncReport
 from clipsearch.indexing.texts import READ_TEXT, WAS_READ
 from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.collection import Collection

@@ -35,8 +35,8 @@ from clipsearch.types import (
 
 if TYPE_CHECKING:  # decoders are imported only if there are photos to read
     from clipsearch.images.pool import Decoded
-    from clipsearch.indexing.apply import SyncReport
     from clipsearch.indexing.plan import SyncOptions
+    from clipsearch.indexing.report import SyncReport
 
 READ_TEXT = "read text"
 """The key in an index's `meta` that is there if the text in its photos is read."""

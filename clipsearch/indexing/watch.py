@@ -19,7 +19,7 @@ from clipsearch.errors import ClipsearchError, CollectionError, DecodersUnavaila
 from clipsearch.images.companions import JSON, XMP
 from clipsearch.images.file_types import is_image_name
 from clipsearch.indexing import roots
-from clipsearch.indexing.apply import SyncReport
+from clipsearch.indexing.report import SyncReport
 from clipsearch.indexing.system_folders import system_folder_below
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.catalog_file import has_catalog

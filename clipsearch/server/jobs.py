@@ -16,7 +16,7 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.commands import for_requests
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
-from clipsearch.indexing.apply import SyncReport
+from clipsearch.indexing.report import SyncReport
 from clipsearch.indexing.watch import QUIET, Watch
 from clipsearch.server.errors import RequestError
 

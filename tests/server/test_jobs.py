@@ -9,7 +9,7 @@ import httpx2
 
 from clipsearch import SearchEngine
 from clipsearch._internal.commands import quoted
-from clipsearch.indexing.apply import SyncReport
+from clipsearch.indexing.report import SyncReport
 from clipsearch.server.jobs import IndexJobs
 from clipsearch.store.writer import CollectionWriter
 from tests.conftest import save_photo
