@@ -71,7 +71,12 @@ def explain_text(explained: dict[str, Any]) -> str:
         *([("in texts", explained["text_words"])] if explained.get("text_words") else []),
         *((mark, f"photos {_numbers(explained[mark])}") for mark in ("right", "wrong") if explained.get(mark)),
         *(("filter", text) for text in explained["filters"]),
-        *(("limit", text.format(explained[name])) for name, usual, text in _LIMITS if explained[name] != usual),
+        *(
+            ("limit", text.format(explained[name]))
+            for name, usual, text in _LIMITS
+            if explained[name] not in (usual, "likely")
+        ),
+        *([("order", order)] if (order := _order(explained)) else []),
         ("model", explained["model"]),
         *([("texts", f"by {explained['text_model']}")] if explained.get("text_model") else []),
         ("index", explained["index"]),
@@ -81,6 +86,14 @@ def explain_text(explained: dict[str, Any]) -> str:
         ("time", ", ".join(f"{stage} {1000 * value:.1f} ms" for stage, value in explained["seconds"].items())),
     ]
     return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
+
+
+def _order(explained: dict[str, Any]) -> str:
+    """Why a photo may stand before one with a higher score; "" if the scores alone count."""
+    ways = "score and words in texts together (reciprocal rank fusion)" if explained.get("text_words") else "score"
+    if explained["sort"] == "likely":
+        return f"likely photos first, then by {ways}"
+    return f"by {ways}" if explained.get("text_words") else ""
 
 
 def _numbers(ids: list[int]) -> str:

@@ -166,6 +166,12 @@ def test_counts_follow_the_query(page, filters):
     after = places_of_rows(filters)
     assert after == before  # what is under the pointer stays there
     assert filters.locator(".without .count").first.inner_text() == "0"
+    page.mouse.move(900, 10)
+    rows = filters.locator(".facet-list").all_inner_texts()
+    page.reload()
+    page.wait_for_function("() => /^Counts of \\d/.test(document.querySelector('#filters .counted')?.textContent)")
+    filters.locator("[data-key^=keyword]").first.wait_for()
+    assert filters.locator(".facet-list").all_inner_texts() == rows
 
 
 def places_of_rows(filters):

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from PIL import Image
 
-from tests.browser.conftest import index, serving, shown, wait_until
+from tests.browser.conftest import index, index_at_random, serving, shown, wait_until
 from tests.conftest import save_photo
 
 pytestmark = pytest.mark.long
@@ -93,6 +94,9 @@ def test_an_index_without_photos_says_so(new_page, tmp_path):
         assert page.locator("#empty h2").inner_text() == "No photos are indexed yet"
         page.get_by_role("button", name="Look for photos").click()
         page.wait_for_selector("#panel[open] .indexing")
+        page.keyboard.press("Escape")
+        index_at_random(tmp_path / "none", [("teal.png", Image.new("RGB", (30, 20), "teal"), None)])
+        page.wait_for_selector(".photo.loaded")  # of another process
         page.close()
 
 

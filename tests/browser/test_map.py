@@ -88,7 +88,10 @@ def test_photos_of_a_town_separate_and_those_of_one_spot_are_spread(map_of, page
     the_map.get_by_role("button", name="10 photos taken here").click()
     the_map.locator(".map-strip").get_by_role("button", name="Zoom in").click()
     page.wait_for_function("() => document.querySelectorAll('.mark:not(.several)').length === 10")
-    assert the_map.locator(".map-scale").inner_text() == "20 m"
+    scale = the_map.locator(".map-scale")
+    assert scale.inner_text() == "50 m"
+    scale.evaluate("(one) => { one.firstChild.data = '2,000 km'; one.style.width = '60.8px'; }")  # its least length
+    assert scale.evaluate("(one) => one.scrollWidth <= one.clientWidth")
     ids = photo_ids(address)
     same = {mark.get_attribute("data-key"): mark.bounding_box() for mark in page.locator(".mark").all()}
     assert abs(same[f"{ids[0]} 1"]["y"] - same[f"{ids[9]} 1"]["y"]) > 100  # above and below their spot

@@ -237,6 +237,17 @@ def test_back_closes_what_covers_the_photos_and_keeps_what_was_chosen(phone):
     with answered(phone):
         phone.go_back()
     assert phone.url == start and phone.locator("dialog:modal").count() == 0
+    with answered(phone, "/api/search"):
+        phone.fill("#query", "a giraffe")
+    phone.keyboard.press("Enter")  # leaves the search box
+    phone.click("#toggle-filters")
+    phone.wait_for_function("() => history.state.dialogs === 1")
+    phone.reload()  # closes the dialog, and leaves its step
+    phone.wait_for_selector(".photo.loaded")
+    phone.wait_for_function("() => !history.state?.dialogs")
+    with answered(phone):
+        phone.go_back()
+    assert phone.url == start
 
 
 def test_a_held_finger_selects_and_a_dragged_one_selects_on(phone):

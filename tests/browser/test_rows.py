@@ -139,6 +139,15 @@ def test_the_heading_of_the_photos_on_the_screen_stays_below_the_header(new_page
         return scrollY > 0 && Math.abs(top - below) < 2;
     }"""
     )
+    text = "(one) => one.getBoundingClientRect().left + parseFloat(getComputedStyle(one).paddingLeft)"
+    left = page.locator("#photos").bounding_box()["x"]
+    floating = page.locator(".group h2").first
+    page.wait_for_function("() => document.querySelector('.floating h2').getAnimations().length === 0")
+    assert floating.bounding_box()["x"] >= left and floating.evaluate(text) > left + 10  # round, with room at its left
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_function("() => !document.querySelector('.floating')")
+    page.wait_for_function("() => document.querySelector('.group h2').getAnimations().length === 0")
+    assert abs(floating.evaluate(text) - left) < 1
     page.evaluate("scrollTo(0, 1e6)")
     page.wait_for_function("() => document.querySelector('.group').getBoundingClientRect().top < innerHeight")
     assert page.evaluate(HEADINGS)[-1] == "May 2024"

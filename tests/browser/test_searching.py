@@ -177,9 +177,21 @@ def test_a_smaller_copy_of_an_indexed_picture_is_found_first(page, tmp_path):
     with answered(page, "/api/search"):
         page.set_input_files("#picture-file", tmp_path / "sent.jpg")
     own = page.locator("#answer-notes .own-photo")
-    own.wait_for()
-    assert own.count() == 1 and own.inner_text().startswith("A copy of this photo is here: ")
-    assert own.inner_text().endswith("kitten.jpg") and shown(page)[0] == "kitten.jpg"
+    for _ in range(2):  # also after a reload
+        own.wait_for()
+        assert own.count() == 1 and own.inner_text().startswith("A copy of this photo is here: ")
+        assert own.inner_text().endswith("kitten.jpg") and shown(page)[0] == "kitten.jpg"
+        page.wait_for_function("() => document.querySelector('#terms .chip img')?.naturalWidth > 0")
+        with answered(page, "/api/search"):
+            page.reload()
+    page.evaluate(
+        "sessionStorage.clear(); addEventListener('pagehide', (event) => event.stopImmediatePropagation(), true)"
+    )
+    height = page.locator("#terms").bounding_box()["height"]
+    with answered(page, "/api/search"):
+        page.reload()
+    page.wait_for_selector("#terms .unseen")  # what is shown in place of a picture that is not known moves nothing
+    assert page.locator("#terms").bounding_box()["height"] == height
 
 
 def test_more_like_an_indexed_photo_does_not_say_that_it_is_here(page):
@@ -204,6 +216,20 @@ def test_words_like_a_file_name_lead_to_the_photos_of_that_name(page):
     assert page.locator("#answer-notes").is_hidden()
 
 
+def test_photos_with_a_keyword_keep_the_place_that_was_understood(page):
+    def with_note(route):
+        response = route.fetch()
+        answer = response.json()
+        answer["explanation"]["notes"] = [{"code": "keyword", "message": "a keyword", "value": "travel"}]
+        route.fulfill(response=response, json=answer)
+
+    page.route("**/api/search?*", with_note)
+    search(page, "travel, in Japan")
+    with answered(page, "keyword=travel"):
+        page.locator("#answer-notes").get_by_role("button", name="Show them").click()
+    assert page.input_value("#query") == "in Japan" and shown(page) == ["pagoda.jpg"]
+
+
 def test_a_minus_without_a_space_can_be_made_right(page):
     search(page, "a cup -coffee")
     with answered(page, "/api/search"):
@@ -218,6 +244,7 @@ def test_the_page_names_words_that_the_model_cannot_read(page):
     note.wait_for()
     assert note.inner_text().startswith('The model mini cannot read "собака"') and note.locator("button").count() == 0
     assert "%" not in page.locator("#photos").inner_text()  # what is found at random has no match
+    assert "likely" not in page.locator("#status").inner_text()
 
 
 def test_a_file_is_chosen(page):
@@ -488,8 +515,11 @@ def test_words_in_texts_find_photos_unless_they_are_switched_off(page):
     assert label.endswith("found by its text in the picture")
     page.locator(".photo .open").first.click()
     facts = page.locator("#viewer .photo-facts")
-    assert "words in its texts" in facts.inner_text()
+    assert "words in its texts" in facts.inner_text() and "Words in its texts move it up." in facts.inner_text()
     assert facts.locator("mark").all_inner_texts() == ["CAFÉ", "CENTRAL"]
+    for _ in range(2):  # to one that words have not found
+        page.get_by_label("Next photo").click()
+    facts.get_by_text("words in their texts move others up").wait_for()
     page.keyboard.press("Escape")
     with page.expect_response(lambda response: "/api/search" in response.url) as answer:
         page.get_by_label("Words in texts").click()

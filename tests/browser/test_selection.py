@@ -216,6 +216,13 @@ def test_hearts_are_on_the_cards(page, album):
     page.wait_for_selector(".photo.loaded")
     page.locator("#query").hover()
     assert page.locator(".photo .favourite:visible").count() == 2 and page.locator(".photo .heart:visible").count() == 0
+    second.hover()
+    second.locator(".pick").click()
+    page.locator("#query").hover()
+    heart, picture = (second.locator(part).bounding_box() for part in (".favourite", "img"))
+    assert heart["x"] >= picture["x"] and heart["y"] + heart["height"] <= picture["y"] + picture["height"] + 0.5
+    assert second.locator(".favourite").evaluate("(one) => getComputedStyle(one).color") == "rgb(255, 255, 255)"
+    page.keyboard.press("Escape")
     asked.clear()
     search(page, "a giraffe")
     page.wait_for_function("() => document.querySelectorAll('.photo .favourite').length === 2")

@@ -107,10 +107,14 @@ def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page
         page.wait_for_selector("#viewer[open] img.full")
         page.keyboard.press("Escape")
         page.wait_for_selector("#viewer", state="hidden")
+        search(page, "green")
+        listed = shown(page)
         process.kill()
         process.wait()
         page.wait_for_selector("#gone", state="visible")
-        page.locator(".photo .open").nth(2).click()
+        page.fill("#query", "blue")
+        page.wait_for_function("() => document.querySelector('#status').textContent.includes('search before')")
+        page.locator(".photo .open").nth(1).click()
         page.wait_for_selector("#viewer .missing")
         assert page.locator("#viewer .missing").inner_text().startswith("The server does not answer")
         page.wait_for_selector("#gone:popover-open")  # over the viewer
@@ -131,6 +135,12 @@ def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page
         page.wait_for_function(
             "() => [...document.querySelectorAll('.filmstrip img')].every((one) => one.naturalWidth)"
         )
+        page.wait_for_function("() => !document.querySelector('#status').textContent.includes('search before')")
+        assert page.locator(".filmstrip button").count() == 3 and "Match" in page.locator(".photo-facts").inner_text()
+        assert page.locator(".step:enabled").count() == 2  # the photo is in the list that it was opened from
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#viewer", state="hidden")
+        assert shown(page) == listed and page.input_value("#query") == "green"
         page.close()
 
 

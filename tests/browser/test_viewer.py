@@ -65,7 +65,7 @@ def test_a_search_tells_score_and_match(page):
     facts = page.locator(".photo-facts").inner_text()
     assert re.search(r"Match\s+\d+%|Match\s+[<>]\d+%", facts)
     assert "compares a photo with the others of this index" in facts
-    assert re.search(r"Score\s+-?0\.\d{4} \(rank 1\)", facts)
+    assert re.search(r"Rank\s+1\s", facts) and re.search(r"Score\s+-?0\.\d{4}\s", facts)
 
 
 def test_next_previous_and_back(page, viewer):

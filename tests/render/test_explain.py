@@ -40,6 +40,14 @@ def test_all_moments_are_a_limit_that_is_said():
     assert "moment" not in explain_text(answer().explain())
 
 
+def test_the_order_says_that_more_than_the_score_counts():
+    plain = answer().explain()
+    assert "order" not in explain_text(plain)
+    assert "likely photos first, then by score\n" in explain_text({**plain, "sort": "likely"})
+    both = explain_text({**plain, "sort": "likely", "text_words": "dog snow"})
+    assert "likely photos first, then by score and words in texts together" in both and "sorted by" not in both
+
+
 def test_filters_count_what_they_leave():
     explained = {**answer().explain(), "considered": 12}
     assert "1,200, 12 of them pass the filters" in explain_text(explained)

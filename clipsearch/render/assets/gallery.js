@@ -130,6 +130,34 @@
     event.preventDefault();
   });
 
+  // A row fills the width, the last one does not: make it as high as the row before, if it has room. Styles alone cannot know that height.
+  function fitLastRows() {
+    for (const list of document.querySelectorAll("main:not(.side-by-side) .photos")) {
+      for (const item of list.querySelectorAll(".last")) item.classList.remove("last");
+      const items = Array.from(list.children);
+      let first = items.length - 1;
+      while (first > 0 && items[first - 1].offsetTop === items[first].offsetTop) first--;
+      const before = items[first - 1];
+      if (!before) continue;
+      const last = items.slice(first);
+      const heightOf = (item) => item.querySelector(".picture").offsetHeight;
+      const widths = last.map((item) => item.getBoundingClientRect().width);
+      const room = list.clientWidth - (last.length - 1) * parseFloat(getComputedStyle(list).columnGap);
+      const scale = Math.min(heightOf(before) / heightOf(last[0]), room / widths.reduce((sum, width) => sum + width));
+      last.forEach((item, i) => {
+        item.style.setProperty("--width", `${Math.floor(widths[i] * scale * 10) / 10}px`);
+        item.classList.add("last");
+      });
+    }
+  }
+
+  let width = 0;
+  new ResizeObserver(() => {
+    if (innerWidth === width) return;
+    width = innerWidth;
+    fitLastRows();
+  }).observe(document.documentElement);
+
   tiles.forEach((tile, index) => {
     tile.tabIndex = -1;
     tile.addEventListener("click", () => show(index));

@@ -3,9 +3,10 @@
 import { sentence, thumbnailUrl } from "./api.js";
 import { byId, element } from "./dom.js";
 import { visible } from "./format.js";
+import { parseTerms } from "./language.js";
 import { photos } from "./photos.js";
 import { knownPhotos } from "./query-pictures.js";
-import { changeSearch, literal, openPhoto } from "./state.js";
+import { changeSearch, currentSearch, literal, openPhoto } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./photos.js").AnswerNote} AnswerNote */
@@ -56,7 +57,20 @@ function action(code, value) {
   if (code === "plus") return ["Search for each part", { q: value }];
   if (code === "misspelt") return ["Search for that", { q: value }];
   if (code === "facts") return ["Show them", { q: value, asTyped: false, minMatch: 0 }];
-  if (code === "keyword") return ["Show them", { q: "", keywords: [literal(value)], minMatch: 0 }];
+  if (code === "keyword") return ["Show them", { q: factsOf(currentSearch().q), keywords: [literal(value)], minMatch: 0 }];
   if (code === "best-match") return ["Show it", { minMatch: Number(value) }];
   return ["", {}];
+}
+
+/** The dates, places and people of a query, without the words that are looked for: "in Italy" of "mountains in Italy". @param {string} query */
+function factsOf(query) {
+  const { facts = [], text = "" } = photos.understood ?? {};
+  if (!facts.length) return "";
+  const bare = (/** @type {string} */ word) => word.replace(/[.,;:!?]+$/, "");
+  const sought = text.split(/\s+/); // in the order of the query
+  return (parseTerms(query)[0]?.text ?? "").split(/\s+/).filter((word) => {
+    const isSought = sought.length > 0 && bare(word) === bare(sought[0]);
+    if (isSought) sought.shift();
+    return !isSought;
+  }).join(" ");
 }

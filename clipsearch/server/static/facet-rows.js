@@ -4,11 +4,27 @@
 
 const ORDERS = { year: (/** @type {string} */ a, /** @type {string} */ b) => a.localeCompare(b), rating: (/** @type {string} */ a, /** @type {string} */ b) => Number(b) - Number(a) };
 
+const KEPT = "clipsearch-facet-rows"; // in this tab, for a reload
+
 /** @type {Map<string, string[]>} the values of each facet, in the order of their rows */
-const rows = new Map();
+const rows = new Map(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"));
 
 /** The index has changed. */
 export const forgetRows = () => rows.clear();
+
+/** Forget the rows if they are of another index, which was at this address before. @param {Count[]} folders the counts of folders */
+export function forgetOtherRows(folders) {
+  const known = rows.get("folder") ?? [];
+  if (folders.length && !folders.some(({ value }) => known.includes(value))) rows.clear();
+}
+
+addEventListener("pagehide", () => {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify([...rows]));
+  } catch { // no room for so many values
+    sessionStorage.removeItem(KEPT);
+  }
+});
 
 /**
  * New counts of a facet in the order of before, also of values that have no photo now.

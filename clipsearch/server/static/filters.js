@@ -4,7 +4,7 @@ import { ApiError, connection, sentence, ServerGone } from "./api.js";
 import { datesSection } from "./date-filter.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
 import { countPhotos, countsOf, forgetCounts as forget, QUICK, SLOW } from "./facet-counts.js";
-import { forgetRows, inPlace } from "./facet-rows.js";
+import { forgetOtherRows, forgetRows, inPlace } from "./facet-rows.js";
 import { folderTree } from "./folder-filter.js";
 import { count, counted, starSigns, starsText, visible } from "./format.js";
 import { expressionProblem } from "./messages.js";
@@ -40,6 +40,7 @@ let drawn = ""; // the filters of what is shown
 let whatCounts = EVERY;
 let requests = 0;
 let waiting = 0;
+let isAsBefore = true; // whether the search is still the one that the page began with: a reload moves no row
 /** @type {Map<string, string>} what the text fields were last given */
 const given = new Map();
 /** @type {Set<string>} facets whose values are all shown */
@@ -60,6 +61,7 @@ for (const event of ["shown", "failed"]) photos.addEventListener(event, nameButt
 nameButton();
 panel.addEventListener("close", () => byId("toggle-filters").setAttribute("aria-expanded", "false"));
 changes.addEventListener("search", () => {
+  isAsBefore = false;
   if (!panel.open) return;
   if (chosen() !== drawn) render(); // what is chosen is shown at once, the counts follow
   if (!isQuery(currentSearch())) refresh();
@@ -222,7 +224,8 @@ function keepAt(again, before, scrollTop) {
 
 /** The counts in the rows of before. Only a list that is folded, or was, may put others first, and not while it is in use. @param {Facets} facets @returns {Facets} */
 function placed(facets) {
-  const isInUse = panel.matches(":hover") || panel.contains(document.activeElement);
+  forgetOtherRows(facets.folder ?? []);
+  const isInUse = isAsBefore || panel.matches(":hover") || panel.contains(document.activeElement);
   return Object.fromEntries(Object.entries(facets).map(([facet, counts]) =>
     [facet, inPlace(facet, counts, { isWhole: whatCounts === EVERY, mayMove: isLong(facet) && !isInUse })]));
 }

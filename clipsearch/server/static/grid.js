@@ -38,6 +38,7 @@ export class Grid {
   #isOpen = false;
   #withPicks = false;
   #heading = 0; // pixels
+  #header = 0; // the page's, in pixels
   #waiting = 0;
   #width = 0;
   #last = { top: 0, time: 0, isDown: true }; // where the screen was in the frame before
@@ -56,7 +57,10 @@ export class Grid {
     addEventListener("resize", () => this.#soon(), { passive: true });
     for (const changing of [selection, albums]) changing.addEventListener("change", () => this.#redraw());
     const header = /** @type {HTMLElement} */ (document.querySelector("header"));
-    new ResizeObserver(() => document.documentElement.style.setProperty("--header", `${header.offsetHeight}px`)).observe(header);
+    new ResizeObserver(() => {
+      this.#header = header.offsetHeight;
+      document.documentElement.style.setProperty("--header", `${this.#header}px`);
+    }).observe(header);
   }
 
   /**
@@ -203,7 +207,7 @@ export class Grid {
         this.#cards.delete(id);
       }
     }
-    const headings = this.#headingsOf(wanted);
+    const headings = this.#headingsOf(wanted, top + this.#header);
     /** @type {Element | null} */
     let before = null; // from last to first, and moving only what is out of place, since a moved element loses the focus
     for (const index of [...wanted].sort((a, b) => b - a)) {
@@ -297,8 +301,8 @@ export class Grid {
     return this.#cards.get(photo.id)?.index ?? -1;
   }
 
-  /** The headings above some photos, each in its place, by the first of these photos. @param {Set<number>} shown */
-  #headingsOf(shown) {
+  /** The headings above some photos, each in its place, by the first of these photos. @param {Set<number>} shown @param {number} edge the height at which they float over the photos */
+  #headingsOf(shown, edge) {
     const { headings } = this.layout;
     /** @type {Map<number, HTMLElement>} */
     const found = new Map();
@@ -312,6 +316,7 @@ export class Grid {
       this.#drawHeading(node, headings[next - 1]);
       node.style.top = `${top}px`;
       node.style.height = `${height}px`;
+      node.classList.toggle("floating", top < edge - 1);
       this.#headings.set(first, node);
       found.set(index, node);
       kept.add(first);

@@ -103,7 +103,7 @@ function explainWhy(status, offered, job) {
   const { roots, index } = status ?? { roots: [], index: "DIR" };
   if (!roots.length) {
     const quoted = /^[\w/.:\\-]+$/.test(index) ? index : `'${visible(index).replaceAll("'", "'\\''")}'`; // quoted for a shell
-    explainEmpty("No photos are indexed yet", { text: "Index a folder from the command line, and its photos appear here:", code: `clipsearch index FOLDER --index ${quoted}`, symbol: "folder" });
+    explainEmpty("No photos are indexed yet", { text: "Index a folder from the command line. Its photos appear here by themselves, the first ones after some seconds:", code: `clipsearch index FOLDER --index ${quoted}`, symbol: "folder" });
     return;
   }
   explainEmpty("No photos are indexed yet", {

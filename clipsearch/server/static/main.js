@@ -27,7 +27,7 @@ import { setUpQueryTerms } from "./query-terms.js";
 import { setUpThemeSwitch } from "./theme-switch.js";
 import { noMatchWords } from "./threshold.js";
 import { thumbnails } from "./thumbnails.js";
-import { setUpToolbar } from "./toolbar.js";
+import { setUpToolbar, showStatus } from "./toolbar.js";
 import { setUpUnderstood } from "./understood.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -42,8 +42,10 @@ const similar = (/** @type {Photo} */ photo) => state.newSearch({ pictures: [{ s
 const scrubber = new Scrubber(() => grid.top);
 const grid = new Grid(byId("photos"), {
   open: (index) => {
+    const { id } = grid.photos[index];
     grid.moveTo(index);
-    state.openPhoto(grid.photos[index].id);
+    if (photos.search && keyOf(photos.search) !== keyOf(state.currentSearch())) state.changeSearch(photos.search, { again: true }); // no answer has come since
+    state.openPhoto(id);
   },
   pick: (index, event) => {
     if (event.shiftKey) selection.add(between(grid, grid.anchor, index));
@@ -73,13 +75,16 @@ function mark(photo, kind) {
   }, { once: true });
 }
 
+/** What the photos of a search depend on. @param {Readonly<import("./state.js").Search>} search */
+const keyOf = (search) => JSON.stringify([state.queryPairs(search), state.filterPairs(search), search.sort]);
+
 let lastSearch = ""; // the last search, so that the same one is not sent again
 let scrollAfter = 0; // the scroll position to restore when the answer arrives
 
 /** @param {{returning?: boolean, again?: boolean}} [options] */
 function search({ returning = false, again = false } = {}) {
   const wanted = state.currentSearch();
-  const key = JSON.stringify([state.queryPairs(wanted), state.filterPairs(wanted), wanted.sort]);
+  const key = keyOf(wanted);
   document.title = wanted.q ? `${wanted.q} – clipsearch` : "clipsearch";
   if (key === lastSearch && !again) return;
   lastSearch = key;
@@ -132,7 +137,7 @@ async function explainNothing() {
 function explainError({ error, isFirst }) {
   if (isFirst) lastSearch = "";
   if (!(error instanceof ApiError)) { // the banner says why
-    if (isFirst && photos.search) byId("status").textContent = "These photos are from the search before.";
+    if (isFirst && photos.search) showStatus(keyOf(photos.search) !== keyOf(state.currentSearch()));
     else if (isFirst && whatIsGone() === "index") withModule(async () => (await import("./index-panel.js")).explainGoneIndex(), { isAsked: false });
     return;
   }

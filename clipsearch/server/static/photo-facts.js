@@ -1,9 +1,10 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, day, fieldName, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
+import { bytes, count, day, fieldName, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
+import { photos } from "./photos.js";
 import { literal, newSearch, openPhoto } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -39,7 +40,8 @@ export function photoFacts(photo) {
     ["Match", photo.match != null && matchBar(photo.match)],
     ["Words found", photo.found_in && element("bdi", {}, ...markedParts(photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text), element("span", { class: "soft" }, ` (${fieldName(photo.found_in.field)})`))],
     ["Found by", photo.found_by && photo.found_by.map((way) => FOUND_BY[way]).join(" and ")],
-    ["Score", photo.score != null && `${photo.score.toFixed(4)} (rank ${photo.rank})`],
+    ["Rank", photo.rank != null && rank(photo)],
+    ["Score", photo.score != null && photo.score.toFixed(4)],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
     ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(photoTitle(other), () => openPhoto(other.id), visible(other.path))))],
@@ -80,6 +82,14 @@ function readText(text) {
 /** @param {string} takenAt @param {string | undefined} source */
 function taken(takenAt, source) {
   return element("span", {}, day(takenAt), source && element("span", { class: "soft" }, ` (${source})`));
+}
+
+/** Its rank, and why photos with another score may stand before or after it. @param {Photo} photo */
+function rank({ rank, found_by: ways }) {
+  const why = ways?.includes("text")
+    ? "Words in its texts move it up."
+    : photos.list.some((other) => other.found_by?.includes("text")) && "By its score alone: words in their texts move others up.";
+  return element("div", {}, count(rank ?? 0), why && element("p", { class: "soft" }, why));
 }
 
 /** @param {number} match */

@@ -1,7 +1,7 @@
 /** Searching by pictures that are chosen, dropped or pasted. They are uploaded to this server, which deletes them within an hour. */
 
 import { ask } from "./api.js";
-import { byId } from "./dom.js";
+import { byId, element } from "./dom.js";
 import { announce } from "./messages.js";
 import { changeSearch, currentSearch } from "./state.js";
 
@@ -10,17 +10,20 @@ import { changeSearch, currentSearch } from "./state.js";
 const LARGEST = 64 * 1024 ** 2; // bytes that the server takes
 const INDEXED = "application/x-clipsearch-photo"; // a photo of the index that is dragged
 
-/** @type {Map<string, string>} from "upload:TOKEN" to a local URL of the picture, valid while the page is open */
-const previews = new Map();
+const KEPT = "clipsearch-pictures"; // in this tab, for a reload
+const MOST_KEPT = 12;
+const PREVIEW = 96; // pixels of a preview's shorter side
 
-/** @type {Map<string, Known[]>} from "upload:TOKEN" to the photos of the index that the picture is */
-const known = new Map();
+/** @typedef {{preview: string, known: Known[]}} Uploaded a small picture of it as a data URL, "" if there is none; and the photos of the index that it is */
+
+/** @type {Map<string, Uploaded>} by "upload:TOKEN", the newest last */
+const uploads = new Map(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"));
 
 /** @param {string} source @returns {Known[]} */
-export const knownPhotos = (source) => known.get(source) ?? [];
+export const knownPhotos = (source) => uploads.get(source)?.known ?? [];
 
 /** @param {string} source @returns {string | undefined} */
-export const previewOf = (source) => previews.get(source);
+export const previewOf = (source) => uploads.get(source)?.preview;
 
 export function setUpQueryPictures() {
   const chooser = byId("picture-file");
@@ -102,9 +105,27 @@ const isFilmFile = (file) => file.type.startsWith("video/");
 
 /** @param {File} file @returns {Promise<string>} "upload:TOKEN" */
 async function upload(file) {
-  const answer = await ask("/api/uploads", { method: "POST", body: isFilmFile(file) ? file.slice() : file }); // a slice has no type
+  const body = isFilmFile(file) ? file.slice() : file; // a slice has no type
+  const [answer, small] = await Promise.all([ask("/api/uploads", { method: "POST", body }), isFilmFile(file) ? "" : preview(file)]);
   const source = `upload:${answer.token}`;
-  known.set(source, answer.known);
-  if (!isFilmFile(file)) previews.set(source, URL.createObjectURL(file));
+  uploads.set(source, { preview: small, known: answer.known });
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify([...uploads].slice(-MOST_KEPT)));
+  } catch { // no room: the pictures are shown until the page is loaded again
+  }
   return source;
+}
+
+/** A small picture as a data URL; "" if the browser cannot read the file. @param {File} file */
+async function preview(file) {
+  try {
+    const bitmap = await createImageBitmap(file);
+    const scale = Math.min(1, PREVIEW / Math.min(bitmap.width, bitmap.height));
+    const canvas = element("canvas", { width: String(Math.round(bitmap.width * scale)), height: String(Math.round(bitmap.height * scale)) });
+    canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+    bitmap.close();
+    return canvas.toDataURL("image/webp", 0.8);
+  } catch {
+    return "";
+  }
 }

@@ -78,9 +78,9 @@ export const openPhotoId = () => photo;
 /**
  * Change the search. Marks are about a query: another one has none. Words typed one after another are one step back in the history, not one each.
  * @param {Partial<Search>} change
- * @param {{asTyping?: boolean}} [options]
+ * @param {{asTyping?: boolean, again?: boolean}} [options] `again` if its photos are the ones on the page: they stay where they are
  */
-export function changeSearch(change, { asTyping = false } = {}) {
+export function changeSearch(change, { asTyping = false, again = false } = {}) {
   const next = { ...search, ...change };
   if (finished(next.q) !== finished(search.q) || next.pictures !== search.pictures) Object.assign(next, { right: [], wrong: [], ...change });
   if (address(next, null) === address(search, photo)) {
@@ -93,7 +93,7 @@ export function changeSearch(change, { asTyping = false } = {}) {
   write(asTyping && typing ? "replaceState" : "pushState");
   typing = asTyping;
   if (wasOpen) changes.dispatchEvent(new Event("photo"));
-  changes.dispatchEvent(new Event("search"));
+  changes.dispatchEvent(new CustomEvent("search", { detail: { again } }));
 }
 
 /** A search that keeps nothing of the one before but how it is sorted. @param {Partial<Search>} wanted */
@@ -129,7 +129,11 @@ export const rememberedScroll = () => ({ scroll: history.state?.scroll ?? 0, sho
 let isSteppingBack = false; // from the step of a dialog that was closed; what is written meanwhile comes after it
 /** @type {{how: "pushState" | "replaceState", state: object, url: string}[]} */
 let postponed = [];
-if (history.state?.dialogs) history.replaceState({ ...history.state, dialogs: 0 }, ""); // a reload has closed them
+if (history.state?.hasChanged) history.replaceState({ ...history.state, dialogs: 0, hasChanged: false }, ""); // a reload has closed them
+else if (history.state?.dialogs) { // and their steps would do nothing
+  isSteppingBack = true;
+  history.go(-history.state.dialogs);
+}
 
 const MENUS = "#more-tools, #viewer-menu";
 /** The dialogs and menus that cover the page. The viewer is no such one: the photo that it shows is in the address. */

@@ -22,6 +22,7 @@ export function setUpToolbar(rescale) {
     const ranked = isRanked(search);
     sort.options[0].hidden = sort.options[0].disabled = !ranked;
     sort.value = (search.sort === "score" && !ranked) || !search.sort ? (ranked ? "score" : "date") : search.sort;
+    sort.title = ranked && sort.value === "score" ? orderOf(search) : "";
     hybrid.checked = !search.byMeaning;
     smart.checked = !search.asTyped;
     for (const box of [hybrid, smart]) box.closest("label").hidden = finished(search.q) === "";
@@ -48,7 +49,7 @@ export function setUpToolbar(rescale) {
   changes.addEventListener("search", show);
   photos.addEventListener("shown", show);
   for (const event of ["shown", "more"]) {
-    photos.addEventListener(event, showStatus);
+    photos.addEventListener(event, () => showStatus());
     photos.addEventListener(event, showSwitches);
   }
   show();
@@ -57,8 +58,15 @@ export function setUpToolbar(rescale) {
 /** Whether the photos of a search are ranked, as far as its answer is there. @param {Readonly<Search>} search */
 const isRanked = (search) => (photos.search === search ? photos.isRanked : isQuery(search));
 
-function showStatus() {
-  byId("status").textContent = photos.search ? summary(photos.search) : "";
+/** What "best first" means. @param {Readonly<Search>} search */
+function orderOf(search) {
+  const ways = finished(search.q) && !search.byMeaning ? "what photos show and the words in their texts together" : "what photos show";
+  return `${canJudge(search) ? "Likely photos first, then by" : "By"} ${ways}`;
+}
+
+/** @param {boolean} [isStale] whether the photos are those of another search, as the server is away */
+export function showStatus(isStale = false) {
+  byId("status").textContent = isStale ? "These photos are from the search before." : photos.search ? summary(photos.search) : "";
   byId("status").title = photos.seconds ? `Answered in ${Math.max(1, Math.round(photos.seconds * 1000))} ms` : "";
 }
 
@@ -85,6 +93,7 @@ const sentence = (text) => text[0].toUpperCase() + text.slice(1);
 function likely() {
   const { list, hasAll } = photos;
   if (photos.likely !== null) return photos.likely ? `${photos.moreLikely ? "at least" : "about"} ${count(photos.likely)} likely` : "none likely";
+  if (list.length && list.every(({ match }) => match == null)) return null; // as with words that the model cannot read
   const loaded = list.filter(({ match }) => (match ?? 0) >= LIKELY).length;
   return hasAll ? `about ${count(loaded)} likely` : loaded ? `at least ${count(loaded)} likely` : null;
 }
