@@ -129,11 +129,14 @@ export const rememberedScroll = () => ({ scroll: history.state?.scroll ?? 0, sho
 let isSteppingBack = false; // from the step of a dialog that was closed; what is written meanwhile comes after it
 /** @type {{how: "pushState" | "replaceState", state: object, url: string}[]} */
 let postponed = [];
-if (history.state?.hasChanged) history.replaceState({ ...history.state, dialogs: 0, hasChanged: false }, ""); // a reload has closed them
-else if (history.state?.dialogs) { // and their steps would do nothing
-  isSteppingBack = true;
-  history.go(-history.state.dialogs);
-}
+addEventListener("load", () => { // a reload has closed them, and their steps would do nothing
+  const { dialogs = 0, hasChanged } = history.state ?? {};
+  if (hasChanged) history.replaceState({ ...history.state, dialogs: 0, hasChanged: false }, "");
+  else if (dialogs > 0 && !coveringDialogs().length && !isSteppingBack) {
+    isSteppingBack = true;
+    history.go(-dialogs);
+  }
+});
 
 const MENUS = "#more-tools, #viewer-menu";
 /** The dialogs and menus that cover the page. The viewer is no such one: the photo that it shows is in the address. */
