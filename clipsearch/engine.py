@@ -183,8 +183,8 @@ class SearchEngine(Indexer):
         """Say how likely every photo, or those that meet `condition`, show each label: a match as that of a query. By image id.
 
         `prompts` are templates with one "{}" each; None takes the model's own, () none. `progress` gets the number of sentences
-        just encoded. Read the generator before `close`. QueryError if there is no label, an empty one, or the same one twice;
-        Cancelled, also while the generator is read.
+        just encoded. Read the generator before `close`. A warning names labels that the model cannot read, which suit no photo.
+        QueryError if there is no label, an empty one, or the same one twice; Cancelled, also while the generator is read.
         """
         from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 

@@ -644,7 +644,8 @@ class Hit:
     match: float | None = None
     others: tuple[ImageRecord, ...] = ()
     found_by: tuple[FoundBy, ...] = ()
-    found_in: FoundIn | None = None  # only if words were looked for in texts
+    found_in: FoundIn | None = None  # only if words were looked for in texts: the field with most of them
+    also_found_in: tuple[FoundIn, ...] = ()  # the other fields that have some
 
     def __repr__(self) -> str:
         """Without the photo's facts."""

@@ -19,10 +19,12 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.query.null_scores import null_scores
+from clipsearch.query.readable import is_readable
 from clipsearch.query.relevance import REACH, RIVALS, match
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Embeddings, Ids, ImageRecord, Scores
+from clipsearch.types import Condition, Embeddings, Ids, ImageRecord, Scores, Term
 
+_MOST_NAMED = 5  # labels in a warning
 _BLOCK = 4096  # photos read at once, at most
 _LABELS = 256  # whose best photos are looked for at once
 _MAX_LOGITS = 1 << 21  # computed at once, 16 MB, however many labels and photos there are
@@ -34,9 +36,9 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]
 class LabelledImage:
     """A photo and how well each label suits it.
 
-    `matches` (labels,), float64: the probability in [0, 1] that the photo shows each label, as the match of a query. `shares`
-    (labels,), float64, only compare the labels with each other, as CLIP classifies: they are the softmax of logit_scale *
-    cosine and sum to 1, even for a photo that shows none of the labels.
+    `matches` (labels,), float64: the probability in [0, 1] that the photo shows each label, as the match of a query; NaN for a
+    label that the model cannot read. `shares` (labels,), float64, only compare the labels with each other, as CLIP classifies:
+    they are the softmax of logit_scale * cosine and sum to 1, even for a photo that shows none of the labels.
     """
 
     record: ImageRecord
@@ -44,7 +46,10 @@ class LabelledImage:
     shares: NDArray[np.float64]
 
     def best(self, count: int, min_match: float = 0.0) -> list[LabelMatch]:
-        """At most `count` labels with at least this match, the likeliest first. Equal ones are in the order of the labels."""
+        """At most `count` labels with at least this match, the likeliest first. Equal ones are in the order of the labels.
+
+        A label that the model cannot read is never among them.
+        """
         order = np.argsort(-self.matches, kind="stable")[:count].tolist()
         best = [LabelMatch(label, float(self.matches[label]), float(self.shares[label])) for label in order]
         return [label for label in best if label.match >= min_match]
@@ -70,12 +75,14 @@ def label_images(
     """Label the photos that meet a condition, or all, in the order of their image ids.
 
     All labels are encoded first, and their best photos are found, since a match depends on these. Photos are read block by
-    block while the caller iterates; close the generator before the collection.
+    block while the caller iterates; close the generator before the collection. A warning names labels that the model cannot
+    read: their photos would be random ones.
     """
     token = cancel or CancelToken()
     texts = check_labels(labels)
     templates = encoder.spec.label_prompts if prompts is None else prompts
     check_prompts(templates)
+    unread = _unread(texts, encoder)
     vectors = embed_with_prompts(encoder, texts, templates, token.checked(progress))
     if not (images := len(collection)):
         return (image for image in list[LabelledImage]())
@@ -90,10 +97,22 @@ def label_images(
             scores = pictures @ vectors.T
             columns = zip(texts, scores.T, best, rivals, strict=True)
             matches = np.stack([match(null, images, *column) for column in columns], axis=1)
+            matches[:, unread] = np.nan
             for record, row, of_labels in zip(records, matches, shares(scores, encoder.spec.logit_scale), strict=True):
                 yield LabelledImage(replace(record, moment=None), row, of_labels)
 
     return labelled()
+
+
+def _unread(labels: Sequence[str], encoder: Encoder) -> list[int]:
+    """The places of labels of which the model reads nothing, after a warning that names them."""
+    unread = [place for place, label in enumerate(labels) if not is_readable(Term(label), encoder)]
+    if unread:
+        model = encoder.spec.text_model or encoder.spec.fingerprint.model
+        named = ", ".join(f'"{labels[place]}"' for place in unread[:_MOST_NAMED])
+        others = f" and {len(unread) - _MOST_NAMED:,} more labels" if len(unread) > _MOST_NAMED else ""
+        warn(f"the model {model} cannot read {named}{others}, so no photo gets such a label")
+    return unread
 
 
 def _best_scores(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,10 +22,12 @@ from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.results import remark_unmet
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import counted, human_bytes, printable, short_path
-from clipsearch.types import Condition, Failure, ImageRecord, all_of
+from clipsearch.types import All, Below, Condition, Failure, ImageRecord, all_of
 
 if TYPE_CHECKING:
     from clipsearch.analysis.duplicates import Copy, CopyGroup, Duplicates
+    from clipsearch.engine import SearchEngine
+    from clipsearch.indexing.status import RootStatus
     from clipsearch.render.gallery import Gallery, Section
 
 
@@ -78,6 +81,7 @@ def duplicates(
         report = engine.duplicates(all_of(filters), exact_only=exact, least_cosine=min_cosine, jobs=jobs, progress=show)
         if not report.images:
             remark_unmet(engine, filters)
+        absent = [(root.path, _photos_in(engine, root.path, filters)) for root in _absent_roots(engine)]
     unread: Sequence[Failure] = ()
     if html is not None:
         unread = write_html(_gallery(report), html, force)
@@ -93,6 +97,12 @@ def duplicates(
             f"the folder {folder} is not there, so {counted(count, 'photo')} in it could not be compared. If it is on a drive "
             "that is not mounted, mount it and run this again"
         )
+    for folder, count in absent:
+        if count and not any(Path(folder).is_relative_to(named) for named in away):
+            remark(
+                f"the folder {folder} is not there. As far as the index knows, {counted(count, 'photo')} in it "
+                f"{'is' if count == 1 else 'are'} no copy of another"
+            )
     note_failures(others)
     if any(failure.reason in (CHANGED, GONE) for failure in others):
         note(f"to update the index: {hint('index')}")
@@ -105,6 +115,15 @@ def duplicates(
         say("\n".join(_group_table(group) for group in report.groups))
         remark(f"{_counts(report)}; nothing was deleted")
     return ended(report.failures or unread)
+
+
+def _absent_roots(engine: SearchEngine) -> list[RootStatus]:
+    return [root for root in engine.status(scan=False).roots if not root.present]
+
+
+def _photos_in(engine: SearchEngine, folder: str, filters: tuple[Condition, ...]) -> int:
+    """How many indexed photos below a folder meet the filters."""
+    return engine.browse(All((*filters, Below(folder))), top_k=1)[1]
 
 
 def _counts(report: Duplicates) -> str:

@@ -170,7 +170,8 @@ def label(
                         if not options.write_sidecar and not page:
                             raise
                         output_failed = error  # sidecars and the page are still completed
-    if options.is_table and not options.write_sidecar and sidecars.others and options.min_match is None:
+    is_usual = options.min_match is None and not options.everything
+    if options.is_table and not options.write_sidecar and sidecars.others and is_usual:
         remark(f"{counted(sidecars.others, 'photo')} without a likely label; --all shows all")
     unread: Sequence[Failure] = ()
     if options.html is not None and page:

@@ -145,6 +145,7 @@ class PhotoResult(BaseModel):
     )
     found_by: list[FoundBy] = Field([], description="With `hybrid`: what has found it, `meaning`, `text` or both.")
     found_in: FoundWords | None = Field(None, description="With `text` or `hybrid`: where the words stand.")
+    also_found_in: list[FoundWords] = Field([], description="Other fields that have some of the words.")
 
 
 class SearchResult(BaseModel):

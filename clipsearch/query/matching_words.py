@@ -30,22 +30,21 @@ def _phrases(condition: Condition) -> Iterator[Phrase]:
             yield from _phrases(part)
 
 
-def found_in(info: ImageInfo, wanted: Sequence[Phrase]) -> FoundIn | None:
-    """The field that has most of some phrases, with an excerpt around the first; None if no field has any.
+def found_in(info: ImageInfo, wanted: Sequence[Phrase]) -> tuple[FoundIn, ...]:
+    """The fields that have some phrases, those with most of them first, each with an excerpt around the first one.
 
     Of keywords and people, the excerpt has each one that has a phrase.
     """
-    best: FoundIn | None = None
-    most = 0
+    found: list[tuple[int, FoundIn]] = []
     for field in _FIELDS:
         value = getattr(info, field)
         texts = [
             text for text in (value if isinstance(value, tuple) else (value,)) if text and occurrences(text, wanted)
         ]
         count = sum(any(occurrences(text, [phrase]) for text in texts) for phrase in wanted)
-        if count > most:
-            best, most = _excerpt(field, *_joined(texts, wanted)), count
-    return best
+        if count:
+            found.append((count, _excerpt(field, *_joined(texts, wanted))))
+    return tuple(part for _, part in sorted(found, key=lambda each: -each[0]))
 
 
 def _joined(texts: Sequence[str], wanted: Sequence[Phrase]) -> tuple[str, list[tuple[int, int]]]:
@@ -80,8 +79,7 @@ def with_found_words(hits: Hits) -> Hits:
     by_filter = wanted_phrases(hits.query.filters)
     of_both = wanted_phrases(hits.query.filters, hits.explanation.text_words)
     if of_both:
-        hits[:] = [
-            replace(hit, found_in=found_in(hit.record.info, of_both if "text" in hit.found_by else by_filter))
-            for hit in hits
-        ]
+        for place, hit in enumerate(hits):
+            first, *others = found_in(hit.record.info, of_both if "text" in hit.found_by else by_filter) or (None,)
+            hits[place] = replace(hit, found_in=first, also_found_in=tuple(filter(None, others)))
     return hits

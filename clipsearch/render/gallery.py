@@ -29,10 +29,10 @@ from clipsearch.errors import QueryError
 from clipsearch.images.thumbnails import each_thumbnail, jpeg_data_url
 from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
 from clipsearch.render.text import (
+    all_found_words,
     cosine,
     counted,
     day,
-    found_words,
     human_bytes,
     minute,
     percent,
@@ -367,7 +367,7 @@ def _hit_card(hit: Hit) -> PhotoCard:
         ("rank", str(hit.rank)),
         *([("match", f"{match}, how likely the photo shows this")] if match else []),
         *([("score", score)] if score else []),
-        *([("words found", found_words(hit))] if hit.found_in else []),
+        *([("words found", all_found_words(hit))] if hit.found_in else []),
         *photo_facts(hit.record),
         *([("same shot", ", ".join(other.file.name for other in hit.others))] if hit.others else []),
     )

@@ -98,8 +98,9 @@ def photo_from_json(photo: Mapping[str, Any]) -> ImageRecord:
 def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = False) -> dict[str, Any]:
     """A hit: the photo's keys, "rank", "score" and "match". With `group_by` also "group"; with files of its shot, "others".
 
-    Hits of a hybrid query have "found_by", and those whose texts have words that were looked for have "found_in". Scores and
-    matches are rounded to DIGITS, unless `exact`. A score is None if photos are only listed.
+    Hits of a hybrid query have "found_by". Those whose texts have words that were looked for have "found_in", and
+    "also_found_in" if several fields have some. Scores and matches are rounded to DIGITS, unless `exact`. A score is None
+    if photos are only listed.
     """
     score, match = (None if math.isnan(hit.score) else hit.score), hit.match
     if not exact:
@@ -107,20 +108,25 @@ def hit_to_json(hit: Hit, group_by: GroupBy | None = None, *, exact: bool = Fals
     group = {} if group_by is None else {"group": group_of(hit, group_by)}
     others = {"others": [photo_to_json(record) for record in hit.others]} if hit.others else {}
     found = {"found_by": list(hit.found_by)} if hit.found_by else {}
-    found |= found_in_to_json(hit.found_in)
+    found |= found_in_to_json(hit.found_in, hit.also_found_in)
     return {"rank": hit.rank, "score": score, "match": match, **photo_to_json(hit.record), **group, **others, **found}
 
 
-def found_in_to_json(found: FoundIn | None) -> dict[str, Any]:
-    """{"found_in": {"field", "excerpt", "marks": [[begin, end], ...]}}, or nothing. Marks count Unicode code points."""
+def found_in_to_json(found: FoundIn | None, also: Sequence[FoundIn] = ()) -> dict[str, Any]:
+    """{"found_in": {"field", "excerpt", "marks": [[begin, end], ...]}}, or nothing. Marks count Unicode code points.
+
+    Other fields that have words are in a list, "also_found_in".
+    """
     if found is None:
         return {}
-    return {"found_in": {"field": found.field, "excerpt": found.excerpt, "marks": [list(mark) for mark in found.marks]}}
+    parts = [
+        {"field": part.field, "excerpt": part.excerpt, "marks": [list(mark) for mark in part.marks]}
+        for part in (found, *also)
+    ]
+    return {"found_in": parts[0], **({"also_found_in": parts[1:]} if also else {})}
 
 
-def _found_in_from_json(found: Mapping[str, Any] | None) -> FoundIn | None:
-    if found is None:
-        return None
+def _found_in_from_json(found: Mapping[str, Any]) -> FoundIn:
     return FoundIn(found["field"], found["excerpt"], tuple((begin, end) for begin, end in found["marks"]))
 
 
@@ -135,7 +141,8 @@ def hit_from_json(hit: Mapping[str, Any]) -> Hit:
         hit["match"],
         others,
         tuple(hit.get("found_by", ())),
-        _found_in_from_json(hit.get("found_in")),
+        _found_in_from_json(hit["found_in"]) if hit.get("found_in") else None,
+        tuple(map(_found_in_from_json, hit.get("also_found_in") or ())),
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, time
 
 from clipsearch._internal.partial_dates import known_part
-from clipsearch.types import Hit, ImageInfo, Moment
+from clipsearch.types import FoundIn, Hit, ImageInfo, Moment
 
 
 def printable(text: str) -> str:
@@ -73,7 +73,16 @@ def titled(name: str, hit: Hit) -> str:
 
 def found_words(hit: Hit) -> str:
     """The part of a hit's texts that has the words that were looked for, such as "title: Holiday in Rome"; "" if none has."""
-    return f"{hit.found_in.field}: {printable(hit.found_in.excerpt)}" if hit.found_in else ""
+    return _found_words(hit.found_in) if hit.found_in else ""
+
+
+def all_found_words(hit: Hit) -> str:
+    """`found_words` of each field that has some, such as "title: Holiday in Rome; keywords: Rome"."""
+    return "; ".join(map(_found_words, (*filter(None, (hit.found_in,)), *hit.also_found_in)))
+
+
+def _found_words(found: FoundIn) -> str:
+    return f"{found.field}: {printable(found.excerpt)}"
 
 
 def stars(rating: int | None) -> str:

@@ -144,6 +144,7 @@ class HitAnswer(Photo):
     )
     found_by: list[FoundBy] | None = Field(None, description="With `hybrid`: what has found it.")
     found_in: FoundWords | None = Field(None, description="With `text` or `hybrid`: words of its texts.")
+    also_found_in: list[FoundWords] | None = Field(None, description="The other fields that have some of them, if any.")
     placeholder: Placeholder = None
 
 
@@ -187,6 +188,7 @@ class ListedPhoto(Photo):
         None, description="With `one_per_shot`, if there are any: files of the same shot."
     )
     found_in: FoundWords | None = Field(None, description="With `text`: words of its texts.")
+    also_found_in: list[FoundWords] | None = Field(None, description="The other fields that have some of them, if any.")
     placeholder: Placeholder = None
 
 

@@ -9,6 +9,7 @@ import pytest
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis import labels as module
 from clipsearch.analysis.labels import LabelledImage, check_labels, read_labels, shares
+from clipsearch.encoders.unread import TextPiece
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionNotFound, QueryError
 from clipsearch.types import Below, Query, Term
@@ -52,6 +53,14 @@ def test_a_photo_of_none_of_the_labels_has_a_share_of_all_and_no_match(engine):
     labelled = by_name(engine.label(["red"]))
     assert {name: image.shares.tolist() for name, image in labelled.items()} == {name: [1.0] for name in COLOURS}
     assert labelled["red"].matches[0] > labelled["blue"].matches[0]
+
+
+def test_a_label_that_the_model_cannot_read_is_named_and_suits_no_photo(engine, encoder):
+    encoder.text_pieces = lambda word: [TextPiece(0, len(word), not word.isascii())]
+    with pytest.warns(ClipsearchWarning, match='the model colours cannot read "犬", so no photo gets such a label'):
+        labelled = by_name(engine.label(["犬", "red"]))
+    assert all(math.isnan(image.matches[0]) for image in labelled.values())
+    assert [label.position for label in labelled["red"].best(5)] == [1]
 
 
 def test_large_scales_do_not_overflow():

@@ -377,6 +377,16 @@ def test_duplicates_say_once_that_a_whole_folder_is_not_there(photos, encoder, t
     first, *others = errors.splitlines()
     assert f"the folder {photos} is not there, so 4 photos in it could not be compared" in first
     assert "to update the index" not in errors and len(others) == 1
+    save_photo(tmp_path / "drive" / "x.jpg", "green", note="1")
+    assert run_here("index", tmp_path / "drive", "--index", index, cwd=tmp_path)[0] == 0
+    (tmp_path / "drive").rename(tmp_path / "unplugged")
+    errors = run_here("duplicates", "--exact", "--index", index, cwd=tmp_path)[2]
+    assert (
+        f"the folder {tmp_path / 'drive'} is not there. As far as the index knows, 1 photo in it is no copy of another"
+        in errors
+    )
+    errors = run_here("duplicates", "--exact", "--in", photos, "--index", index, cwd=tmp_path)[2]
+    assert f"{tmp_path / 'drive'}" not in errors
 
 
 def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of_colours, photos, monkeypatch):

@@ -17,8 +17,12 @@ PHOTO = ImageInfo(
 )
 
 
-def found(info, *conditions, words=""):
+def fields(info, *conditions, words=""):
     return found_in(info, wanted_phrases(conditions, words))
+
+
+def found(*what, **more):
+    return next(iter(fields(*what, **more)), None)
 
 
 def marked(found):
@@ -30,6 +34,11 @@ def test_the_field_with_most_of_the_words_is_shown_with_its_words_marked():
     assert found(PHOTO, *chosen(text="york sea")).excerpt == "Sea, New York"  # the title has one of the words
     assert found(PHOTO, *chosen(text='"new york"')) == FoundIn("keywords", "New York", ((0, 8),))
     assert marked(found(PHOTO, words="cafe sea")) == ["Café", "sea"]
+
+
+def test_other_fields_with_words_follow():
+    both = fields(PHOTO, *chosen(text="york sea"))
+    assert [part.field for part in both] == ["keywords", "title"] and marked(both[1]) == ["sea"]
 
 
 def test_all_keywords_that_have_words_are_shown():

@@ -1,6 +1,7 @@
 """Hits and failures become JSON and are read back."""
 
 import json
+from dataclasses import replace
 
 from clipsearch.render.gallery import photo_facts
 from clipsearch.render.json_output import (
@@ -12,7 +13,8 @@ from clipsearch.render.json_output import (
     hits_to_jsonl,
     json_line,
 )
-from clipsearch.types import Failure, ImageFile, Moment
+from clipsearch.render.text import all_found_words
+from clipsearch.types import Failure, FoundIn, ImageFile, Moment
 from tests.render.support import ANOTHER_DAY, hit
 
 HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
@@ -65,7 +67,10 @@ def test_json_has_groups_and_an_explanation_where_asked_for():
 def test_json_has_an_inverse():
     first = hit(1, HOSTILE, 0.1234567, 0.7654321, ANOTHER_DAY, "Canon", (-33.5, 151.25), "a dog")
     film, page = hit(3, "/photos/c.mp4", moment=Moment("second", 42.104)), hit(4, "/d.tif", moment=Moment("page", 3))
-    for whole in (first, hit(2, "/photos/b.jpg"), film, page):
+    words = (FoundIn("title", "A train", ((2, 7),)), FoundIn("text", "TRAIN 9", ((0, 5),)))
+    found = replace(hit(5, "/e.jpg"), found_in=words[0], also_found_in=words[1:])
+    assert all_found_words(found) == "title: A train; text: TRAIN 9" and all_found_words(first) == ""
+    for whole in (first, hit(2, "/photos/b.jpg"), film, page, found):
         values = json.loads(json_line(hit_to_json(whole, exact=True)))
         assert hit_from_json(values) == whole
         rounded = hit_from_json(hit_to_json(whole))

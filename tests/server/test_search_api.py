@@ -460,6 +460,13 @@ def test_hits_and_lists_say_which_words_were_found(client, engine):
     for address in ('/api/search?q=red&text="train+ticket"', "/api/search?q=train+ticket&hybrid=true"):
         hit, *others = client.get(address).json()["hits"]
         assert hit["found_in"]["field"] == "title" and not any("found_in" in other for other in others)
+        assert "also_found_in" not in hit
+    for address in ("/api/images?text=sea+ticket", "/api/search?q=red&text=sea+ticket"):
+        answer = client.get(address).json()
+        (photo,) = answer.get("images") or answer["hits"]
+        assert photo["found_in"]["field"] == "title" and photo["also_found_in"] == [
+            {"field": "keywords", "excerpt": "Sea", "marks": [[0, 3]]}
+        ]
     assert "found_in" not in client.get("/api/search?q=train+ticket").json()["hits"][0]
     assert "found_in" not in client.get("/api/images?keyword=sea").json()["images"][0]
 

@@ -145,7 +145,8 @@ def search_routes(service: Service) -> APIRouter:
 
 
 def _found_in(record: types.ImageRecord, wanted: Sequence[Phrase]) -> dict[str, Any]:
-    return found_in_to_json(found_in(record.info, wanted)) if wanted else {}
+    found = found_in(record.info, wanted) if wanted else ()
+    return found_in_to_json(found[0], found[1:]) if found else {}
 
 
 def _require_json(request: Request) -> None:
