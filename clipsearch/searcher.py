@@ -430,7 +430,9 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
 
 
 def _possible(ids: Sequence[int]) -> list[int]:
-    """The ids that an index may have. QueryError for all but whole numbers."""
+    """The ids that an index may have. QueryError for all but whole numbers, TypeError for a single one."""
+    if not isinstance(ids, Iterable):
+        raise TypeError(f"ids are a list of numbers, not {short(ids)}")
     for number in ids:
         require_whole("an id", number)
     return [int(number) for number in ids if 0 <= number <= _LARGEST_ID]

@@ -11,7 +11,14 @@ from datetime import datetime
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
-from clipsearch._internal.arguments import require_flag, require_number, require_one_of, require_whole, short
+from clipsearch._internal.arguments import (
+    require_flag,
+    require_number,
+    require_one_of,
+    require_text,
+    require_whole,
+    short,
+)
 from clipsearch.errors import Cause, QueryError
 
 if TYPE_CHECKING:  # what decodes photos or only compares folders needs no numpy
@@ -352,12 +359,20 @@ class Known:
 
     field: Field
 
+    def __post_init__(self) -> None:
+        """QueryError for a field that does not exist."""
+        require_one_of("field", self.field, get_args(Field))
+
 
 @dataclass(frozen=True, slots=True)
 class Below:
     """In a folder (an absolute path) or anywhere below it."""
 
     folder: str
+
+    def __post_init__(self) -> None:
+        """QueryError for what is not a text."""
+        require_text("folder", self.folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,6 +384,10 @@ class Contains:
     """
 
     text: str
+
+    def __post_init__(self) -> None:
+        """QueryError for what is not a text."""
+        require_text("text", self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -426,12 +445,20 @@ class InAlbum:
 
     name: str
 
+    def __post_init__(self) -> None:
+        """QueryError for what is not a text."""
+        require_text("name", self.name)
+
 
 @dataclass(frozen=True, slots=True)
 class All:
     """All of the conditions hold."""
 
     conditions: tuple[Condition, ...]
+
+    def __post_init__(self) -> None:
+        """QueryError for what is not a tuple of conditions."""
+        _require_conditions(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,12 +467,20 @@ class Either:
 
     conditions: tuple[Condition, ...]
 
+    def __post_init__(self) -> None:
+        """QueryError for what is not a tuple of conditions."""
+        _require_conditions(self)
+
 
 @dataclass(frozen=True, slots=True)
 class Not:
     """The condition does not hold."""
 
     condition: Condition
+
+    def __post_init__(self) -> None:
+        """QueryError for what is not a condition."""
+        _require_conditions(self)
 
 
 Condition: TypeAlias = Test | Known | Below | Contains | Near | Within | Located | Among | InAlbum | All | Either | Not
@@ -458,6 +493,20 @@ def require_condition(condition: object) -> None:
         raise QueryError(
             f"condition must be a Condition, not {short(condition)}; parse_where(text) makes one of a text"
         )
+
+
+def _require_conditions(tree: All | Either | Not) -> None:
+    """Raise QueryError unless a tree has conditions. A list of them becomes a tuple."""
+    conditions: Any = (tree.condition,) if isinstance(tree, Not) else tree.conditions
+    if isinstance(conditions, list):
+        conditions = tuple(conditions)
+        object.__setattr__(tree, "conditions", conditions)
+    if not isinstance(conditions, tuple):
+        raise QueryError(f"conditions must be a tuple, not {short(conditions)}; parse_where(text) makes one of a text")
+    for condition in conditions:
+        if condition is None:
+            raise QueryError("condition must be a Condition, not None")
+        require_condition(condition)
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition | None:

@@ -1,9 +1,29 @@
 """Arguments that make no sense are refused at once, in a sentence of Python, by every public method."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
-from clipsearch import Client, ClipsearchError, ModelError, QueryError, SearchEngine, load_encoder, parse_where
+from clipsearch import (
+    All,
+    Below,
+    Client,
+    ClipsearchError,
+    Contains,
+    Either,
+    InAlbum,
+    Known,
+    ModelError,
+    Not,
+    QueryError,
+    ReadLimits,
+    SearchEngine,
+    WalkRules,
+    load_encoder,
+    parse_where,
+)
+from clipsearch._internal.warn import warn
 from tests.conftest import names
 
 WRONG = [
@@ -16,6 +36,24 @@ WRONG = [
     (lambda e: e.browse(offset=-1), "ask for at least one photo"),
     (lambda e: e.records("12"), "an id must be a whole number"),
     (lambda e: e.records(["1"]), "an id must be a whole number"),
+    (lambda e: e.records(5), "ids are a list of numbers, not 5"),
+    (lambda e: e.stats(["colour"]), "by must be one of 'year'"),
+    (lambda e: e.stats(top=0), "top must be a whole number of at least 1, not 0"),
+    (lambda e: e.count_values("year", depth=-1), "depth must be a whole number of at least 0"),
+    (lambda e: e.optimize(kinds="tree"), "kinds must be one of .*, not 'tree'"),
+    (lambda e: WalkRules(exclude="*.png"), r"exclude must be a tuple of names, not '\*.png'; write \('\*.png',\)"),
+    (lambda e: WalkRules(hidden=1), "hidden must be True or False, not 1"),
+    (lambda e: WalkRules(exclude=(3,)), r"a name in exclude must be a text \(str\), not 3"),
+    (lambda e: ReadLimits(max_pixels="many"), "max_pixels must be a whole number of at least 1, not 'many'"),
+    (lambda e: ReadLimits(seconds=-1), "seconds must be a number of at least 0"),
+    (lambda e: Below(5), r"folder must be a text \(str\), not 5"),
+    (lambda e: Contains(5), "text must be a text"),
+    (lambda e: InAlbum(5), "name must be a text"),
+    (lambda e: Known("colour"), "field must be one of 'name'"),
+    (lambda e: All("width > 3"), "conditions must be a tuple, not 'width > 3'; parse_where"),
+    (lambda e: All((None,)), "condition must be a Condition, not None"),
+    (lambda e: Either(("x",)), "condition must be a Condition, not 'x'"),
+    (lambda e: Not("x"), "condition must be a Condition, not 'x'"),
     (lambda e: e.vector("1"), "an id must be a whole number"),
     (lambda e: e.like(3), "a photo is an ImageRecord"),
     (lambda e: e.index(prune="x"), "prune must be True or False, not 'x'"),
@@ -82,3 +120,12 @@ def test_warnings_name_the_line_of_the_caller(engine):
     with pytest.warns(match="text of 202 tokens") as cut:
         encoder.encode_texts(["cat " * 200])
     assert {issued[0].filename, cut[0].filename} == {__file__}
+    inside = {"__name__": "clipsearch.somewhere", "contextmanager": contextmanager, "warn": warn}
+    exec("@contextmanager\ndef writing():\n    warn('from a with block')\n    yield\n", inside)  # by way of contextlib
+    with pytest.warns(match="from a with block") as wrapped, inside["writing"]():
+        pass
+    assert wrapped[0].filename == __file__
+
+
+def test_one_property_to_count_by_needs_no_list(engine):
+    assert engine.stats("format") == engine.stats(["format"])

@@ -53,6 +53,12 @@ def require_flag(name: str, value: object) -> None:
         raise QueryError(f"{name} must be True or False, not {short(value)}")
 
 
+def require_text(name: str, value: object) -> None:
+    """Raise QueryError unless a parameter is a text."""
+    if not isinstance(value, str):
+        raise QueryError(f"{name} must be a text (str), not {short(value)}")
+
+
 def require_function(name: str, value: object) -> None:
     """Raise TypeError unless a parameter can be called, or is None."""
     if value is not None and not callable(value):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch._internal.arguments import require_one_of
+from clipsearch._internal.arguments import listed, require_one_of
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
@@ -72,6 +72,7 @@ def optimize(
     Unless `force` is set, nothing is made for fewer than MIN_IMAGES images, or if the exact search is as fast. `encoder` is
     called once, when texts are encoded.
     """
+    kinds = None if kinds is None else listed(kinds)
     for wanted in kinds or ():
         require_one_of("kinds", wanted, KINDS, ClipsearchError)
     if not 0 < recall <= 1:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Literal, TypeAlias, get_args
 
-from clipsearch._internal.arguments import require_one_of
+from clipsearch._internal.arguments import listed, require_one_of, require_whole
 from clipsearch.indexing.texts import TextCounts, count_texts, reads_text
 from clipsearch.store.collection import Collection
 from clipsearch.store.file_tables import Totals
@@ -79,8 +79,7 @@ def count_photos(
     Folders are counted `depth` levels below each indexed folder (0: the indexed folders themselves), including everything
     below them. Photos above that level count for the folder they are in. All counts are of one committed state.
     """
-    for name in by:
-        require_one_of("by", name, ALL_BY)
+    by = _checked(by, top, depth)
     with collection.reading():
         totals = collection.totals(condition)
         breakdowns = tuple(_breakdown(collection, prop, condition, totals.images, top, depth) for prop in by)
@@ -95,9 +94,20 @@ def count_values(
 
     It is faster, since it neither counts the photos without a value nor computes totals.
     """
+    by = _checked(by, top, depth)
     with collection.reading():
         shown = {prop: _shown(prop, _counts(collection, prop, condition, depth), top)[0] for prop in by}
         return collection.count_of(condition), {prop: _value_counts(pairs) for prop, pairs in shown.items()}
+
+
+def _checked(by: Sequence[By], top: int, depth: int) -> Sequence[By]:
+    """The properties to count by, also if one is given alone. QueryError for a value that makes no sense."""
+    require_whole("top", top, 1)
+    require_whole("depth", depth, 0)
+    properties: Sequence[By] = listed(by)
+    for name in properties:
+        require_one_of("by", name, ALL_BY)
+    return properties
 
 
 def _breakdown(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO
 
+from clipsearch._internal.arguments import require_number, require_whole
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.windows import RESERVED, is_misread, opened_as
@@ -35,6 +36,12 @@ class ReadLimits:
     max_bytes: int = 512 * 1024**2
     seconds: float = 30.0  # of decoding; enforced by images.pool
     memory: int = 4 * 1024**3  # bytes of a decoding process; enforced by images.memory
+
+    def __post_init__(self) -> None:
+        """QueryError for what is not a number, or too small."""
+        for name in ("max_pixels", "max_bytes", "memory"):
+            require_whole(name, getattr(self, name), 1)
+        require_number("seconds", self.seconds, 0)
 
 
 def require_at_most(max_bytes: int, size: int) -> None:

@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from clipsearch._internal import windows
+from clipsearch._internal.arguments import require_flag, require_text, short
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import NOT_THERE, identity
 from clipsearch._internal.windows import is_junction, is_misread, opened_as
+from clipsearch.errors import QueryError
 from clipsearch.images.file_types import has_image_signature, is_image_name, is_image_suffix
 from clipsearch.images.files import FAR, clamped
 from clipsearch.indexing.default_excludes import NO_MEDIA, default_exclude
@@ -35,6 +37,19 @@ class WalkRules:
     defaults: bool = True  # skip DEFAULT_EXCLUDES, folders with NO_MEDIA, and what clipsearch itself made
     follow_links: bool = False  # enter folders that are symbolic links; links to files always count
     exclude: tuple[str, ...] = ()  # glob patterns for names of files and folders
+
+    def __post_init__(self) -> None:
+        """QueryError for a value of another kind: one text would be a pattern for each of its letters."""
+        for name in ("hidden", "defaults", "follow_links"):
+            require_flag(name, getattr(self, name))
+        exclude: object = self.exclude
+        if isinstance(exclude, list):
+            object.__setattr__(self, "exclude", tuple(exclude))
+        elif not isinstance(exclude, tuple):
+            advice = f"; write ({exclude!r},)" if isinstance(exclude, str) else ""
+            raise QueryError(f"exclude must be a tuple of names, not {short(exclude)}{advice}")
+        for pattern in self.exclude:
+            require_text("a name in exclude", pattern)
 
     def to_json(self) -> dict[str, object]:
         """Plain values, to store beside the root."""

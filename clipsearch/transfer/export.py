@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clipsearch._internal.arguments import either
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ClipsearchError, QueryError
@@ -88,4 +89,4 @@ def _format_of(out: Path) -> Format:
     for name in FORMATS:
         if out.suffix.lower() == f".{name}":
             return name
-    raise QueryError(f"{out} does not end in .{', .'.join(FORMATS)}; say which with `format`")
+    raise QueryError(f"{out} does not end in {either([f'.{name}' for name in FORMATS])}; say which with `format`")
