@@ -10,7 +10,7 @@ import click
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.commands import command as command_text
 from clipsearch.cli.choose_index import open_engine
-from clipsearch.cli.command import OUTPUT, argument, command, flag, option
+from clipsearch.cli.command import OUTPUT, FilePath, argument, command, flag, option
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import force_option
 from clipsearch.cli.options import index_option, json_option
@@ -24,7 +24,7 @@ from clipsearch.render.text import counted, printable
 def albums(
     name: str | None = argument("name", required=False, metavar="[ALBUM]"),
     m3u: str | None = option(
-        "--m3u", "FILE", "Write the photos' paths as a list, which players and scripts read.", OUTPUT, type=click.Path()
+        "--m3u", "FILE", "Write the photos' paths as a list, which players and scripts read.", OUTPUT, type=FilePath()
     ),
     rename: str | None = option("--rename", "NAME", "Give the album another name.", OUTPUT),
     write_rating: int | None = option(

@@ -143,6 +143,18 @@ class Command(click.Command):
                 formatter.write_dl(sections[heading], width)
 
 
+class FilePath(click.Path):
+    """A file's or a folder's path. It may not be `-`, which other programs take for standard input or output."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        if value == "-":
+            self.fail(
+                "- is neither standard input nor output here; give a name, or ./- for one that is called -", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
 argument: Callable[..., Any] = click.argument
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from clipsearch.cli.command import argument, command, flag, option
+from clipsearch.cli.command import FilePath, argument, command, flag, option
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import (
@@ -21,9 +21,9 @@ from clipsearch.render.tables import evaluation_table, zero_shot_table
 
 @command("eval")
 def eval_(
-    captions: str = argument("captions", type=click.Path(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl"),
+    captions: str = argument("captions", type=FilePath(exists=True, dir_okay=False), metavar="CAPTIONS.jsonl"),
     images: str = option(
-        "--images", "DIR", "The folder of the photos.", type=click.Path(exists=True, file_okay=False), required=True
+        "--images", "DIR", "The folder of the photos.", type=FilePath(exists=True, file_okay=False), required=True
     ),
     split: str | None = option("--split", "NAME", 'Only the lines with this "split".'),
     zero_shot: bool = flag("--zero-shot", 'Measure labels, not captions: {"image": "a.jpg", "label": "..."}.'),

@@ -8,7 +8,7 @@ from typing import Literal
 import click
 
 from clipsearch.cli.choose_index import open_engine
-from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, argument, command, flag, option
+from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, FilePath, argument, command, flag, option
 from clipsearch.cli.options import folder_option, index_option, json_option
 from clipsearch.cli.output import print_report
 from clipsearch.cli.progress import ProgressBar
@@ -19,7 +19,7 @@ from clipsearch.types import all_of
 
 @command()
 def export(
-    out: str = argument("out", type=click.Path(dir_okay=False)),
+    out: str = argument("out", type=FilePath(dir_okay=False)),
     file_format: Literal["npy", "parquet", "csv", "jsonl"] | None = option(
         "--format file_format",
         "NAME",

@@ -12,13 +12,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from clipsearch._internal.file_names import safe_name
 from clipsearch._internal.paths import is_elsewhere
 from clipsearch._internal.programs import started
 from clipsearch._internal.windows import opened_as, plain
-from clipsearch.cli.command import OUTPUT, flag, option
+from clipsearch.cli.command import OUTPUT, FilePath, flag, option
 from clipsearch.cli.output import note, remark
 from clipsearch.errors import ClipsearchError
 from clipsearch.render.text import counted
@@ -27,7 +25,7 @@ from clipsearch.types import Failure
 if TYPE_CHECKING:
     from clipsearch.render.gallery import Gallery
 
-html_option = option("--html", "FILE", "Write a page to browse, as one .html file.", OUTPUT, type=click.Path())
+html_option = option("--html", "FILE", "Write a page to browse, as one .html file.", OUTPUT, type=FilePath())
 
 
 def force_option(flags: str) -> Any:

@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-import click
-
 from clipsearch.cli.choose_index import existing_index, index_to_write
-from clipsearch.cli.command import argument, command, flag
+from clipsearch.cli.command import FilePath, argument, command, flag
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.interrupt import interruptible
@@ -26,7 +24,7 @@ _FEW = 3  # rows that are named each, and of more rows with one reason
 
 @command("import")
 def import_(
-    file: str = argument("file", type=click.Path(dir_okay=False)),
+    file: str = argument("file", type=FilePath(dir_okay=False)),
     folder: str | None = folder_option(
         "The photos' folder: take only those below it, start relative paths there, and index it from now on."
     ),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clipsearch.cli.choose_index import open_engine
-from clipsearch.cli.command import LOOK_FOR, OUTPUT, command, flag, gathered, option
+from clipsearch.cli.command import LOOK_FOR, OUTPUT, FilePath, command, flag, gathered, option
 from clipsearch.cli.exit_status import ExitStatus, ended
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
@@ -53,7 +53,7 @@ class LabelOptions:
         'A file of labels, one a line. Lines that begin with "#" are skipped.',
         LOOK_FOR,
         multiple=True,
-        type=click.Path(exists=True, dir_okay=False),
+        type=FilePath(exists=True, dir_okay=False),
     )
     prompts: tuple[str, ...] = prompt_options("labels")
     top_labels: int = count_option("-k --top-labels", 3, "Labels for each photo.", LOOK_FOR)

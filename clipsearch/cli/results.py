@@ -14,7 +14,7 @@ import click
 
 from clipsearch._internal.commands import command, with_flags
 from clipsearch._internal.paths import missing_folder
-from clipsearch.cli.command import ORDER, OUTPUT, flag, gathered, option
+from clipsearch.cli.command import ORDER, OUTPUT, FilePath, flag, gathered, option
 from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus, ended
 from clipsearch.cli.files import (
@@ -55,9 +55,7 @@ _FEW_PATHS = 3  # of copies of one picture, that are named
 _LIMITS = {"best-match": "--min-match", "best-score": "--min-score"}
 
 _FORMATS = {"json": "--json", "jsonl": "--jsonl", "csv": "--csv", "paths": "--paths", "print0": "-0"}
-_folder = partial(
-    option, heading=OUTPUT, type=click.Path(file_okay=False), metavar="DIR", shell_complete=complete_folder
-)
+_folder = partial(option, heading=OUTPUT, type=FilePath(file_okay=False), metavar="DIR", shell_complete=complete_folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class ResultOptions:
     copy_to: str | None = _folder("--copy-to", help="Copy, or link, the photos there; never overwrites.")
     link_to: str | None = _folder("--link-to")
     contact_sheet: str | None = option(
-        "--contact-sheet", "FILE", "Write thumbnails to a .jpg, .png or .pdf file.", OUTPUT, type=click.Path()
+        "--contact-sheet", "FILE", "Write thumbnails to a .jpg, .png or .pdf file.", OUTPUT, type=FilePath()
     )
     html: str | None = html_option
     force: bool = force_option("--contact-sheet and --html")

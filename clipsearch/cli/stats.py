@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsearch.cli.choose_index import open_engine
-from clipsearch.cli.command import OUTPUT, command, option
+from clipsearch.cli.command import OUTPUT, FilePath, command, option
 from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import count_option, index_option, json_option
@@ -48,7 +48,7 @@ def stats(
     depth: int = count_option("--depth", 1, "Levels of folders to count separately.", _COUNT, least=0),
     filters: tuple[Condition, ...] = filter_options,
     as_json: bool = json_option,
-    png: str | None = option("--png", "FILE", "Also write the counts as a picture.", OUTPUT, type=click.Path()),
+    png: str | None = option("--png", "FILE", "Also write the counts as a picture.", OUTPUT, type=FilePath()),
     force: bool = force_option("--png"),
     index_folder: str | None = index_option,
 ) -> None:

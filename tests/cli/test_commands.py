@@ -428,3 +428,24 @@ def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of
     report = json.loads(output)
     assert (report["model"], report["former_model"], report["unchanged"]) == ("colours", "others", 5)
     assert encoders["colours"].encoded == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["export", "-", "--format", "csv"],
+        ["import", "-"],
+        ["query", "red", "--html", "-"],
+        ["query", "red", "--contact-sheet", "-"],
+        ["query", "red", "--copy-to", "-"],
+        ["query", "red", "--link-to", "-"],
+        ["stats", "--png", "-"],
+        ["albums", "Favourites", "--m3u", "-"],
+        ["label", "--labels", "-"],
+        ["eval", "-", "--images", "."],
+    ],
+)
+def test_a_dash_is_no_file(arguments, tmp_path):
+    status, output, errors = run_here(*arguments, cwd=tmp_path)
+    assert (status, output, list(tmp_path.iterdir())) == (2, b"", [])
+    assert "- is neither standard input nor output here; give a name, or ./- for" in errors
