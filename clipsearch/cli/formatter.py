@@ -1,6 +1,6 @@
 """The width of --help, which fits a narrow terminal too: examples that are too long go on in a second line of the shell.
 
-A comment cannot go on there, so it comes before its command.
+A comment cannot go on there, so it comes before its command. Topics are fitted in the same way.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable
+from textwrap import fill
 
 import click
 from click.formatting import wrap_text
@@ -16,6 +17,7 @@ _NARROWEST = 20  # columns
 _ONE_COLUMN = 58  # columns; with fewer, an option's help is below its name
 _EXAMPLES = "\b"  # click does not wrap the paragraph after it
 _COMMENT = re.compile(r"\s+# ")
+_ROW = re.compile(r"(\s*\S+  +)(.*)")
 _WORD = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[^\s"'])+""")
 
 
@@ -54,6 +56,44 @@ class HelpFormatter(click.HelpFormatter):
             self.write(f"{indent}{name}\n")
             if text:
                 self.write(f"{wrap_text(text, self.width, further, further)}\n")
+
+
+def fitted(text: str, width: int) -> str:
+    """A topic for a terminal of `width` columns: paragraphs, lists, tables and commands are wrapped, each in its own way."""
+    blocks = []
+    for block in text.strip("\n").split("\n\n"):
+        lines = block.split("\n")
+        if all(len(line) <= width for line in lines):
+            blocks.append(block)
+        elif block.startswith(("    ", "- ")):
+            blocks.append("\n".join(_fitted_line(line, width) for line in lines))
+        else:
+            blocks.append(_wrapped(" ".join(lines), width))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _fitted_line(line: str, width: int) -> str:
+    """An item of a list, a command, or a row of a table with a name and a text."""
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    if line.startswith("- "):
+        return _wrapped(line[2:], width, "- ", "  ")
+    if line.lstrip().startswith("clipsearch "):
+        return "\n".join(indent + part for part in folded(line.strip(), width - len(indent)).split("\n"))
+    row = _ROW.fullmatch(line)
+    name, text = (row[1], row[2]) if row else (indent, line.strip())
+    if len(name) <= width // 2:
+        return _wrapped(text, width, name, " " * len(name))
+    below = indent + "    "
+    return f"{name.rstrip()}\n{_wrapped(text, width, below, below)}"
+
+
+def _wrapped(text: str, width: int, first: str = "", others: str = "") -> str:
+    """A text on lines of a width, which begin so. Words with hyphens are names of options, so they stay whole."""
+    return fill(
+        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
 
 
 class Context(click.Context):

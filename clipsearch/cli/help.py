@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ import click
 
 from clipsearch._internal import commands
 from clipsearch.cli.command import argument, command
+from clipsearch.cli.formatter import fitted
 from clipsearch.cli.output import say
 from clipsearch.cli.suggestions import closest
 
@@ -46,7 +49,8 @@ def help_(
     if names and names[0] in TOPICS:
         if len(names) > 1:
             raise click.UsageError(f"{names[0]} is a topic; give its name alone: {commands.command('help', names[0])}")
-        say(topic_text(names[0]).removeprefix("# "))
+        text = topic_text(names[0]).removeprefix("# ")
+        say(fitted(text, shutil.get_terminal_size().columns) if sys.stdout.isatty() else text)
         return
     inner = click.get_current_context().find_root()
     for name in names:

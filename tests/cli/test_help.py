@@ -6,6 +6,7 @@ import pytest
 
 from clipsearch.cli import cli
 from clipsearch.cli.exit_status import ExitStatus
+from clipsearch.cli.formatter import fitted
 from clipsearch.cli.help import TOPICS, topic_text
 from clipsearch.types import Field
 from tests.cli.running import run_here
@@ -75,3 +76,14 @@ def test_the_topic_of_exit_statuses_lists_them_all():
 
 def test_the_topic_of_filters_names_every_field():
     assert f"Fields: {', '.join(Field.__args__)}." in " ".join(topic_text("filters").split())
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+@pytest.mark.parametrize("width", [50, 80])
+def test_every_topic_fits_a_terminal_and_its_words_stay_whole(topic, width):
+    text = topic_text(topic).removeprefix("# ")
+    narrow = fitted(text, width)
+    assert max(map(len, narrow.splitlines())) <= width
+    words = narrow.replace(" \\\n", " ").split()  # commands go on after a backslash
+    assert words == text.split()
+    assert fitted(text, 130) == text
