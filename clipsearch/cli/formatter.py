@@ -55,7 +55,7 @@ class HelpFormatter(click.HelpFormatter):
                 name = name.replace(" / ", f" /\n{indent}")
             self.write(f"{indent}{name}\n")
             if text:
-                self.write(f"{wrap_text(text, self.width, further, further)}\n")
+                self.write(f"{_wrapped(text, self.width, further, further)}\n")
 
 
 def fitted(text: str, width: int) -> str:
@@ -91,9 +91,7 @@ def _fitted_line(line: str, width: int) -> str:
 
 def _wrapped(text: str, width: int, first: str = "", others: str = "") -> str:
     """A text on lines of a width, which begin so. Words with hyphens are names of options, so they stay whole."""
-    return fill(
-        text, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
-    )
+    return fill(text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
 
 
 class Context(click.Context):

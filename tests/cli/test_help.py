@@ -46,6 +46,7 @@ def test_every_command_with_many_options_lists_them_under_headings(name, tmp_pat
     for width in (40, 80, 120):
         lines = run_here(name, "--help", cwd=tmp_path, COLUMNS=width)[1].decode().splitlines()
         assert max(map(len, lines)) <= width
+        assert not [line for line in lines if re.search(r"\w-$", line)]  # names of options stay whole
         assert all(line == line.rstrip() for line in lines)
         assert not [
             line for line in lines if "#" in line and line.endswith("\\")
