@@ -75,14 +75,14 @@ async def job_events(service: Service) -> Events:
 async def index_events(service: Service) -> Events:
     """Send "changed" with the number of photos whenever any process has committed to the index.
 
-    Send "gone" once if the index is not on the disk any more, and "changed" when it is there again.
+    Send "gone" once if the index is not on the disk, and "changed" when it is there again.
     """
     last = await _version_and_count(service)
     is_gone = False
     while not service.stopping.is_set():
         await service.pause(_INDEX_INTERVAL)
         current = await _version_and_count(service)
-        if last is not None and current is None and not has_catalog(service.index_folder):
+        if current is None and not has_catalog(service.index_folder):  # perhaps since before the first look
             yield None if is_gone else ("gone", {})
             is_gone = True
         elif current is None or (last is not None and current[0] == last[0] and not is_gone):

@@ -99,6 +99,15 @@ def test_listeners_are_told_of_another_index(service, engine, photos, make_anew)
     asyncio.run(listen())
 
 
+def test_listeners_are_told_of_an_index_that_went_before_they_came(service, engine, photos):
+    async def first_event():
+        return await anext(index_events(service))
+
+    engine.close()
+    (photos / ".clipsearch").rename(photos / "away")
+    assert asyncio.run(first_event()) == ("gone", {})
+
+
 def test_browsers_ask_whether_a_picture_is_the_same_still(client):
     number = ids(client)["red.jpg"]
     for address in (f"/api/thumbnails/{number}", f"/api/images/{number}/file"):

@@ -83,7 +83,8 @@ function summary(search) {
   const isBestFirst = !search.sort || search.sort === "score";
   const found = canJudge(search) ? likely() : null;
   if (!isBestFirst && list.length < considered) return sentence(`${found ? `${found}, ` : ""}the best ${count(list.length)} of ${all}`);
-  return found ? sentence(`${found} of ${count(considered)}`) : `${all}${isBestFirst ? ", nearest first" : ""}`;
+  const isRandom = photos.notes.some(({ code }) => code === "unread"); // if a part can be read, something is likely or not
+  return found ? sentence(`${found} of ${count(considered)}`) : `${all}${isBestFirst && !isRandom ? ", nearest first" : ""}`;
 }
 
 /** @param {string} text */
