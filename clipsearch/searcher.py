@@ -21,7 +21,7 @@ from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
 from clipsearch.query.keywords import SearchKeywords, make_queries, make_query
-from clipsearch.query.notes import is_unlikely
+from clipsearch.query.notes import is_unlikely, with_facts
 from clipsearch.query.search import search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
@@ -318,8 +318,9 @@ class Searcher:
             self.understand(query) if query.smart else (query, None) for query in queries
         ]
         answers = self._searched([query for query, _ in both], top_k)
-        for hits, (_, understood) in zip(answers, both, strict=True):
-            hits.explanation = replace(hits.explanation, understood=understood)
+        for hits, typed, (_, understood) in zip(answers, queries, both, strict=True):
+            notes = with_facts(hits.explanation.notes, hits.query, typed)
+            hits.explanation = replace(hits.explanation, understood=understood, notes=notes)
         return list(map(self._with_known_facts, answers, queries))
 
     def _with_known_facts(self, hits: Hits, asked: Query | None = None) -> Hits:

@@ -178,7 +178,7 @@ def _notes(hits: Hits, query: str) -> Iterator[str]:
     if notes := [about for about in hits.explanation.notes if about.code not in _LIMITS]:
         from clipsearch.cli.note_commands import note_text  # not for most queries
 
-        yield from (note_text(about, hits.query, query) for about in notes)
+        yield from (note_text(about, query) for about in notes)
 
 
 def remark_unmet(engine: SearchEngine, filters: tuple[Condition, ...]) -> None:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from clipsearch.errors import QueryError
 from clipsearch.query.hits import QueryNote
-from clipsearch.query.language import terms_text
+from clipsearch.query.language import terms_text, texts_of
 from clipsearch.query.understood import FactKind, Understood
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
@@ -52,7 +52,7 @@ def fact_notes(
     count = _count(wanted, store) if facts else 0
     if facts and (count or not understood.text):
         message = _message(query, count, facts, bool(meant.filters))
-        notes.append(QueryNote("facts", message, terms_text(meant.terms) if count else ""))
+        notes.append(QueryNote("facts", message, texts_of(meant.terms) if count else ""))
     if isinstance(text, str) and (keyword := " ".join(text.split())):
         filters = (*query.filters, Test("keyword", "=", keyword))
         if count := _count(replace(query, filters=filters), store):

@@ -63,6 +63,11 @@ def terms_text(terms: Sequence[Term]) -> str:
     return " ".join(words[words[:1] == ["+"] :])
 
 
+def texts_of(terms: Sequence[Term]) -> str:
+    """Terms that are texts, in the language above."""
+    return terms_text([term for term in terms if isinstance(term.content, str)])
+
+
 def part_text(term: Term, picture: str = "a picture") -> str:
     """A term in the language above, without its sign; `picture` is what it is called if it is no text."""
     weight = "" if abs(term.weight) == 1 else f"{abs(term.weight):g}:"

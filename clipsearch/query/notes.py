@@ -18,7 +18,7 @@ from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.recommended import languages_of, multilingual_model
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.hits import QueryNote
-from clipsearch.query.language import terms_text
+from clipsearch.query.language import texts_of
 from clipsearch.query.negation import languages_read, negations_of, without_negations
 from clipsearch.query.readable import reads_nothing, unread_in
 from clipsearch.query.relevance import RELEVANT
@@ -36,6 +36,7 @@ from clipsearch.types import (
     Near,
     Not,
     Query,
+    Term,
     Test,
     Within,
     literal_glob,
@@ -48,6 +49,7 @@ _NAMES: dict[Field, str] = {"taken": "date", "place": "place", "latitude": "plac
 """The facts that many photos lack, and what people call them."""
 _MOST_PLACES = 3  # that a note names
 _LONGEST_NAME = 255  # characters; no file system has longer ones
+_WORD = re.compile(r"\w+")
 _DATE = re.compile(r"(?:19|20)\d\d(?:s|(?:[-.]\d\d?){0,2})")  # of names, or of the 1950s
 
 
@@ -58,13 +60,31 @@ def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) 
     for term in query.terms:
         if isinstance(term.content, str):
             text = term.content.strip()
-            about_signs = () if term.literal else (_sign(text),)
-            notes += filter(None, (_file_name(text, store), *about_signs, _unread(text, encoder, is_random)))
+            about = (_file_name(text, store), _sign(term, query), _unread(text, encoder, is_random))
+            notes += filter(None, about)
     if denied := _denied(query, encoder):
         notes.append(denied)
     if gone := _gone_marks(query, store):
         notes.append(gone)
     return tuple(notes)
+
+
+def with_facts(notes: Sequence[QueryNote], searched: Query, typed: Query) -> tuple[QueryNote, ...]:
+    """The notes on a `smart` query; the queries that they propose have the facts again that became filters."""
+    texts = [term for term in searched.terms if isinstance(term.content, str)]
+    signs = {note.message: note for term in texts if (note := _sign(term, typed))}
+    return tuple(
+        replace(note, value=_corrected(typed, searched, note.value))
+        if note.code == "misspelt"
+        else signs.get(note.message, note)
+        for note in notes
+    )
+
+
+def _corrected(typed: Query, searched: Query, meant: str) -> str:
+    """A query with the words that were meant, which stand where those of the query that was searched do."""
+    changes = dict(zip(_WORD.findall(texts_of(searched.terms)), _WORD.findall(meant), strict=False))
+    return _WORD.sub(lambda word: changes.get(word[0], word[0]), texts_of(typed.terms))
 
 
 def is_unlikely(query: Query, hits: Sequence[Hit]) -> bool:
@@ -87,7 +107,7 @@ def spelling_notes(query: Query, hits: Sequence[Hit], encoder: Encoder) -> list[
     texts = [term.content for term in query.terms if isinstance(term.content, str)]
     if terms == list(query.terms) or any(map(words_of_other_languages, texts)):
         return []
-    meant = terms_text(terms)
+    meant = texts_of(terms)
     return [QueryNote("misspelt", f'no photo is a likely match; did you mean "{meant}"?', meant)]
 
 
@@ -249,11 +269,17 @@ def _file_name(text: str, store: VectorStore[SelectionT]) -> QueryNote | None:
     return QueryNote("file-name", message, glob if count else "")
 
 
-def _sign(text: str) -> QueryNote | None:
-    """If a sign was searched as a word, because it is not a sign or has no space after it, the query that was meant."""
+def _sign(term: Term, query: Query) -> QueryNote | None:
+    """If a sign in a term was searched as a word, because it is not one or has no space after it.
+
+    Its value is the `query` with what follows the sign as a part of its own; "" if no text that is looked for has it.
+    """
+    text = str(term.content).strip()
+    if term.literal:
+        return None
     if (dash := _DASH.search(text)) and (after := text[dash.end() :].strip()):
         message = f"{dash[0]} was searched as a word, because it is a dash and not a minus"
-        return QueryNote("minus", message, f"{text[: dash.start()].strip()} - {after}")
+        return QueryNote("minus", message, _apart(query, after, -1))
     match = _SIGN_WORD.search(text)
     rest = "" if match is None else " ".join((text[: match.start()] + text[match.end() :]).split())
     if match is None or not rest:
@@ -262,7 +288,18 @@ def _sign(text: str) -> QueryNote | None:
     message = f"{match[0]} was searched as a word, because no space follows its {code}"
     if rest.startswith("-"):  # options that were taken as text: no query to propose
         return QueryNote(code, message, "")
-    return QueryNote(code, message, f"{rest} {'+' if code == 'plus' else '-'} {match[2]}")
+    return QueryNote(code, message, _apart(query, match[2], 1 if code == "plus" else -1))
+
+
+def _apart(query: Query, word: str, weight: float) -> str:
+    signed = re.compile(rf"(?<!\S)[+\u2212\u2013\u2014-]\s*{re.escape(word)}(?!\w)")
+    for place, term in enumerate(query.terms):
+        if isinstance(term.content, str) and term.weight > 0 and signed.search(term.content):
+            rest = " ".join(signed.sub(" ", term.content, count=1).split())
+            return texts_of(
+                (*query.terms[:place], replace(term, content=rest), Term(word, weight), *query.terms[place + 1 :])
+            )
+    return ""
 
 
 def _denied(query: Query, encoder: Encoder) -> QueryNote | None:
@@ -273,8 +310,7 @@ def _denied(query: Query, encoder: Encoder) -> QueryNote | None:
         return None
     what = " and ".join(f'"{text}"' for text in dict.fromkeys(text for denial in found for text in denial.denied))
     message = f'models take no notice of "{found[0].cue}": photos of {what} are among the best, so no match is given'
-    texts = [term for term in query.terms if isinstance(term.content, str)]
-    return QueryNote("negation", message, terms_text(without_negations(texts, languages)))
+    return QueryNote("negation", message, texts_of(without_negations(query.terms, languages)))
 
 
 def _unread(text: str, encoder: Encoder, is_random: bool) -> QueryNote | None:

@@ -231,10 +231,10 @@ def test_photos_with_a_keyword_keep_the_place_that_was_understood(page):
 
 
 def test_a_minus_without_a_space_can_be_made_right(page):
-    search(page, "a cup -coffee")
+    search(page, "a table + a cup -coffee")
     with answered(page, "/api/search"):
         page.locator("#answer-notes").get_by_role("button", name="Leave it out").click()
-    assert page.input_value("#query") == "a cup - coffee"
+    assert page.input_value("#query") == "a table + a cup - coffee"
     assert page.locator("#answer-notes").is_hidden()
 
 

@@ -167,7 +167,7 @@ def test_a_minus_without_a_space_gets_the_command_that_was_meant(album):
     )
     _, _, errors = run_here("query", "--name", "*.jpg", "red.jpg", "+", "a street -people", "-k1", cwd=album)
     proposed = shlex.split(errors.split("`")[1])
-    assert proposed[2:] == ["red.jpg", "+", "a street", "-", "people", "--name", "*.jpg", "-k", "1"]
+    assert proposed[2:] == ["a street", "-", "people", "+", "red.jpg", "--name", "*.jpg", "-k", "1"]
     _, _, errors = run_here("query", "--smart", "2:a street \u2013 people in 2018", cwd=album)
     assert shlex.split(errors.split("`")[1])[2:] == ["2:a street in 2018", "-", "people", "--smart"]
 

@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from clipsearch.encoders.mini.encoder import MiniEncoder
+from clipsearch.query.hits import QueryNote
 from clipsearch.query.misspelt import without_swaps
-from clipsearch.query.notes import spelling_notes
+from clipsearch.query.notes import spelling_notes, with_facts
 from clipsearch.types import Query, Term
 from tests.conftest import ROOT, shared
 
@@ -40,7 +42,7 @@ def test_plain_queries_and_captions_have_next_to_no_false_alarm(mini):
 
 
 def test_a_note_says_what_was_meant_if_nothing_is_likely(mini, engine):
-    query = Query((Term("dgo"), Term("a baech", -1)))
+    query = Query((Term(Path("a.jpg")), Term("dgo"), Term("a baech", -1)))
     (likely,) = engine.search("red", 1)
     unlikely = [type(likely)(1, 0.1, likely.record, 0.2)]
     (note,) = spelling_notes(query, unlikely, mini)
@@ -50,3 +52,9 @@ def test_a_note_says_what_was_meant_if_nothing_is_likely(mini, engine):
     assert spelling_notes(replace(query, offset=10), unlikely, mini) == []
     assert spelling_notes(Query((Term("ein hund im baech"),)), unlikely, mini) == []
     assert spelling_notes(query, [], mini) == [] == spelling_notes(Query((Term("dog"),)), unlikely, mini)
+
+
+def test_what_was_meant_keeps_the_facts_that_became_filters():
+    typed, searched = Query.parse("a dgo in 2019, in snwo - the dgo"), Query.parse("a dgo, in snwo - the dgo")
+    (note,) = with_facts([QueryNote("misspelt", "", "a dog, in snow - the dog")], searched, typed)
+    assert note.value == "a dog in 2019, in snow - the dog"
