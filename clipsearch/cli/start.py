@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import sys
 from pathlib import Path
 
 from clipsearch._internal.commands import command
@@ -25,10 +27,13 @@ def say_what_is_next() -> None:
         about = "Search a photo folder by describing the picture. Nothing is indexed yet."
         lines.insert(0, (f"{command('index')} {_photo_folder()}", "index your photos, once"))
     else:
-        lines.append((hint("index"), "after changes: bring the index up to date"))
+        lines.append((hint("index"), "after changes: update the index"))
     lines.append((command("help"), "all commands"))
     width = max(len(line) for line, _ in lines)
-    say("".join(f"{line}\n" for line in (printable(about), *(f"  {line:<{width}}  {what}" for line, what in lines))))
+    listed = [f"  {line:<{width}}  {what}" for line, what in lines]
+    if sys.stdout.isatty() and max(map(len, listed)) > shutil.get_terminal_size().columns:
+        listed = [f"  {line}\n      {what}" for line, what in lines]
+    say("".join(f"{line}\n" for line in (printable(about), *listed)))
 
 
 def _index() -> tuple[Path | None, str]:

@@ -10,6 +10,7 @@ import pytest
 
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.progress import ProgressBar
+from clipsearch.cli.start import say_what_is_next
 from clipsearch.cli.status import _text
 from clipsearch.encoders.registry import model_rows
 from clipsearch.engine import SearchEngine
@@ -195,6 +196,17 @@ def test_tables_fit_a_narrow_terminal():
     wide = LabelsTable(["cat"], 1, "/photos", 100)
     assert wide.heading() == "label  match  photo\n"  # a column is as wide as its heading
     assert wide.line({"path": "/photos/a.jpg", "labels": labels[:1]}) == "cat      90%  a.jpg\n"
+
+
+def test_the_first_page_fits_a_narrow_terminal(engine, photos, monkeypatch):
+    engine.index(photos)
+    monkeypatch.chdir(photos)
+    monkeypatch.setattr("clipsearch.cli.hints._index", None)  # and so again after the test
+    wide = lines_of_a_terminal(80, say_what_is_next, monkeypatch).splitlines()
+    narrow = lines_of_a_terminal(40, say_what_is_next, monkeypatch).splitlines()
+    assert wide[2].split() == ["clipsearch", "serve", "the", "same", "in", "the", "browser"] and len(wide) == 5
+    assert narrow[3:5] == ["  clipsearch serve", "      the same in the browser"]
+    assert max(map(len, narrow[1:])) <= 40  # the first line has the folder
 
 
 def test_status_keeps_paths_and_commands_whole_on_a_narrow_terminal(monkeypatch):
