@@ -91,7 +91,38 @@ def test_found_words_on_a_card_are_not_under_its_caption(page):
     card.hover()
     assert card.locator(".words").inner_text().startswith("text in the picture: ")
     on_top = """(one) => {
+      for (const node of one.closest(".open").querySelectorAll("*")) node.style.pointerEvents = "auto"; // or no point is of it
       const { x, y, width, height } = one.getBoundingClientRect();
       return document.elementFromPoint(x + width / 2, y + height / 2) === one;
     }"""
     assert card.locator(".words mark").first.evaluate(on_top)
+
+
+BUTTONS = """
+(card) => [...card.querySelectorAll(":scope > button:not(.open)")].map((one) => {
+  if (getComputedStyle(one).visibility !== "visible") return "";
+  const found = card.querySelector(".words");
+  const [box, all, words] = [one, card, found].map((node) => node.getBoundingClientRect());
+  const isInside = box.top >= all.top && box.bottom <= all.bottom && box.left >= all.left && box.right <= all.right;
+  const isSeen = getComputedStyle(found).visibility === "visible" && !one.matches(".heart");
+  const isCovered = isSeen && box.bottom > words.top && box.top < words.bottom;
+  const isOnTop = one.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2));
+  return `${one.className.split(" ").at(-1)}: ${isInside && isOnTop && !isCovered}`;
+})
+"""
+SIZES = ((208, 104), (208, 141), (208, 170), (208, 220), (100, 104), (100, 150), (100, 220), (300, 84))
+
+
+def test_the_words_of_a_small_photo_do_not_cover_its_buttons(page):
+    search(page, "coffee and cake")
+    card = page.locator('.photo:has(.open[aria-label^="coffee.jpg"])')
+    card.evaluate("(one) => { one.style.zIndex = 9; }")  # it becomes larger than its place
+    x, y = (card.bounding_box()[side] for side in "xy")
+    page.mouse.move(x + 30, y + 50)
+    for width, height in SIZES:
+        card.evaluate(
+            "(one, [w, h]) => { [one.style.width, one.style.height] = [`${w}px`, `${h}px`]; }", [width, height]
+        )
+        buttons = card.evaluate(BUTTONS)
+        assert {"right: true", "wrong: true"} <= set(buttons), (width, height, buttons)
+        assert not [one for one in buttons if "false" in one], (width, height, buttons)

@@ -127,6 +127,22 @@ def is_in_view(page, selector):
     )
 
 
+@pytest.mark.parametrize("touch", [PHONE, {"viewport": {"width": 1280, "height": 800}, "has_touch": True}])
+def test_one_tap_opens_a_photo_anywhere_on_it(new_page, address, touch):
+    page = new_page(**touch)
+    number = itertools.count(1)
+    for query in ("", "?q=coffee+and+cake"):
+        page.goto(f"{address}/{query}")
+        page.wait_for_selector(".photo.loaded")
+        for x, y in ((0.5, 0.5), (0.5, 0.92), (0.08, 0.08), (0.93, 0.07), (0.07, 0.93), (0.5, 0.8)):
+            box = page.locator(".photo").nth(next(number) % 3).bounding_box()
+            page.touchscreen.tap(box["x"] + x * box["width"], box["y"] + y * box["height"])
+            page.wait_for_selector("#viewer[open]", timeout=3000)
+            page.keyboard.press("Escape")
+            page.wait_for_selector("#viewer", state="hidden")
+    assert selected(page) == 0
+
+
 def test_a_swipe_up_shows_what_is_known_and_a_swipe_down_hides_it(phone):
     phone.locator(".photo .open").nth(1).evaluate("(photo) => photo.click()")
     phone.wait_for_selector("#viewer[open] img.full")

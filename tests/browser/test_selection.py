@@ -179,6 +179,7 @@ def test_the_selection_is_downloaded_as_an_archive_a_gallery_and_a_sheet(page, a
         with page.expect_download() as download:
             page.locator("#panel").get_by_role("button", name=kind).click()
         saved[download.value.suggested_filename] = download.value.path().read_bytes()
+    page.locator("#note", has_text="Downloaded “a guitar.pdf”.").wait_for()  # the name as it is
     assert list(saved) == ["a guitar.zip", "a guitar.html", "a guitar.pdf"]
     with zipfile.ZipFile(io.BytesIO(saved["a guitar.zip"])) as archive:
         assert archive.namelist() == names

@@ -41,6 +41,15 @@ def test_the_list_does_not_lie_over_the_chips_that_say_the_same(page):
     assert "2019" in options(page)
 
 
+def test_going_back_closes_the_list(page):
+    with answered(page, "/api/search"):
+        page.fill("#query", "temple [")
+    assert options(page) == ["Temple [old]"]
+    with answered(page):
+        page.evaluate("history.back()")
+    assert page.locator("#query").input_value() == "" and page.locator("#suggestions").is_hidden()
+
+
 def test_words_that_fit_nothing_leave_the_arrow_key_to_the_photos(page):
     search(page, "zebra crossing")
     page.wait_for_timeout(400)  # suggestions would be there by now

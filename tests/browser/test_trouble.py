@@ -209,6 +209,11 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page.get_by_text("The last day is before the first one.").wait_for()
     page.get_by_text("The filter panel says why").wait_for()
     assert page.locator("#empty code").count() == 0  # the dates stand in the panel and in the chip
+    page.goto(f"{address}/?taken=abc")
+    page.wait_for_selector("#wrong-dates")
+    assert (
+        page.locator("#filters .chart .ends").inner_text().replace("\n", "").isdigit()
+    )  # years, and no month of no year
 
 
 def follow_first_photos(page):

@@ -129,6 +129,19 @@ def test_two_fingers_zoom(page, viewer):
     assert scale(page) == pytest.approx(2, abs=0.05)
 
 
+def test_the_help_opens_over_a_photo_and_esc_closes_the_help_alone(page, viewer):
+    name = title(page)
+    for close in (lambda: page.keyboard.press("Escape"), page.go_back):
+        page.keyboard.press("?")
+        page.locator("#panel[open] h2", has_text="Help").wait_for()
+        close()
+        page.wait_for_selector("#panel", state="hidden")
+        page.wait_for_function("() => !history.state.dialogs")
+        assert viewer.is_visible() and title(page) == name
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+
+
 def test_the_path_is_copied(page, viewer, album):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     viewer.get_by_label("Copy the path").click()

@@ -6,6 +6,7 @@ import { changeSearch } from "./state.js";
 
 /** @typedef {{value: string, images: number}} Count */
 
+const YEAR = /^\d{4}(?!\d)/; // an address may have anything instead of a date
 const MOST_YEARS = 40; // in a chart that also has bars for years without photos
 
 /**
@@ -14,7 +15,7 @@ const MOST_YEARS = 40; // in a chart that also has bars for years without photos
  * @param {{isCounted: boolean, problem: string | null}} options whether the counts are there; and why the dates cannot be used
  */
 export function datesSection(years, months, { from, to }, { isCounted, problem }) {
-  const year = from && from.slice(0, 4) === to.slice(0, 4) ? from.slice(0, 4) : "";
+  const year = YEAR.test(from) && from.slice(0, 4) === to.slice(0, 4) ? from.slice(0, 4) : "";
   const bars = year ? monthsOf(year, months) : allYears(years);
   return element("section", { class: "facet" },
     element("h3", {}, "Date"),

@@ -64,7 +64,7 @@ async function make(photos, kind, title) {
     }
     announce(`Making ${kind === "gallery" ? "the gallery" : "the contact sheet"}…`);
     save(await fileFrom(address), name);
-    announce(`${name} is downloaded.`);
+    announce(`Downloaded “${name}”.`);
   } catch (error) {
     announce(/** @type {Error} */ (error).message);
   }

@@ -55,6 +55,9 @@ export function setUpDragSelect(room, grid) {
     down = drag = null;
   };
 
+  for (const type of /** @type {const} */ (["pointerover", "pointerdown"])) {
+    room.addEventListener(type, ({ pointerType }) => document.documentElement.classList.toggle("by-touch", pointerType === "touch"), true);
+  }
   room.addEventListener("pointerdown", (event) => {
     const target = /** @type {Element} */ (event.target);
     const card = target.closest(".photo");

@@ -64,15 +64,11 @@ const grid = new Grid(byId("photos"), {
 /** Mark a photo and search again. The keyboard stays at its place in the rows. @param {Photo} photo @param {"right" | "wrong"} kind */
 function mark(photo, kind) {
   const place = grid.hasFocus ? grid.current : null;
-  const { top } = grid;
   if (!toggleMark(photo, kind)) {
     announce("Search for something first, then say which photos are right or wrong.");
     return;
   }
-  photos.addEventListener("shown", () => {
-    if (place !== null) grid.moveTo(place);
-    if (scrollY < grid.top - top) scrollTo({ top: grid.top - top, behavior: "instant" }); // the line of marks moves no photo
-  }, { once: true });
+  photos.addEventListener("shown", () => place !== null && grid.moveTo(place), { once: true });
 }
 
 /** What the photos of a search depend on. @param {Readonly<import("./state.js").Search>} search */

@@ -34,7 +34,11 @@ export function setUpSearchBox() {
     changeSearch({ q: input.value }, { asTyping });
   };
   const show = () => {
-    if (input.value !== currentSearch().q) input.value = currentSearch().q;
+    if (input.value !== currentSearch().q) {
+      input.value = currentSearch().q;
+      clearTimeout(proposing);
+      suggestions?.closeSuggestions(); // they were for other words
+    }
     clear.hidden = !input.value;
   };
 

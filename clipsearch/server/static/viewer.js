@@ -197,6 +197,12 @@ function step(direction) {
   return photo !== undefined;
 }
 
+/** The help lies over the photo. */
+function openHelp() {
+  slideshow.stop();
+  byId("open-help").click();
+}
+
 async function showMenu() {
   if (!shown || menu.matches(":popover-open")) return;
   menu.replaceChildren(...await menuItems(shown, () => slideshow.start()));
@@ -229,7 +235,7 @@ function onKey(event) {
     "+": () => zoom.by(1.5), "=": () => zoom.by(1.5), "-": () => zoom.by(1 / 1.5), 0: () => zoom.reset(), i: () => info.click(),
     h: () => heart.click(), x: () => pick.click(), r: () => right.click(), w: () => wrong.click(), m: () => shown && around.similar(shown), PageUp: () => step(-1), PageDown: () => step(1),
     k: () => film && playOrPause(film), s: () => (slideshow.isRunning ? slideshow.stop() : slideshow.start()), " ": () => slideshow.pause(),
-    c: () => shown && copyPicture(shown), d: () => shown && downloadPhoto(shown), o: () => shown && openInTab(shown),
+    c: () => shown && copyPicture(shown), d: () => shown && downloadPhoto(shown), o: () => shown && openInTab(shown), "?": openHelp,
   };
   /** @type {Record<string, () => void>} */
   const arrows = zoom.isNear
