@@ -24,7 +24,7 @@ const MOST_SPREAD = 24;
 const MARGIN = 0.2; // around all places, of their extent
 const MOST_HIGH = 0.55; // of the world's height that is seen: from the far north to the far south of the land
 const UNEVEN = 2; // how many times as long as at the bottom a length may be at the top; then one scale says nothing
-const BAR = 9.5; // rem that the scale bar may be long; two fifths of it, its least length, have room for "2,000 km"
+const BAR = 7.75; // rem that the scale bar may be long; half of it, its least length, has room for "2,000 km"
 
 const panel = byId("map");
 const canvas = element("canvas", {});
@@ -229,7 +229,7 @@ function drawScale() {
   const longest = BAR * parseFloat(getComputedStyle(document.documentElement).fontSize);
   const metres = metresAPixel(view) * longest;
   const power = 10 ** Math.floor(Math.log10(metres));
-  const round = [5, 2, 1].map((times) => times * power).find((length) => length <= metres) ?? power;
+  const round = [5, 3, 2, 1].map((times) => times * power).find((length) => length <= metres) ?? power;
   bar.textContent = round >= 1000 ? `${count(round / 1000)} km` : `${round >= 1 ? round : round.toFixed(1)} m`;
   bar.style.width = `${(round / metres) * longest}px`;
   const half = panel.clientHeight / view.size / 2;
