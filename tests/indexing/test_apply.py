@@ -279,11 +279,11 @@ def test_photos_that_are_excluded_later_leave_the_index_and_the_report_says_so(i
 def test_excluding_most_of_an_index_is_refused_and_blames_no_drive(index, indexed, photos, tmp_path):
     index()
     with pytest.raises(
-        SyncRefused, match=r"^4 of the 5 indexed photos would leave the index, because of --exclude\."
+        SyncRefused, match=r"^4 of the 5 indexed photos would leave the index, because of `exclude`\."
     ) as error:
         indexed_again(photos, tmp_path, WalkRules(exclude=("*.jpg",)))
     assert "drive" not in str(error.value) and "prune=True" in str(error.value)
-    with pytest.raises(SyncRefused, match=r"^all 5 indexed photos would leave the index, because of --exclude\."):
+    with pytest.raises(SyncRefused, match=r"^all 5 indexed photos would leave the index, because of `exclude`\."):
         indexed_again(photos, tmp_path, WalkRules(exclude=("*.jpg", "trip")))
     assert len(indexed()) == 5
     report = indexed_again(photos, tmp_path, WalkRules(exclude=("*.jpg",)), prune=True)
@@ -293,7 +293,7 @@ def test_excluding_most_of_an_index_is_refused_and_blames_no_drive(index, indexe
 def test_photos_that_are_gone_and_photos_that_are_excluded_are_told_apart(index, photos, tmp_path):
     index()
     (photos / "red.jpg").unlink()
-    with pytest.raises(SyncRefused, match=r"2 of the 5 .* because of --exclude; 1 more are no longer there\."):
+    with pytest.raises(SyncRefused, match=r"2 of the 5 .* because of `exclude`; 1 more are no longer there\."):
         indexed_again(photos, tmp_path, WalkRules(exclude=("trip", "blue.*")))
 
 
