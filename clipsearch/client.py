@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from clipsearch._internal.arguments import short
+from clipsearch._internal.arguments import require_list, require_number, require_text, require_whole, short
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.hits import Explanation, Hits, QueryNote
@@ -46,6 +46,7 @@ _NEW_FIELDS = (
     b"smart",
     b"hybrid",
 )  # which an older server does not know
+_LONGEST = 86_400.0  # seconds that an answer may take: a day
 MOST_BYTES = 64 * 1024**2  # of a picture; servers refuse more
 _ERRORS: dict[str, type[ClipsearchError]] = {
     "bad-query": QueryError,
@@ -66,6 +67,9 @@ class Client:
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:
         if not isinstance(url, str):
             raise TypeError(f"url must be the address of a server (str), not {short(url)}")
+        if not (token is None or isinstance(token, str)):
+            raise TypeError(f"token must be a text (str) or None, not {short(token)}")
+        require_number("timeout", timeout, 0.001, _LONGEST)
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             host, port = parts.hostname, parts.port
@@ -120,9 +124,11 @@ class Client:
         diverse: bool = False,
     ) -> Hits:
         """Find photos that look like an indexed photo, given by its id, or like a picture. It and its copies are left out."""
+        if isinstance(image, str):
+            raise TypeError(f"an image is an id (int) or a picture (a Path or PIL image), not {short(image)}")
         if not isinstance(image, int):
-            return self.search(Query((Term(image),), tuple(filters), offset=offset, diverse=diverse), top_k)
-        wanted = Query((), tuple(filters), offset=offset, diverse=diverse)
+            return self.search(Query((Term(image),), _several(filters), offset=offset, diverse=diverse), top_k)
+        wanted = Query((), _several(filters), offset=offset, diverse=diverse)
         return self._search(wanted, {**request_body(wanted, top_k, self._upload), "terms": [{"id": image}]})
 
     def images(
@@ -138,26 +144,26 @@ class Client:
 
     def image(self, image_id: int) -> ImageRecord:
         """One photo by its id."""
-        return photo_from_json(self._json("GET", f"/api/images/{image_id}"))
+        return photo_from_json(self._json("GET", f"/api/images/{_id(image_id)}"))
 
     def file(self, image_id: int) -> bytes:
         """A photo or film as a browser gets it: the bytes of its file, or of a JPEG made from the photo, or from its page."""
-        return self._request("GET", f"/api/images/{image_id}/file")
+        return self._request("GET", f"/api/images/{_id(image_id)}/file")
 
     def original(self, image_id: int) -> bytes:
         """The bytes of a photo's or film's own file, whatever its format."""
-        return self._request("GET", f"/api/images/{image_id}/original")
+        return self._request("GET", f"/api/images/{_id(image_id)}/original")
 
     def download(
         self, image_ids: Sequence[int], kind: Literal["zip", "gallery", "sheet"] = "zip", title: str = "photos"
     ) -> bytes:
         """Photos as one file: their own files in a zip archive, a gallery as an HTML page, or a contact sheet as a PDF."""
-        body = {"ids": list(image_ids), "kind": kind, "title": title}
+        body = {"ids": _ids(image_ids), "kind": kind, "title": title}
         return self._request("GET", f"/api/downloads/{self._json('POST', '/api/downloads', body=body)['token']}")
 
     def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
         """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a JPEG."""
-        return self._request("GET", f"/api/thumbnails/{image_id}", {"size": str(size)})
+        return self._request("GET", f"/api/thumbnails/{_id(image_id)}", {"size": str(size)})
 
     def status(self) -> Status:
         """What is indexed and by which model. The folders are not compared with the disk."""
@@ -185,11 +191,13 @@ class Client:
 
     def change_album(self, name: str, *, add: Sequence[int] = (), remove: Sequence[int] = ()) -> list[int]:
         """Add photos to an album, or take some out. A new name makes a new album. Returns the ids of its photos."""
-        body = {"add": list(add), "remove": list(remove)}
+        require_text("an album's name", name)
+        body = {"add": _ids(add), "remove": _ids(remove)}
         return list(self._json("POST", f"/api/albums/{quote(name, safe='')}", body=body)["ids"])
 
     def rename_album(self, name: str, new_name: str) -> None:
         """Give an album another name; its photos stay in it."""
+        require_text("an album's name", name)
         self._json("POST", f"/api/albums/{quote(name, safe='')}", body={"name": new_name})
 
     def duplicates(self, filters: Sequence[Condition] = (), *, exact_only: bool = False) -> dict[str, Any]:
@@ -201,6 +209,7 @@ class Client:
 
     def start_index(self, folders: Sequence[str] = ()) -> dict[str, Any]:
         """Let the server update its index, all of it or some of its folders; returns the job, as `index_job` does."""
+        require_list("folders", folders, "paths on the server's machine")
         return dict(self._json("POST", "/api/index", body={"folders": list(folders)} if folders else {})["job"])
 
     def index_job(self) -> dict[str, Any]:
@@ -226,8 +235,8 @@ class Client:
         try:
             too_large = isinstance(content, os.PathLike) and Path(content).stat().st_size > MOST_BYTES
             body = b"" if too_large else _picture_bytes(content)
-        except OSError as error:
-            raise ImageError(f"{name}{error.strerror or error}") from error
+        except (OSError, ValueError) as error:  # ValueError: a PIL image that was closed
+            raise ImageError(f"{name}{getattr(error, 'strerror', None) or error}") from error
         if too_large or len(body) > MOST_BYTES:
             raise ImageError(f"{name}it is larger than {MOST_BYTES // 1024**2} MB, which a server refuses")
         try:
@@ -311,7 +320,24 @@ def _error(status: int, data: bytes) -> ClipsearchError:
 
 def _filters(filters: Sequence[Condition]) -> dict[str, str]:
     """Filters as a parameter of GET: JSON, in which names that are not UTF-8 are escaped."""
-    return {"filters": json.dumps([condition_to_json(condition) for condition in filters])} if filters else {}
+    conditions = _several(filters)
+    return {"filters": json.dumps([condition_to_json(condition) for condition in conditions])} if conditions else {}
+
+
+def _several(filters: Sequence[Condition]) -> tuple[Condition, ...]:
+    """Filters as a query has them. QueryError for all but a list of conditions."""
+    return Query((), filters).filters  # type: ignore[arg-type]  # it takes lists, too
+
+
+def _id(image_id: int) -> int:
+    """A photo's id, for a path. QueryError for all but whole numbers."""
+    require_whole("an id", image_id)
+    return int(image_id)
+
+
+def _ids(image_ids: Sequence[int]) -> list[int]:
+    require_list("ids", image_ids, "numbers")
+    return list(map(_id, image_ids))
 
 
 def _picture_bytes(content: Any) -> bytes:

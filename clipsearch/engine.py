@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from clipsearch._internal.arguments import require_paths
+from clipsearch._internal.arguments import require_paths, require_whole
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch.errors import ClipsearchError
 from clipsearch.indexer import Indexer
@@ -19,6 +19,7 @@ from clipsearch.types import (
     Among,
     Condition,
     Hit,
+    ImageRecord,
     Progress,
     StageProgress,
     require_condition,
@@ -220,7 +221,7 @@ class SearchEngine(Indexer):
 
     @in_turn
     def stats(
-        self, by: Sequence[By] | None = None, condition: Condition | None = None, *, top: int = 10, depth: int = 1
+        self, by: By | Sequence[By] | None = None, condition: Condition | None = None, *, top: int = 10, depth: int = 1
     ) -> Stats:
         """Count the photos, or those that meet `condition`, by year, camera, folder, format and the like.
 
@@ -230,21 +231,24 @@ class SearchEngine(Indexer):
         from clipsearch.analysis.statistics import USUAL_BY, count_photos
 
         require_condition(condition)
-        return count_photos(self._collection(), by or USUAL_BY, condition, top=top, depth=depth)
+        return count_photos(self._collection(), USUAL_BY if by is None else by, condition, top=top, depth=depth)
 
     @in_turn
     def count_values(
-        self, by: Sequence[By], condition: Condition | None = None, *, top: int = 10, depth: int = 1
+        self, by: By | Sequence[By], condition: Condition | None = None, *, top: int = 10, depth: int = 1
     ) -> tuple[int, dict[By, tuple[ValueCount, ...]]]:
         """Only the counts of `stats`, which is faster: how many photos there are, and for each property its values."""
         from clipsearch.analysis.statistics import count_values
 
+        require_condition(condition)
         return count_values(self._collection(), by, condition, top=top, depth=depth)
 
     @in_turn
-    def among(self, hits: Iterable[Hit]) -> Among:
-        """The files of hits, as a condition."""
-        return Among(tuple(self._collection().files_of([hit.record.image_id for hit in hits])))
+    def among(self, hits: Iterable[Hit | ImageRecord]) -> Among:
+        """The files of hits, as a condition. TypeError for something else than hits, or records."""
+        from clipsearch.store.albums import records_of
+
+        return Among(tuple(self._collection().files_of([record.image_id for record in records_of(hits)])))
 
     @in_turn
     def positions(self, condition: Condition | None = None, most: int = -1) -> list[tuple[int, float, float]]:
@@ -252,6 +256,8 @@ class SearchEngine(Indexer):
 
         Those that meet `condition` and have a position; `most` of them, or all.
         """
+        require_condition(condition)
+        require_whole("most", most)
         return self._collection().positions(condition, most)
 
     # -- in and out
@@ -307,7 +313,7 @@ class SearchEngine(Indexer):
         *,
         format: Format | None = None,
         condition: Condition | None = None,
-        relative_to: str | None = None,
+        relative_to: str | os.PathLike[str] | None = None,
         embeddings: bool = False,
         force: bool = False,
         progress: Progress | None = None,
@@ -316,12 +322,14 @@ class SearchEngine(Indexer):
         """Write photos and their unit vectors (float32) to a npy, parquet, csv or jsonl file, by image id.
 
         `format` defaults to the ending of `out`. npy writes a second file, a .jsonl with a line a row. csv has no vectors
-        unless `embeddings`. With `relative_to`, an absolute folder, only photos below it are written, with paths relative to
-        it. `progress` gets the rows written and their total. ClipsearchError if there is nothing to write, if a file exists
+        unless `embeddings`. With `relative_to`, a folder, only photos below it are written, with paths relative to it.
+        `progress` gets the rows written and their total. ClipsearchError if there is nothing to write, if a file exists
         (unless `force`), or if parquet is asked for and pyarrow is missing; Cancelled, with nothing written.
         """
         from clipsearch.transfer.export import export
 
+        require_paths("out", [out])
+        require_paths("relative_to", [] if relative_to is None else [relative_to])
         require_condition(condition)
         collection = self._collection()
         return export(collection, out, format, condition, relative_to, embeddings, force, progress, cancel)
@@ -348,6 +356,8 @@ class SearchEngine(Indexer):
         """
         from clipsearch.transfer.import_ import import_file
 
+        require_paths("file", [file])
+        require_paths("folder", [] if folder is None else [folder])
         index = self.index_folder
         model = None if self._is_new() else self._collection().fingerprint
         named = partial(self._model.named, model)

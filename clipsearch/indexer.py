@@ -88,7 +88,7 @@ class Indexer(Searcher):
 
         start = time.monotonic()
         require_paths("a folder", folders)
-        limits = limits or ReadLimits()
+        limits = ReadLimits() if limits is None else limits
         if read_text:
             from clipsearch.images.text_reader import require_text_reader
 
@@ -145,7 +145,7 @@ class Indexer(Searcher):
         from clipsearch.indexing.preview import preview_index
 
         require_paths("a folder", folders)
-        options = SyncOptions(rules, prune, paranoid, retry, limits=limits or ReadLimits())
+        options = SyncOptions(rules, prune, paranoid, retry, limits=ReadLimits() if limits is None else limits)
         if not self._is_new():
             return preview_index(self.index_folder, self._collection(), folders, options, cancel)
         for folder in folders:
@@ -184,9 +184,11 @@ class Indexer(Searcher):
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
+        require_paths("a source", sources)
         new = NewIndex(self.index_folder) if self._is_new() and not keep_empty else None
         cluster = ClusterOptions(ray, parts, self._model.device)
-        options = SyncOptions(rules, prune, paranoid, retry, 0.0, jobs, batch_size, limits or ReadLimits())
+        limits = ReadLimits() if limits is None else limits
+        options = SyncOptions(rules, prune, paranoid, retry, 0.0, jobs, batch_size, limits)
         with self._writing(sources, on_busy, remote=True) as (collection, load_encoder):
             report = index_on_cluster(collection, sources, load_encoder, cluster, options, progress, cancel)
         if new and report.found_nothing:

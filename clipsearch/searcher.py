@@ -12,7 +12,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, get_args
 
-from clipsearch._internal.arguments import require_keywords, require_one_of, require_whole, short
+from clipsearch._internal.arguments import require_keywords, require_list, require_one_of, require_whole, short
 from clipsearch._internal.commands import command
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError, ModelError, QueryError
@@ -82,7 +82,7 @@ class Searcher:
     ) -> None:
         require_one_of("precision", precision, ("auto", *PRECISIONS), ModelError)
         for name, value in (("model", model), ("text_model", text_model)):
-            if value is not None and not isinstance(value, (str, os.PathLike)):
+            if value is not None and (not isinstance(value, (str, os.PathLike)) or not os.fspath(value).strip()):
                 raise ModelError(f"{name} must be a name (str) or the path of a folder, not {short(value)}")
         self._place = place
         self._index: Collection | None = None
@@ -210,6 +210,8 @@ class Searcher:
         """
         from clipsearch.query.smart import understand  # not for other queries
 
+        if today is not None and not isinstance(today, date):
+            raise TypeError(f"today must be a date or None, not {short(today)}")
         wanted, today = make_query(query, {}), today or date.today()
         if not isinstance(self._place, (Path, tuple)):
             return understand(wanted, today)
@@ -432,8 +434,7 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
 
 def _possible(ids: Sequence[int]) -> list[int]:
     """The ids that an index may have. QueryError for all but whole numbers, TypeError for a single one."""
-    if not isinstance(ids, Iterable):
-        raise TypeError(f"ids are a list of numbers, not {short(ids)}")
+    require_list("ids", ids, "numbers")
     for number in ids:
         require_whole("an id", number)
     return [int(number) for number in ids if 0 <= number <= _LARGEST_ID]

@@ -19,6 +19,7 @@ from clipsearch._internal.arguments import (
     require_whole,
     short,
 )
+from clipsearch._internal.paths import is_remote
 from clipsearch.errors import Cause, QueryError
 
 if TYPE_CHECKING:  # what decodes photos or only compares folders needs no numpy
@@ -310,6 +311,10 @@ _CHOICES: dict[Field, tuple[str, ...]] = {
 }
 _NEVER_EMPTY: tuple[Field, ...] = ("name", "format", "camera", "keyword", "person", "label", "place")
 
+_TIME = re.compile(
+    r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(T([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?)?)?)?", re.ASCII
+)  # of a camera's clock, or a beginning of it; the catalog compares texts
+_ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:[/\\]")  # here or on a server that runs another system
 _WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one class
 
 
@@ -342,8 +347,12 @@ class Test:
             raise QueryError(f"{field} is a number, so ~ does not go with it; use = or <")
         if not is_number and field != "taken" and operator in ("<", "<=", ">", ">="):
             raise QueryError(f"{field} is a text, so {operator} does not go with it; use =, != or ~")
-        if field in _LIMITS:
-            require_number(field, self.value, *_LIMITS[field])
+        if is_number:
+            require_number(field, self.value, *_LIMITS.get(field, (-math.inf, math.inf)))
+        elif field == "taken" and operator != "~" and not _TIME.fullmatch(str(self.value)):
+            raise QueryError(
+                f"{self.value!r} is not a time; give 2024-07-15T12:30:00 or a beginning of that, as 2024-07. Or use parse_where"
+            )
         elif field in _CHOICES and operator != "~":
             if str(self.value).lower() not in _CHOICES[field]:
                 article = "an" if field == "orientation" else "a"
@@ -371,8 +380,10 @@ class Below:
     folder: str
 
     def __post_init__(self) -> None:
-        """QueryError for what is not a text."""
+        """QueryError for what is neither an absolute path nor a URL."""
         require_text("folder", self.folder)
+        if not (_ABSOLUTE.match(self.folder) or is_remote(self.folder)):
+            raise QueryError(f"folder must be an absolute path, not {short(self.folder)}; os.path.abspath makes it one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -431,12 +442,20 @@ class Located:
 
     codes: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        """QueryError for what is not a tuple of codes. A list becomes one."""
+        _require_all(self, "codes", str, "codes of the gazetteer")
+
 
 @dataclass(frozen=True, slots=True)
 class Among:
     """One of some photos, by their ids in this index."""
 
     ids: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        """QueryError for what is not a tuple of ids. A list becomes one."""
+        _require_all(self, "ids", Integral, "whole numbers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,6 +528,24 @@ def _require_conditions(tree: All | Either | Not) -> None:
         require_condition(condition)
 
 
+def _require_all(owner: Any, name: str, kind: type | tuple[type, ...], of: str) -> None:
+    """Raise QueryError unless a field is a tuple whose values are of one kind. A list becomes a tuple.
+
+    `of` names the kind, perhaps with advice after a semicolon.
+    """
+    of, _, advice = of.partition("; ")
+    advice = advice and f"; {advice}"
+    values: Any = getattr(owner, name)
+    if isinstance(values, list):
+        values = tuple(values)
+        object.__setattr__(owner, name, values)
+    if not isinstance(values, tuple):
+        raise QueryError(f"{name} must be a tuple of {of}, not {short(values)}{advice}")
+    for value in values:
+        if not isinstance(value, kind):
+            raise QueryError(f"{name} must be a tuple of {of}, and {short(value)} is not one of them{advice}")
+
+
 def all_of(conditions: Sequence[Condition]) -> Condition | None:
     """One condition that needs all of them; None if there are no conditions."""
     return All(tuple(conditions)) if conditions else None
@@ -541,8 +578,10 @@ class Term:
 
     def __post_init__(self) -> None:
         """QueryError if the content is something else, or a text without words."""
+        require_flag("literal", self.literal)
         content: object = self.content
-        if not (isinstance(content, (str, os.PathLike)) or any(hasattr(content, name) for name in _ARRAYS)):
+        # Asked of the class, since a PIL image decodes itself when it is asked, and a closed one raises ValueError.
+        if not (isinstance(content, (str, os.PathLike)) or any(hasattr(type(content), name) for name in _ARRAYS)):
             memory = "; PIL.Image.open(io.BytesIO(data)) makes a picture of bytes" if isinstance(content, bytes) else ""
             raise QueryError(
                 "a query is a text (str), a picture (a Path, a PIL image or a uint8 array) or an embedding (a numpy array), "
@@ -631,24 +670,20 @@ class Query:
         """
         from clipsearch.query.keywords import make_query
 
+        require_text("a query", text)
         return make_query(text, keywords)
 
     def __post_init__(self) -> None:
         """QueryError for a field that cannot be what it is. Lists become tuples."""
         for name, kind, make in (
-            ("terms", Term, "Query.parse(text) makes a query of a text"),
-            ("filters", get_args(Condition), "parse_where(text) makes a Condition of an expression"),
-            ("prompts", str, "a template has one {} in it"),
-            ("own", Integral, "they are ids"),
-            ("right", Integral, "they are ids"),
-            ("wrong", Integral, "they are ids"),
+            ("terms", Term, "Terms; Query.parse(text) makes a query of a text"),
+            ("filters", get_args(Condition), "Conditions; parse_where(text) makes one of an expression"),
+            ("prompts", str, "texts; a template has one {} in it"),
+            ("own", Integral, "ids"),
+            ("right", Integral, "ids"),
+            ("wrong", Integral, "ids"),
         ):
-            values: Any = getattr(self, name)
-            if isinstance(values, list):
-                values = tuple(values)
-                object.__setattr__(self, name, values)
-            if not (isinstance(values, tuple) and all(isinstance(value, kind) for value in values)):
-                raise QueryError(f"{name} must be a tuple, not {short(values)}; {make}")
+            _require_all(self, name, kind, make)
         for name in ("diverse", "one_per_shot", "all_moments", "keep_own", "exact", "smart", "hybrid"):
             require_flag(name, getattr(self, name))
         for name, least in (("min_match", 0), ("min_score", -1)):

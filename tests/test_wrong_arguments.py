@@ -1,24 +1,32 @@
 """Arguments that make no sense are refused at once, in a sentence of Python, by every public method."""
 
+import math
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from clipsearch import (
     All,
+    Among,
     Below,
     Client,
     ClipsearchError,
     Contains,
     Either,
+    ImageError,
     InAlbum,
     Known,
+    Located,
     ModelError,
     Not,
+    Query,
     QueryError,
     ReadLimits,
     SearchEngine,
+    Term,
+    Test,
     WalkRules,
     load_encoder,
     parse_where,
@@ -34,7 +42,8 @@ WRONG = [
     (lambda e: e.search(np.zeros((4, 4, 3))), r"the array is float64 of shape \(4, 4, 3\); an embedding is float32"),
     (lambda e: e.browse(top_k="3"), "top_k must be a whole number"),
     (lambda e: e.browse(offset=-1), "ask for at least one photo"),
-    (lambda e: e.records("12"), "an id must be a whole number"),
+    (lambda e: e.records("12"), "ids are a list of numbers, not '12'"),
+    (lambda e: e.placeholders(b"12"), "ids are a list of numbers, not b'12'"),
     (lambda e: e.records(["1"]), "an id must be a whole number"),
     (lambda e: e.records(5), "ids are a list of numbers, not 5"),
     (lambda e: e.stats(["colour"]), "by must be one of 'year'"),
@@ -49,20 +58,55 @@ WRONG = [
     (lambda e: Below(5), r"folder must be a text \(str\), not 5"),
     (lambda e: Contains(5), "text must be a text"),
     (lambda e: InAlbum(5), "name must be a text"),
+    (lambda e: Below(""), "folder must be an absolute path, not ''"),
+    (lambda e: Below("photos"), "folder must be an absolute path, not 'photos'; os.path.abspath makes it one"),
     (lambda e: Known("colour"), "field must be one of 'name'"),
+    (lambda e: Test("taken", "<", "july"), "'july' is not a time; give 2024-07-15T12:30:00 or a beginning of that"),
+    (lambda e: Test("taken", "=", "2024-13"), "'2024-13' is not a time"),
+    (lambda e: Test("width", "=", None), "width must be a number, not None"),
+    (lambda e: Test("width", "<", math.nan), "width must be a number, not nan"),
+    (lambda e: Test("size", "<", [3]), r"size must be a number, not \[3\]"),
+    (lambda e: Among(5), "ids must be a tuple of whole numbers, not 5"),
+    (lambda e: Among(("1",)), "ids must be a tuple of whole numbers, and '1' is not one of them"),
+    (lambda e: Located("FR"), "codes must be a tuple of codes of the gazetteer, not 'FR'"),
+    (lambda e: Term("dog", literal="no"), "literal must be True or False"),
+    (lambda e: Query.parse(None), "a query must be a text"),
     (lambda e: All("width > 3"), "conditions must be a tuple, not 'width > 3'; parse_where"),
     (lambda e: All((None,)), "condition must be a Condition, not None"),
     (lambda e: Either(("x",)), "condition must be a Condition, not 'x'"),
     (lambda e: Not("x"), "condition must be a Condition, not 'x'"),
+    (lambda e: e.positions("width > 3"), "condition must be a Condition, not 'width > 3'; parse_where"),
+    (lambda e: e.positions(most="2"), "most must be a whole number, not '2'"),
+    (lambda e: e.count_values("year", "width > 3"), "condition must be a Condition"),
+    (lambda e: e.among([3]), "photos are records or hits, such as those of a search; 3 is not one"),
+    (lambda e: e.among("red.jpg"), "photos are a list of records or hits, not 'red.jpg'"),
+    (lambda e: e.understand("dog", today="monday"), "today must be a date or None, not 'monday'"),
+    (lambda e: e.search_many(b"dog"), "queries must be a list"),
+    (lambda e: e.push(5), r"the address of a store must be a text \(str\), not 5"),
+    (lambda e: e.pull(None), "the address of a store must be a text"),
+    (lambda e: e.export("q.csv", format="foo"), "format must be one of 'npy', 'parquet', 'csv' or 'jsonl', not 'foo'"),
+    (lambda e: e.export(5), "out must be a path"),
+    (lambda e: e.export(""), "out must be a path, not an empty text$"),
+    (lambda e: e.export("q.csv", relative_to="elsewhere"), "there are no photos below /.*/elsewhere in the index"),
+    (lambda e: e.export("q.csv", relative_to=""), "relative_to must be a path, not an empty text"),
+    (lambda e: e.import_embeddings(3), "file must be a path"),
+    (lambda e: e.import_embeddings("q.npy", folder=[]), "folder must be a path"),
     (lambda e: e.vector("1"), "an id must be a whole number"),
     (lambda e: e.like(3), "a photo is an ImageRecord"),
     (lambda e: e.index(prune="x"), "prune must be True or False, not 'x'"),
     (lambda e: e.index(read_text=1), "read_text must be True or False"),
+    (lambda e: e.index(keep_empty="no"), "keep_empty must be True or False"),
+    (lambda e: e.index(""), "a folder must be a path, not an empty text; for the current folder, give '.'"),
+    (lambda e: e.preview(""), "a folder must be a path, not an empty text"),
+    (lambda e: e.forget(" "), "a folder must be a path, not an empty text"),
+    (lambda e: e.index_on_cluster(""), "a source must be a path, not an empty text"),
+    (lambda e: e.index(settled_for=None), "settled_for must be a number of at least 0, not None"),
     (lambda e: e.index(settled_for=-1), "settled_for must be a number of at least 0, not -1"),
     (lambda e: e.index(jobs=0), "jobs must be None or a whole number of at least 1, not 0"),
     (lambda e: e.index(batch_size="2"), "batch_size must be None or a whole number of at least 1"),
     (lambda e: e.index(progress=True), "progress must be a function or None, not True"),
     (lambda e: e.index(limits=3), "limits must be ReadLimits, not 3"),
+    (lambda e: e.preview(limits={}), "limits must be ReadLimits, not {}"),
     (lambda e: e.index(cancel=True), "cancel must be a CancelToken or None"),
     (lambda e: e.index(["a", "b"]), "a folder must be a path .*; pass them one by one"),
     (lambda e: e.preview(None), "a folder must be a path"),
@@ -77,17 +121,38 @@ WRONG = [
     (lambda e: e.encoder.encode_images([], batch_size="2"), "batch_size must be a whole number of at least 1"),
     (lambda e: e.encoder.encode_images([], progress=True), "progress must be a function or None"),
     (lambda e: e.encoder.encode_images([None]), "a picture is a path, a PIL image"),
+    (lambda e: e.encoder.encode_images([Image.new("RGB", (0, 0))]), r"images\[0\]: the picture has no pixels"),
+    (lambda e: e.encoder.encode_texts(b"red"), "texts must be a list of strings, not b'red'"),
     (lambda e: e.encoder.encode_texts(None), "texts must be a list of strings, not None"),
     (lambda e: SearchEngine.open(None), "an index or its folder must be a path"),
+    (lambda e: SearchEngine.open(""), "an index or its folder must be a path, not an empty text; .* give '.'"),
+    (lambda e: SearchEngine(""), "an index or its folder must be a path, not an empty text"),
+    (lambda e: SearchEngine.open_many([""]), "an index or its folder must be a path, not an empty text"),
+    (lambda e: SearchEngine.open(".", model=""), r"model must be a name \(str\) or the path of a folder, not ''"),
+    (lambda e: SearchEngine.open(".", text_model=""), "text_model must be a name"),
     (lambda e: SearchEngine(5), r"an index or its folder must be a path \(str or Path\), not 5"),
     (lambda e: SearchEngine(b"x"), "an index or its folder must be a path"),
     (lambda e: parse_where(5), r"an expression must be a text \(str\), .* not 5"),
     (lambda e: parse_where(None), "an expression must be a text"),
     (lambda e: Client(5), "url must be the address of a server"),
+    (lambda e: Client("localhost", 5), r"token must be a text \(str\) or None, not 5"),
+    (lambda e: Client("localhost", timeout=-1), "timeout must be a number from 0.001 to 86400, not -1"),
+    (lambda e: Client("localhost", timeout="5"), "timeout must be a number from 0.001"),
+    (lambda e: Client("localhost").similar("red.jpg"), "an image is an id .* not 'red.jpg'"),
+    (lambda e: Client("localhost").images("width > 3"), "filters must be a tuple of Conditions, not 'width > 3'"),
+    (lambda e: Client("localhost").facets(Known("taken")), "filters must be a tuple of Conditions"),
+    (lambda e: Client("localhost").file("../1"), "an id must be a whole number, not '../1'"),
+    (lambda e: Client("localhost").download("12"), "ids are a list of numbers"),
+    (lambda e: Client("localhost").change_album("x", add=["1"]), "an id must be a whole number"),
+    (lambda e: Client("localhost").rename_album(3, "x"), "an album's name must be a text"),
+    (lambda e: Client("localhost").start_index("photos"), "folders are a list of paths"),
     (lambda e: SearchEngine.open_many(3), "open_many takes a list of folders"),
     (lambda e: SearchEngine.open(".", model=3), "model must be a name"),
     (lambda e: load_encoder(3), "a model is a name"),
     (lambda e: e.albums.add(3, []), "an album's name must be a text"),
+    (lambda e: e.albums.add("x", ""), "photos are a list of records or hits, not ''"),
+    (lambda e: e.albums.members(["x"]), "an album's name must be a text"),
+    (lambda e: e.albums.remove(None), "an album's name must be a text"),
     (lambda e: e.albums.add("x", [3]), "photos are records or hits"),
     (lambda e: e.albums.take_out("nope", []), "there is no album 'nope'; no album was made yet"),
 ]
@@ -107,6 +172,22 @@ def test_an_array_is_a_picture_and_numbers_of_numpy_are_numbers(engine):
     assert hits.explain()["terms"] == [{"kind": "image", "content": "32 x 24 pixels", "weight": 1.0}]
     assert names(engine.search(pixels, 1, offset=np.int64(0), unlike="red")) == ["blue.jpg"]
     assert len(engine.browse(top_k=np.int32(2))[0]) == 2
+
+
+def test_a_closed_picture_is_an_image_error(engine):
+    picture = Image.open(engine.browse()[0][0].file.path)
+    picture.close()
+    for search in (engine.search, Client("localhost").search, lambda closed: engine.search(like=closed)):
+        with pytest.raises(ImageError, match="closed"):
+            search(picture)
+
+
+def test_folders_may_be_relative_or_of_another_system(engine, tmp_path, monkeypatch):
+    assert [Below(folder).folder[1:3] for folder in ("C:\\photos", "\\\\nas\\photos", "s3://x")] == [":\\", "\\n", "3:"]
+    photos = engine.index_folder.parent
+    monkeypatch.chdir(photos.parent)
+    assert engine.export(tmp_path / "out.csv", relative_to=photos.name).images == 5
+    assert Located(["FR"]) == Located(("FR",)) and Among([1]) == Among((1,))
 
 
 def test_hits_can_be_put_into_an_album_and_taken_out(engine):

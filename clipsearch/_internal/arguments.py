@@ -66,8 +66,11 @@ def require_function(name: str, value: object) -> None:
 
 
 def require_paths(name: str, values: Iterable[object]) -> None:
-    """Raise TypeError unless all of some values are paths."""
+    """Raise TypeError unless all of some values are paths, and ClipsearchError for an empty one, which means no folder."""
     for value in values:
+        if isinstance(value, str) and not value.strip():
+            advice = "; for the current folder, give '.'" if "folder" in name else ""
+            raise ClipsearchError(f"{name} must be a path, not an empty text{advice}")
         if not isinstance(value, (str, os.PathLike)):
             advice = "; pass them one by one: *folders" if isinstance(value, (list, tuple)) else ""
             raise TypeError(f"{name} must be a path (str or Path), not {short(value)}{advice}")
@@ -75,7 +78,7 @@ def require_paths(name: str, values: Iterable[object]) -> None:
 
 _FLAGS = frozenset(
     ("prune", "paranoid", "retry", "change_model", "keep_old", "newest_first", "scan", "exact_only", "force",
-     "embeddings", "any_length", "trust_model", "take_over", "one_per_shot")
+     "embeddings", "any_length", "trust_model", "take_over", "one_per_shot", "keep_empty")
 )  # fmt: skip
 _COUNTS = frozenset(("jobs", "batch_size", "max_bytes"))
 _FUNCTIONS = frozenset(("progress", "text_progress", "on_busy"))
@@ -92,8 +95,16 @@ def require_keywords(values: Mapping[str, object]) -> None:
             require_function(name, value)
         elif name == "cancel" and value is not None and not isinstance(value, CancelToken):
             raise TypeError(f"cancel must be a CancelToken or None, not {short(value)}")
-        elif name in ("settled_for", "max_milliseconds", "least_cosine", "recall") and value is not None:
+        elif name in ("settled_for", "recall") or (name in ("max_milliseconds", "least_cosine") and value is not None):
             require_number(name, value, *((-1, 1) if name == "least_cosine" else (0,)))
+
+
+def require_list(name: str, values: object, of: str) -> None:
+    """Raise TypeError for what is no list, or a single text, whose letters would each be one of the values."""
+    if isinstance(values, (str, bytes, bytearray, memoryview, os.PathLike, Mapping)) or not isinstance(
+        values, Iterable
+    ):
+        raise TypeError(f"{name} are a list of {of}, not {short(values)}")
 
 
 def listed(value: Any) -> Sequence[Any]:

@@ -68,7 +68,7 @@ class Stats(Totals):
 
 def count_photos(
     collection: Collection,
-    by: Sequence[By] = USUAL_BY,
+    by: By | Sequence[By] = USUAL_BY,
     condition: Condition | None = None,
     *,
     top: int = 10,
@@ -88,7 +88,7 @@ def count_photos(
 
 
 def count_values(
-    collection: Collection, by: Sequence[By], condition: Condition | None = None, *, top: int = 10, depth: int = 1
+    collection: Collection, by: By | Sequence[By], condition: Condition | None = None, *, top: int = 10, depth: int = 1
 ) -> tuple[int, dict[By, tuple[ValueCount, ...]]]:
     """How many photos meet a condition, or are there, and how many of them have each value: the counts of `count_photos`.
 
@@ -100,7 +100,7 @@ def count_values(
         return collection.count_of(condition), {prop: _value_counts(pairs) for prop, pairs in shown.items()}
 
 
-def _checked(by: Sequence[By], top: int, depth: int) -> Sequence[By]:
+def _checked(by: By | Sequence[By], top: int, depth: int) -> Sequence[By]:
     """The properties to count by, also if one is given alone. QueryError for a value that makes no sense."""
     require_whole("top", top, 1)
     require_whole("depth", depth, 0)

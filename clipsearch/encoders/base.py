@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -131,7 +131,7 @@ def stripped_texts(texts: Sequence[str]) -> list[str]:
     """Texts without white space around them. Raises QueryError for a text that is empty or not valid Unicode."""
     if isinstance(texts, str):
         raise TypeError("texts must be a list of strings, not one string")
-    if not isinstance(texts, Iterable):
+    if isinstance(texts, (bytes, Mapping)) or not isinstance(texts, Iterable):
         raise TypeError(f"texts must be a list of strings, not {short(texts)}")
     texts = list(texts)
     if wrong := [text for text in texts if not isinstance(text, str)]:

@@ -69,6 +69,8 @@ def _upright(image: Any, spec: PixelSpec) -> Image:
     if isinstance(image, (bytes, bytearray, memoryview)):
         return decode_image(bytes(image), minimum_size(spec), ReadLimits())[0]
     if isinstance(image, Image):
+        if not all(image.size):
+            raise ImageError("the picture has no pixels")
         return to_rgb(image)
     if not hasattr(image, "__array__"):
         raise TypeError(

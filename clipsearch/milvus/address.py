@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from clipsearch._internal.arguments import require_text
 from clipsearch.errors import QueryError
 
 PORT = 19530
@@ -43,6 +44,7 @@ def is_address(text: object) -> bool:
 
 def parse_address(text: str) -> StoreAddress:
     """Parse an address. The token may also be in $CLIPSEARCH_STORE_TOKEN. QueryError, without secrets, if invalid."""
+    require_text("the address of a store", text)
     kind, _, rest = text.partition(":")
     if kind == "milvus+lite":
         return _lite(rest)

@@ -125,7 +125,11 @@ class Hits(list[Hit]):
         return {**query_to_json(self.query), **values, "own_photos": own_photos}
 
     def to_pandas(self) -> pandas.DataFrame:
-        """One row a hit; the columns are `render.csv_output.FIELDS`. ClipsearchError if pandas is not installed."""
+        """One row a hit. ClipsearchError if pandas is not installed.
+
+        The columns are rank, score, match, path, width, height (pixels), format, size (bytes), taken_at (a datetime), camera,
+        latitude, longitude (degrees), content_hash, caption and moment ("second 42.1" or "page 3"). Unknown values are missing.
+        """
         try:
             import pandas
         except ImportError as error:

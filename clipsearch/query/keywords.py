@@ -121,7 +121,7 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords) -> Que
 
 def make_queries(contents: Iterable[Content | Query], keywords: SearchKeywords) -> list[Query]:
     """Make a Query of each of several texts, pictures and so on, with the same keywords. Errors are those of `make_query`."""
-    if isinstance(contents, (str, os.PathLike, Query)) or not isinstance(contents, Iterable):
+    if isinstance(contents, (str, bytes, os.PathLike, Query)) or not isinstance(contents, Iterable):
         raise QueryError("queries must be a list of queries, not a single one")
     return [make_query(content, keywords) for content in contents]
 

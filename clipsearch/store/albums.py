@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
 
-from clipsearch._internal.arguments import short
+from clipsearch._internal.arguments import require_list, short
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.untrusted_files import read_json
 from clipsearch.errors import ClipsearchError, QueryError
@@ -59,6 +59,7 @@ class Albums:
 
     def members(self, name: str) -> list[Member]:
         """The photos of an album, in the order in which they were added. QueryError if no album has this name."""
+        _require_text(name)
         albums = self._read()
         if name == FAVOURITES:
             albums.setdefault(name, {})
@@ -72,7 +73,7 @@ class Albums:
         Photos are records; hits count as theirs. TypeError for something else.
         """
         _check_name(name)
-        photos = _records(photos)
+        photos = records_of(photos)
         with locked_briefly(self._file):
             albums = self._read()
             if name not in albums and len(albums) >= MOST_ALBUMS:
@@ -86,7 +87,8 @@ class Albums:
 
     def take_out(self, name: str, photos: Iterable[ImageRecord | Hit]) -> int:
         """Take photos out of an album; returns how many it has left. QueryError if no album has this name."""
-        photos = _records(photos)
+        _require_text(name)
+        photos = records_of(photos)
         with locked_briefly(self._file):
             albums = self._read()
             if name not in albums and name != FAVOURITES:
@@ -103,6 +105,7 @@ class Albums:
 
     def rename(self, name: str, new_name: str) -> None:
         """Give an album another name. QueryError if there is no such album, or if the new name is not possible or is taken."""
+        _require_text(name)
         _check_name(new_name)
         if FAVOURITES in (name, new_name):
             raise QueryError(f"{FAVOURITES} is the album that the hearts fill, so it keeps its name")
@@ -118,6 +121,7 @@ class Albums:
 
     def remove(self, name: str) -> bool:
         """Remove an album, but no photo; False if no album has this name."""
+        _require_text(name)
         with locked_briefly(self._file):
             albums = self._read()
             if albums.pop(name, None) is None:
@@ -150,18 +154,22 @@ class Albums:
             unfinished.write_text(json.dumps({"albums": albums}, indent=1), "ascii")
 
 
-def _records(photos: Iterable[ImageRecord | Hit]) -> list[ImageRecord]:
-    if not isinstance(photos, Iterable):
-        raise TypeError(f"photos are a list of records or hits, not {short(photos)}")
+def records_of(photos: Iterable[ImageRecord | Hit]) -> list[ImageRecord]:
+    """The records of photos, which are hits or records. TypeError for something else."""
+    require_list("photos", photos, "records or hits")
     records = [photo.record if isinstance(photo, Hit) else photo for photo in photos]
     if wrong := [photo for photo in records if not isinstance(photo, ImageRecord)]:
         raise TypeError(f"photos are records or hits, such as those of a search; {short(wrong[0])} is not one")
     return records
 
 
-def _check_name(name: str) -> None:
+def _require_text(name: object) -> None:
     if not isinstance(name, str):
         raise QueryError(f"an album's name must be a text (str), not {short(name)}")
+
+
+def _check_name(name: str) -> None:
+    _require_text(name)
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
 

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from clipsearch._internal.arguments import either
+from clipsearch._internal.arguments import either, require_one_of
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.indexing.roots import absolute
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.fields import FORMATS, Format, photo_fields
 from clipsearch.transfer.formats import Block, write_csv, write_jsonl, write_npy
@@ -45,7 +46,7 @@ def export(
     out: str | os.PathLike[str],
     format: Format | None,
     condition: Condition | None,
-    relative_to: str | None,
+    relative_to: str | os.PathLike[str] | None,
     embeddings: bool,
     force: bool,
     progress: Progress | None,
@@ -56,25 +57,28 @@ def export(
     A file with several pictures has a row for each, one after the other.
     A name with another ending gets that of the format. Memory grows by eight bytes per image. Files appear once complete.
     """
+    if format is not None:
+        require_one_of("format", format, FORMATS)
     kind = format or _format_of(Path(out))
     first = Path(os.path.abspath(os.path.expanduser(out)))
     if first.suffix.lower() != f".{kind}":
         first = first.with_name(f"{first.name}.{kind}")
     targets = [first, first.with_suffix(".jsonl")] if kind == "npy" else [first]
-    if relative_to is not None:
-        below = Below(relative_to)
+    above = None if relative_to is None else absolute(relative_to)
+    if above is not None:
+        below = Below(above)
         condition = All((below, condition)) if condition else below
     fingerprint = collection.fingerprint
     total = len(collection.ids(condition))
     if fingerprint is None or not total:
-        filtered = "that meet these conditions " if condition else ""
+        filtered = f"below {above} " if above else "that meet these conditions " if condition else ""
         raise ClipsearchError(f"there are no photos {filtered}in the index at {collection.folder}: nothing to export")
     done, report = 0, (cancel or CancelToken()).checked(progress)
 
     def blocks() -> Iterator[Block]:
         nonlocal done
         for records, vectors in collection.scan(condition, BLOCK, all_pictures=True):
-            yield [photo_fields(record, relative_to) for record in records], vectors
+            yield [photo_fields(record, above) for record in records], vectors
             done += sum(record.moment is None or record.moment == record.info.moments[0] for record in records)
             report(done, total)
 

@@ -147,8 +147,12 @@ def test_what_is_no_query_is_refused(engine, content):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"terms": "dog"}, r"terms must be a tuple, not 'dog'; Query.parse\(text\)"),
-        ({"terms": (), "filters": ("width > 3",)}, r"filters must be a tuple, .*parse_where"),
+        ({"terms": "dog"}, r"terms must be a tuple of Terms, not 'dog'; Query.parse\(text\)"),
+        (
+            {"terms": (), "filters": ("width > 3",)},
+            r"filters must be a tuple of Conditions, and 'width > 3' .*parse_where",
+        ),
+        ({"terms": ("dog",)}, r"terms must be a tuple of Terms, and 'dog' is not one of them; Query.parse"),
         ({"terms": (), "right": ("a.jpg",)}, "right must be a tuple"),
         ({"terms": (), "sort": "best"}, "sort must be one of"),
     ],

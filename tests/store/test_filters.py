@@ -250,7 +250,7 @@ def test_a_folder_is_one_folder_and_not_others_that_begin_like_it(index):
 
 def test_values_are_never_part_of_the_statement(index):
     for text in ("'; DROP TABLE images; --", '" OR 1=1 --', "%", "\0", "\udcff"):
-        for test in (Test("name", "=", text), Test("camera", "~", text), Test("taken", ">", text)):
+        for test in (Test("name", "=", text), Test("camera", "~", text), Test("taken", "~", text)):
             with Collection(index) as collection:
                 assert len(collection.ids(test)) in (0, 300) or test.field == "taken"
                 assert len(collection) == 300
