@@ -33,9 +33,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from clipsearch._internal.cancel import CancelToken
+    from clipsearch.analysis.duplicates import Copy, CopyGroup, Duplicates
+    from clipsearch.analysis.labels import LabelledImage, LabelMatch
+    from clipsearch.analysis.optimization import OptimizeReport
+    from clipsearch.analysis.statistics import Breakdown, Stats, ValueCount
     from clipsearch.client import Client
+    from clipsearch.distributed.indexing import ClusterReport
     from clipsearch.encoders import load_encoder
     from clipsearch.encoders.base import Encoder, ModelSpec
+    from clipsearch.encoders.unread import TextPiece
     from clipsearch.engine import SearchEngine
     from clipsearch.errors import (
         Cancelled,
@@ -57,13 +63,22 @@ if TYPE_CHECKING:
         UnknownModel,
     )
     from clipsearch.images.files import ReadLimits
+    from clipsearch.indexing.model_change import ModelChange
     from clipsearch.indexing.report import SyncReport
-    from clipsearch.indexing.status import Status
+    from clipsearch.indexing.status import RootStatus, Status
     from clipsearch.indexing.walk import WalkRules
+    from clipsearch.milvus.pull import PullReport
+    from clipsearch.milvus.push import PushReport
     from clipsearch.query.filters import parse_where
     from clipsearch.query.hits import Explanation, Hits, QueryNote
     from clipsearch.query.keywords import SearchKeywords
-    from clipsearch.query.understood import Understood
+    from clipsearch.query.outline import Outline
+    from clipsearch.query.understood import Fact, Understood
+    from clipsearch.store.albums import Albums
+    from clipsearch.store.approximate.index import ApproximateStatus
+    from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Measurement
+    from clipsearch.transfer.export import ExportReport
+    from clipsearch.transfer.import_ import ImportReport, RefusedRow
     from clipsearch.types import (
         All,
         Among,
@@ -80,6 +95,7 @@ if TYPE_CHECKING:
         ImageInfo,
         ImageRecord,
         InAlbum,
+        IndexPreview,
         Known,
         Located,
         Moment,
@@ -87,31 +103,42 @@ if TYPE_CHECKING:
         Not,
         PixelSpec,
         Query,
+        SkippedFile,
         Term,
         Test,
         Within,
     )
 
 __all__ = [
+    "Albums",
     "All",
     "Among",
+    "ApproximateInfo",
+    "ApproximateStatus",
     "Below",
+    "Breakdown",
     "CancelToken",
     "Cancelled",
     "Client",
     "ClipsearchError",
     "ClipsearchWarning",
+    "ClusterReport",
     "CollectionBusy",
     "CollectionDamaged",
     "CollectionError",
     "CollectionNotFound",
     "Condition",
     "Contains",
+    "Copy",
+    "CopyGroup",
     "DecodersUnavailable",
+    "Duplicates",
     "Either",
     "Embeddings",
     "Encoder",
     "Explanation",
+    "ExportReport",
+    "Fact",
     "Failure",
     "Fingerprint",
     "FoundIn",
@@ -121,23 +148,38 @@ __all__ = [
     "ImageFile",
     "ImageInfo",
     "ImageRecord",
+    "ImportReport",
     "InAlbum",
+    "IndexPreview",
+    "IndexShape",
     "Known",
+    "LabelMatch",
+    "LabelledImage",
     "Located",
+    "Measurement",
+    "ModelChange",
     "ModelError",
     "ModelMismatch",
     "ModelSpec",
     "Moment",
     "Near",
     "Not",
+    "OptimizeReport",
+    "Outline",
     "PixelSpec",
+    "PullReport",
+    "PushReport",
     "Query",
     "QueryError",
     "QueryNote",
     "ReadLimits",
+    "RefusedRow",
+    "RootStatus",
     "SearchEngine",
     "SearchKeywords",
     "SidecarError",
+    "SkippedFile",
+    "Stats",
     "Status",
     "StorageError",
     "StoreUnreachable",
@@ -145,8 +187,10 @@ __all__ = [
     "SyncReport",
     "Term",
     "Test",
+    "TextPiece",
     "Understood",
     "UnknownModel",
+    "ValueCount",
     "WalkRules",
     "Within",
     "load_encoder",
@@ -154,36 +198,61 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Albums": "store.albums",
+    "ApproximateInfo": "store.approximate.info",
+    "ApproximateStatus": "store.approximate.index",
+    "Breakdown": "analysis.statistics",
     "CancelToken": "_internal.cancel",
     "Cancelled": "errors",
     "Client": "client",
     "ClipsearchError": "errors",
     "ClipsearchWarning": "errors",
+    "ClusterReport": "distributed.indexing",
     "CollectionBusy": "errors",
     "CollectionDamaged": "errors",
     "CollectionError": "errors",
     "CollectionNotFound": "errors",
+    "Copy": "analysis.duplicates",
+    "CopyGroup": "analysis.duplicates",
     "DecodersUnavailable": "errors",
+    "Duplicates": "analysis.duplicates",
     "Encoder": "encoders.base",
     "Explanation": "query.hits",
+    "ExportReport": "transfer.export",
+    "Fact": "query.understood",
     "Hits": "query.hits",
     "ImageError": "errors",
+    "ImportReport": "transfer.import_",
+    "IndexShape": "store.approximate.info",
+    "LabelMatch": "analysis.labels",
+    "LabelledImage": "analysis.labels",
+    "Measurement": "store.approximate.info",
+    "ModelChange": "indexing.model_change",
     "ModelError": "errors",
     "ModelMismatch": "errors",
     "ModelSpec": "encoders.base",
+    "OptimizeReport": "analysis.optimization",
+    "Outline": "query.outline",
+    "PullReport": "milvus.pull",
+    "PushReport": "milvus.push",
     "QueryError": "errors",
     "QueryNote": "query.hits",
     "ReadLimits": "images.files",
+    "RefusedRow": "transfer.import_",
+    "RootStatus": "indexing.status",
     "SearchEngine": "engine",
     "SearchKeywords": "query.keywords",
     "SidecarError": "errors",
+    "Stats": "analysis.statistics",
     "Status": "indexing.status",
     "StorageError": "errors",
     "StoreUnreachable": "errors",
     "SyncRefused": "errors",
-    "UnknownModel": "errors",
     "SyncReport": "indexing.report",
+    "TextPiece": "encoders.unread",
     "Understood": "query.understood",
+    "UnknownModel": "errors",
+    "ValueCount": "analysis.statistics",
     "WalkRules": "indexing.walk",
     "load_encoder": "encoders",
     "parse_where": "query.filters",

@@ -136,14 +136,15 @@ def _docstring(value: Any) -> str:
 
 
 def _fields(value: type) -> Iterator[str]:
-    """Describe the fields of a dataclass, or the keys of a TypedDict, by the comments beside them."""
+    """Describe the fields of a dataclass or NamedTuple, or the keys of a TypedDict, by the comments beside them."""
     if dataclasses.is_dataclass(value):
         names = {field.name: str(field.type) for field in dataclasses.fields(value)}
-    elif is_typeddict(value):
-        names = {name: getattr(kind, "__forward_arg__", str(kind)) for name, kind in value.__annotations__.items()}
+    elif is_typeddict(value) or issubclass(value, tuple):
+        names = {name: _written(kind) for name, kind in value.__annotations__.items()}
     else:
         return
-    source = inspect.getsource(value)
+    owners = [owner for owner in value.__mro__ if owner.__module__.startswith("clipsearch.")]
+    source = "\n".join(map(inspect.getsource, owners or [value]))
     rows = []
     for name, kind in names.items():
         match = re.search(rf"^    {name}: .*?(?:  # (.*))?$", source, re.MULTILINE)
@@ -191,13 +192,18 @@ def _parameters(value: Any) -> str:
             if not any(part.startswith("*") for part in parts):
                 parts.append("*")
         star = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}.get(parameter.kind, "")
-        kind = "" if parameter.annotation is parameter.empty else f": {parameter.annotation}"
+        kind = "" if parameter.annotation is parameter.empty else f": {_written(parameter.annotation)}"
         default = "" if parameter.default is parameter.empty else f" = {_default(parameter.default)}"
         parts.append(f"{star}{parameter.name}{kind}{default}")
     result = signature.return_annotation
     arrow = "" if result in (signature.empty, None, "None") else f" -> {result}"
     line = f"({', '.join(parts)}){arrow}"
     return line if len(line) < 80 else "(\n    " + ",\n    ".join(parts) + f",\n){arrow}"
+
+
+def _written(kind: Any) -> str:
+    """An annotation as the source has it, also a TypedDict's or NamedTuple's."""
+    return str(getattr(kind, "__forward_arg__", kind))
 
 
 def _default(value: Any) -> str:

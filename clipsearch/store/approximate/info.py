@@ -30,7 +30,7 @@ _FILE = re.compile(r"[0-9a-f]{16}\.vectors")
 
 @dataclass(frozen=True, slots=True)
 class IndexShape:
-    """Everything that determines the file's arrays and their lengths."""
+    """What determines the arrays of an approximate index, and their lengths."""
 
     kind: Kind
     rows: int
@@ -42,7 +42,7 @@ class IndexShape:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """How good it is at its setting, measured with queries that were not used to choose the setting."""
+    """How good an approximate index is at its setting, measured with queries that were not used to choose the setting."""
 
     asked: float  # recall
     k: int  # the recalls are those of the first k
@@ -57,7 +57,7 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class ApproximateInfo:
-    """The contents of approximate.json."""
+    """An approximate index and how good it is: the contents of approximate.json."""
 
     shape: IndexShape
     file: str  # its name, beside approximate.json
