@@ -271,7 +271,9 @@ class Indexer(Searcher):
             return report
 
     def _is_new(self) -> bool:
-        return not has_catalog(self.index_folder)
+        from clipsearch.store.database import is_unfinished
+
+        return not has_catalog(self.index_folder) or is_unfinished(self.index_folder)
 
     def _take_back(self, new: NewIndex, report: SyncReport) -> None:
         """Remove a new index in which nothing is kept."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
@@ -26,11 +27,19 @@ _WIDEST = 30  # columns of an option's names; the text of one with longer names 
 
 
 class Option(click.Option):
-    """An option under a heading of --help."""
+    """An option under a heading of --help. It refuses an empty value: then a variable of the shell is not set."""
 
     def __init__(self, *arguments: Any, heading: str = OTHER, **attributes: Any) -> None:
         super().__init__(*arguments, **attributes)
         self.heading = heading
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value in its type. A usage error for an empty one, and for "nan" and "inf", which limits of numbers let pass."""
+        _require_filled(self, ctx, value)
+        converted = super().type_cast_value(ctx, value)
+        if isinstance(converted, float) and not math.isfinite(converted) and value != getattr(self, "bare", None):
+            raise click.BadParameter(f"{value!r} is not a valid number", ctx, self)
+        return converted
 
     def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         """Refuse a second value of a filter that has one. Of other options the last counts, as in other programs."""
@@ -98,6 +107,25 @@ class Once(Option):
         return values[0]
 
 
+class Argument(click.Argument):
+    """An argument that refuses an empty value, as options do."""
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value in its type. A usage error for an empty one."""
+        _require_filled(self, ctx, value)
+        return super().type_cast_value(ctx, value)
+
+
+def _require_filled(parameter: click.Parameter, ctx: click.Context, value: Any) -> None:
+    """Raise BadParameter if a value is empty. Types with choices, and numbers, say themselves what they take."""
+    if not isinstance(parameter.type, (click.types.StringParamType, click.Path)):
+        return
+    values = value if isinstance(value, (tuple, list)) else (value,)
+    if any(isinstance(text, str) and not text.strip() for text in values):
+        names = parameter.make_metavar(ctx).removesuffix("...").strip("[]")
+        raise click.BadParameter(f"it is empty; give {names}, or leave it out", ctx, parameter)
+
+
 class Command(click.Command):
     """A command with -v and -q, and with headings in --help if it has many options."""
 
@@ -155,7 +183,9 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-argument: Callable[..., Any] = click.argument
+def argument(name: str, **attributes: Any) -> Any:
+    """An argument; it is the default of the parameter, or of the field of an options class, that gets its value."""
+    return click.argument(name, **{"cls": Argument, **attributes})
 
 
 def option(names: str, metavar: str | None = None, help: str = "", heading: str = OTHER, **attributes: Any) -> Any:

@@ -132,6 +132,14 @@ class IndexOptions:
             raise click.UsageError("--keep-old is for --model")
         if self.watch and self.store:
             raise click.UsageError("--watch and --store exclude each other; push again when you want to")
+        if self.take_over and not self.store:
+            raise click.UsageError("--take-over is for --store")
+        if self.store:
+            from clipsearch.milvus.address import parse_address
+            from clipsearch.milvus.table import require_pymilvus
+
+            parse_address(self.store)  # before an hour of indexing, not after it
+            require_pymilvus()
         rules = WalkRules(self.hidden, not self.no_default_excludes, self.follow_links, self.exclude)
         options: dict[str, Any] = {
             "rules": None if rules == WalkRules() else rules,
@@ -159,7 +167,9 @@ class IndexOptions:
 
 @command(headings={WHERE: "Index and model"})
 def index(
-    folders: tuple[str, ...] = argument("folders", nargs=-1, metavar="[FOLDER]...", shell_complete=complete_folder),
+    folders: tuple[str, ...] = argument(
+        "folders", nargs=-1, metavar="[FOLDER]...", shell_complete=complete_folder, cls=click.Argument
+    ),  # `folders_to_index` says what to write instead of an empty name
     options: IndexOptions = gathered("options", IndexOptions),
     as_json: bool = json_option,
 ) -> int:

@@ -59,12 +59,6 @@ class Probability(click.types.FloatParamType):
 class _OneFolder(click.types.StringParamType):
     """A folder's path. Of an option that may be repeated, a value of the environment is one folder, whatever signs it has."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The path, unless it is empty: then a variable of the shell has no value."""
-        if not str(value).strip():
-            self.fail("it is empty; give an index or its photo folder", param, ctx)
-        return super().convert(value, param, ctx)
-
     def split_envvar_value(self, rv: str) -> list[str]:
         """The one folder."""
         return [rv]

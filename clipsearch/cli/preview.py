@@ -24,6 +24,8 @@ _PROTOCOLS = ("auto", "kitty", "iterm2", "sixel", "blocks")
 
 def _never_a_value(word: str) -> bool:
     """A value of --preview comes after an equals sign only. UsageError if one comes without it."""
+    if not word.strip():
+        raise click.UsageError("--preview: it is empty; write --preview=HOW, or --preview alone")
     if word in _PROTOCOLS:
         raise click.UsageError(
             f"to choose how photos are drawn, write --preview={word}; to search for {word!r}, write it before --preview"

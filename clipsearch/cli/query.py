@@ -45,7 +45,9 @@ _MARKS = re.compile(r"\s*[+-]\d+(?:\s+[+-]\d+)*\s*")  # "+2 -5": the ranks of hi
 class QueryOptions:
     """What to look for, and how well a photo must match it."""
 
-    words: tuple[str, ...] = argument("words", nargs=-1, metavar="PART [+|- PART]...", shell_complete=complete_file)
+    words: tuple[str, ...] = argument(
+        "words", nargs=-1, metavar="PART [+|- PART]...", shell_complete=complete_file, cls=click.Argument
+    )  # the query language says what an empty text lacks
     likes: tuple[str, ...] = _part("--like likes", help="The same as + PART, and as - PART; repeatable.")
     unlikes: tuple[str, ...] = _part("--unlike unlikes")
     right: tuple[str, ...] = _photo("--right", help="An earlier hit (path, id) that is right, or wrong.")
@@ -235,7 +237,7 @@ def _answer_lines(
         if not text.strip():
             continue
         if results.format == "table":
-            say(f"# {printable(text)}\n")
+            say(f"# {printable(os.fsencode(text).decode(errors='backslashreplace'))}\n")
         try:
             if hits is not None and _MARKS.fullmatch(text):
                 asked = _mark_hits(asked, hits, text)
@@ -294,7 +296,8 @@ class _Pictures:
             there = line.with_terms(line.without(text) or [Term("a dog")], "--in", text)
             raise QueryError(f"{text} is a folder; to search only there, add what to look for: {there}")
         if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
-            message = f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'"
+            what = f"{text} is not a regular file" if os.path.exists(text) else f"there is no file {text}"
+            message = f"{what}; to search for these words, quote them once more: '\"{text}\"'"
             name = Path(text).name
             if is_image_name(name):
                 line = _typed_line()

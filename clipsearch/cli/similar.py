@@ -58,8 +58,10 @@ def similar(
                 terms = [Term(as_picture(picture)) for picture in images]
                 by_url = TypedLine.current().with_terms(terms, "--allow-url", name="query")
                 raise QueryError(f"{image} is a web address; to search by the picture there: {by_url}")
-            is_folder = os.path.isdir(image)
-            raise QueryError(f"{image} is a folder; give a picture" if is_folder else f"there is no file {image}")
+            if os.path.isdir(image):
+                raise QueryError(f"{image} is a folder; give a picture")
+            is_there = os.path.exists(image)  # a device or a pipe
+            raise QueryError(f"{image} is not a regular file" if is_there else f"there is no file {image}")
         note_film(image)
     question = search.query(tuple(Term(Path(image)) for image in images), filters, for_people=results.is_for_people)
     with backend.opened(results) as engine:

@@ -14,7 +14,7 @@ from clipsearch.cli.command import OUTPUT, FilePath, command, option
 from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import count_option, index_option, json_option
-from clipsearch.cli.output import current_folder, print_report
+from clipsearch.cli.output import current_folder, print_report, remark
 from clipsearch.cli.results import remark_unmet
 from clipsearch.render.chart import Chart, can_draw_blocks, charts_text
 from clipsearch.render.text import counted, human_bytes, short_path
@@ -63,6 +63,10 @@ def stats(
     """
     from clipsearch.analysis.statistics import USUAL_BY
 
+    if png is not None:
+        from clipsearch.render.chart_picture import check_png
+
+        check_png(png, force=force)  # before anything is counted for it
     with open_engine(index_folder) as engine:
         report = engine.stats(by or USUAL_BY, all_of(filters), top=top, depth=depth)  # type: ignore[arg-type]  # click has checked them
         if not report.images:
@@ -72,6 +76,7 @@ def stats(
 
         charts = [_chart(breakdown, fill=True) for breakdown in report.breakdowns]
         save_png(charts_png(*_headline(report), charts), png, force=force)
+        remark(f"wrote {png}")
     charts = [_chart(breakdown, fill=False) for breakdown in report.breakdowns if breakdown.counts]
     width = shutil.get_terminal_size().columns
     blocks = can_draw_blocks(sys.stdout.encoding)

@@ -19,6 +19,8 @@ _STEP = 0.2  # seconds between two attempts
 
 def _is_seconds(word: str) -> bool:
     """Whether a word is the value of --wait. UsageError if it is a duration in other words."""
+    if not word.strip():
+        raise click.UsageError("--wait: it is empty; give seconds, or write --wait alone")
     if _DURATION.fullmatch(word) and not os.path.exists(word):
         raise click.UsageError(f"--wait is in seconds, as in --wait 300; {word!r} is not a number of seconds")
     try:

@@ -39,15 +39,48 @@ A word qualifies if it means nothing in English ("strand" and "kind" do) and is 
 So "Strand ohne Menschen" is found by two of its three words. A test compares the words with captions, and with names of cities.
 """
 
+_GRAMMAR = {
+    "German": "am im ins ein und dem zum zur mein meine unser unsere ist",
+    "French": "un une les des au aux dans qui mon mes nos ses sur en",
+    "Spanish": "un una unos unas por en y está",
+    "Italian": "un una che il gli nel nella sul",
+    "Portuguese": "um uma num numa ao à",
+    "Dutch": "het mijn bij aan en",
+}
+"""Words of grammar that mean something in English or are part of names, as "am", "les" and "che": one alone shows nothing."""
+
+_BESIDE = {
+    "German": "der die das den mit kinder kind mann frau strand meer see stadt altstadt wald berge hafen garten fenster tisch buch "
+    "boot boote auto rotes rote abend nacht nebel regen",
+    "French": "la le et du enfant enfants jouent homme femme famille amis gens chat mer lac ciel ville nuit rue jardin table "
+    "bateau train gâteau marché",
+    "Spanish": "la el los las del con playa mar cielo ciudad noche calle casa coche flores campo parque puerto familia mesa amigos "
+    "hombre gato gatos libro torre rojo",
+    "Italian": "la le con bambino bambini giocano donna amici famiglia mare cielo notte città casa strada neve montagne porto barche "
+    "cane treno prato tavola rossa",
+    "Portuguese": "as os com na praia mar céu cidade noite rua casa carro flores campo família mesa amigos gato porto trem",
+    "Dutch": "de van met op in kind stad nacht tafel tuin keuken huis boten lucht boek vrienden familie",
+}
+"""Words that show a language if one of its words of grammar is there as well: "una playa", "Kinder am Strand"."""
+
 _OTHER = frozenset(" ".join(_WORDS.values()).split())
+_PAIRS = tuple((frozenset(grammar.split()), frozenset(_BESIDE[name].split())) for name, grammar in _GRAMMAR.items())
 
 _ENGLISH = frozenset(["the", "of", "with", "and", "are", "from", "front", "this", "that", "on", "by"])
 """Words that make a text English, whatever names are in it."""
+
+_ALSO_ENGLISH = frozenset("i is my you we to at for his her their route or".split())
+"""Words that keep words of grammar from showing another language; beside clearer words they are no hindrance."""
 
 
 def words_of_other_languages(text: str) -> list[str]:
     """The words by which a text shows that it is not English; none for an English text, and if this is not certain."""
     words = [word.strip(".,;:!?\"'()") for word in unicodedata.normalize("NFC", text).split()]
-    if any(word.lower() in _ENGLISH for word in words):
+    lower = {word.lower() for word in words}
+    if not lower.isdisjoint(_ENGLISH):
         return []
-    return [word for word in words if word.lower() in _OTHER]
+    shown = lower & _OTHER
+    if not shown and lower.isdisjoint(_ALSO_ENGLISH):
+        pairs = (lower & (grammar | beside) for grammar, beside in _PAIRS if not lower.isdisjoint(grammar))
+        shown = next((pair for pair in pairs if len(pair) > 1), shown)
+    return [word for word in words if word.lower() in shown]

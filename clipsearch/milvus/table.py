@@ -6,6 +6,7 @@ import contextlib
 import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ LEASES_BELOW = -(2**40)
 
 _MANIFESTS = f"row < 0 and row > {LEASES_BELOW}"
 
+_LACKING = "a store needs pymilvus: pip install 'clipsearch[milvus]'"
 _CONNECT_SECONDS = 10.0
 _CERTIFICATES = "; if your own authority signed its certificate, name that file in GRPC_DEFAULT_SSL_ROOTS_FILE_PATH"
 _SHORT_SECRET = 8  # characters below which a secret may be a part of other words
@@ -308,9 +310,15 @@ def _consistency(after: int) -> dict[str, Any]:
     return {"consistency_level": "Strong"}
 
 
+def require_pymilvus() -> None:
+    """Raise ClipsearchError if pymilvus is not installed."""
+    if find_spec("pymilvus") is None:
+        raise ClipsearchError(_LACKING)
+
+
 def _pymilvus() -> Any:
     try:
         import pymilvus
     except ImportError as error:
-        raise ClipsearchError("a store needs pymilvus: pip install 'clipsearch[milvus]'") from error
+        raise ClipsearchError(_LACKING) from error
     return pymilvus

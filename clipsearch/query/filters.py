@@ -276,6 +276,8 @@ def _filled(name: str, text: str) -> str:
 def _ends(text: str) -> tuple[str, str]:
     """The first and the last value of a range, "" for an open end; both are the same for one value."""
     first, dots, last = (part.strip() for part in text.partition(".."))
+    if not (dots or first):
+        raise QueryError("it is empty; give one value, or a range such as 2019.., ..2024 or 2019..2024")
     if dots and not (first or last):
         raise QueryError("the range .. has neither a beginning nor an end; give at least one, such as 2019..")
     return first, last if dots else first
@@ -423,8 +425,10 @@ class _Parser:
         if reader := self._reader_of_word():
             return self._of_word(reader)
         kind, field, position = self._take("a field")
+        if kind != "word":
+            self._fail("a field was expected here, such as taken or width", position)
         field = field.lower()
-        if kind != "word" or field not in (*_FIELDS, _ALBUM):
+        if field not in (*_FIELDS, _ALBUM):
             from difflib import get_close_matches  # a right filter does not need it
 
             known_fields = sorted((*_FIELDS, _ALBUM))

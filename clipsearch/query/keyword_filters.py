@@ -21,13 +21,21 @@ def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
     """Take the filters out of the keywords, as conditions that must all hold."""
     conditions: list[Condition] = []
     for name, (read, is_any) in _OF_SEVERAL.items():
-        several = [_read(name, read, value) for value in listed(wanted.pop(name, ()))]
-        conditions += filters.either(several) if is_any else several
+        if name in wanted:
+            several = [_read(name, read, value) for value in _filled(name, listed(wanted.pop(name)))]
+            conditions += filters.either(several) if is_any else several
     for name, read in _OF_ONE.items():
         if name in wanted:
-            several = [_read(name, read, value) for value in _values(name, wanted.pop(name))]
+            several = [_read(name, read, value) for value in _filled(name, _values(name, wanted.pop(name)))]
             conditions += filters.either(several) if name in filters.ALTERNATIVES and len(several) > 1 else several
     return tuple(conditions)
+
+
+def _filled(name: str, values: Sequence[Any]) -> Sequence[Any]:
+    """Several values. QueryError without one: such a filter could mean all photos, or none."""
+    if not values:
+        raise QueryError(f"{name}: the list is empty; give at least one value, or None for no such filter")
+    return values
 
 
 def _values(name: str, value: Any) -> Sequence[Any]:

@@ -129,8 +129,11 @@ def last_unit(today: date, unit: Unit) -> Period:
     return unit_of(this.start.date() - timedelta(1), unit)
 
 
-def joined(first: When | int, second: When) -> When | None:
-    """From one date to another. The first takes the month and year that it lacks from the second; None if it is not earlier."""
+def joined(first: When | int, second: When, *, any_order: bool = False) -> When | None:
+    """From one date to another. The first takes the month and year that it lacks from the second.
+
+    None if the first is not earlier. In `any_order`, a whole date may be later, if both do not overlap.
+    """
     if isinstance(second, EveryYear):
         return _joined_days(first, second)
     if second.start is None or second.end is None:
@@ -142,7 +145,11 @@ def joined(first: When | int, second: When) -> When | None:
         beginning = first.in_year(second.start.year - (not is_before))
     else:
         beginning = first
-    if beginning is None or beginning.start is None or beginning.start >= second.start:
+    if beginning is None or beginning.start is None:
+        return None
+    if any_order and beginning is first and beginning.end is not None and beginning.start >= second.end:
+        return Period(second.start, beginning.end)
+    if beginning.start >= second.start:
         return None
     return Period(beginning.start, second.end)
 

@@ -212,12 +212,13 @@ class _Reader:
     def _range(self, start: int) -> _Found | None:
         """From one date to another: "between 2015 and 2017", "3-7 May 2019"."""
         if between := _BETWEEN.match(self._plain, start):
-            return self._from_to(between.end(), _AND)
-        if (before := _FROM.match(self._plain, start)) and (found := self._from_to(before.end(), _TO_AFTER_FROM)):
-            return found
+            return self._from_to(between.end(), _AND, any_order=True)
+        if before := _FROM.match(self._plain, start):
+            if found := self._from_to(before.end(), _TO_AFTER_FROM, any_order=True):
+                return found
         return self._from_to(start, _TO)
 
-    def _from_to(self, start: int, joint: re.Pattern[str]) -> _Found | None:
+    def _from_to(self, start: int, joint: re.Pattern[str], *, any_order: bool = False) -> _Found | None:
         start = self._after_articles(start)
         firsts: list[tuple[int, When | int]] = list(self._singles(start, is_in_range=True))
         if day := _DAY_ONLY.match(self._plain, start):
@@ -227,7 +228,7 @@ class _Reader:
                 continue
             seconds = self._singles(self._after_articles(between.end()), is_in_range=True)
             for second_end, second in sorted(seconds, key=lambda found: -found[0]):
-                if when := joined(first, second):
+                if when := joined(first, second, any_order=any_order):
                     return second_end, when
         return None
 

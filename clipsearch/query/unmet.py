@@ -53,11 +53,12 @@ def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[s
 def _no_place(located: Located, known: Sequence[str], missing: int) -> QueryNote:
     from clipsearch.gazetteer import label  # few queries need it
 
-    named = list(dict.fromkeys(map(label, known[:_MOST])))
+    places = list(dict.fromkeys(map(label, known)))  # two codes may have one name
+    named = places[:_MOST]
     asked = " or ".join(map(label, located.codes[:_MOST]))
     lack = f"; {counted(missing, 'photo')} have no place" if missing else ""
     message = (
-        f"no photo is from {asked}; the most frequent of {counted(len(known), 'place')} are {'; '.join(named)}{lack}"
+        f"no photo is from {asked}; the most frequent of {counted(len(places), 'place')} are {'; '.join(named)}{lack}"
     )
     return QueryNote("values", message, named[0])
 

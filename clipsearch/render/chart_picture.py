@@ -10,7 +10,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.atomic_files import replacing, require_free
+from clipsearch.errors import QueryError
 from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import encoded
 from clipsearch.render.chart import Chart
@@ -41,6 +42,14 @@ def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
         if chart.note:
             _write(draw, (x, y + _height(chart) - 4), printable(chart.note), 19, _FAINT, width)
     return encoded(picture, "PNG", optimize=True, **mark("PNG"))
+
+
+def check_png(path: str | os.PathLike[str], *, force: bool) -> None:
+    """ClipsearchError if charts cannot be written: another suffix, no folder, or a file that exists."""
+    path = Path(path)
+    if path.suffix.lower() != ".png":
+        raise QueryError(f"charts must be a .png file; rename {path.name}")
+    require_free(path, force=force)
 
 
 def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:

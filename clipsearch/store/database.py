@@ -45,6 +45,7 @@ _OWN_TABLES = frozenset(
     }
     | {f"full_text_{name}" for name in ("data", "idx", "docsize", "config")}  # where SQLite keeps the full-text table
 )
+_FIRST_PAGE = 4096  # bytes; a catalog with tables has many pages
 _PATIENCE = 30  # seconds to wait for another process's transaction
 
 MOST_BYTES = 64 * 1024**2
@@ -246,7 +247,9 @@ def open_database(path: Path, *, create: bool) -> Database:
                 f"{FORMAT_VERSION}. Upgrade: pip install --upgrade clipsearch"
             )
         if version == 0 and not create:
-            raise CollectionDamaged(f"{path} was never finished; run `clipsearch index` on the photos again")
+            if is_unfinished(path.parent):
+                raise CatalogUnreadable(path, "it was never finished", "run `clipsearch index` on the photos again")
+            raise CatalogUnreadable(path, "it is empty")
         if version == 0:
             database.execute("PRAGMA journal_mode = WAL")
             steps = [_SCHEMA, *_MIGRATIONS.values(), _ALL_CHECKED, f"PRAGMA application_id = {_APPLICATION_ID};"]
@@ -402,10 +405,12 @@ _FREE_SOME = "what was committed before is safe. Free some space, and run this a
 
 
 class CatalogUnreadable(CollectionDamaged):
-    """Nothing can be read of a catalog, so nothing of its index can be kept. `reason` is SQLite's."""
+    """Nothing can be read of a catalog, so nothing of its index can be kept. `reason` is SQLite's, or ours."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path} cannot be read ({reason}), so nothing in {path.parent} can be kept. {BEGIN_ANEW}")
+    def __init__(self, path: Path, reason: str, advice: str = BEGIN_ANEW) -> None:
+        start = f"{path} cannot be read ({reason})"
+        nothing = f"nothing in {path.parent} can be kept. {advice}"
+        super().__init__(f"{start}, so {nothing}" if advice == BEGIN_ANEW else f"{start}; {advice}")
         self.reason = reason
 
 
@@ -423,6 +428,18 @@ def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
             "has room and may be written to, and run this again"
         )
     return CollectionDamaged(f"the index's catalog is damaged ({text:.200}); {WHAT_TO_DO}")
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether an index has a catalog without tables, and no vectors: its first run was killed as it began."""
+    path = folder / CATALOG
+    try:
+        if path.stat().st_size > _FIRST_PAGE or any((folder / "segments").glob("*.faiss")):
+            return False
+        with closing(_connect(path, False)) as database:
+            return database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
+    except (OSError, CollectionError):
+        return False
 
 
 def finish_repair(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -233,8 +234,14 @@ class IndexReader:
         return counts
 
     def values_of(self, field: Listed) -> list[str]:
-        """The values that photos have of a fact, the most frequent first. Folders are absolute paths, and places codes."""
-        counts = sorted(self.count_by(field), key=lambda row: -row[-1])
+        """The values that photos have of a fact, the most frequent first. Folders are absolute paths, places codes of cities."""
+        counts = self.count_by(field)
+        if field == "place":  # a photo's own code may be that of a part of a city
+            cities = Counter[str]()
+            for code, count in counts:
+                cities["/".join(code.split("/")[:3])] += count
+            counts = list(cities.items())
+        counts = sorted(counts, key=lambda row: -row[-1])
         if field != "folder":
             return [value for value, _ in counts]
         roots = self.roots()

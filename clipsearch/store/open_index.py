@@ -15,7 +15,7 @@ from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import CATALOG, catalog_identity, is_replaced
 from clipsearch.store.file_ids import FileIds
 from clipsearch.store.name_index import NameIndex
-from clipsearch.store.segments import Segment
+from clipsearch.store.segments import Segment, require_length
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.validation import WHAT_TO_DO
 from clipsearch.types import Condition, Fingerprint, Ids
@@ -98,6 +98,14 @@ class OpenIndex:
         """Look at the segments again before the next answer: this process has changed them."""
         self._is_stale = True
 
+    def require_segments(self) -> None:
+        """Raise CollectionDamaged if a segment's file is missing or has another length. None is read."""
+        for info in self.catalog.segments():
+            try:
+                require_length(self.segments / info.name, info)
+            except FileNotFoundError as error:
+                raise self._without(error) from error
+
     def snapshot(self) -> Snapshot:
         """The segments of the last commit; only those that a commit has changed are opened again."""
         version = self.catalog.version
@@ -131,11 +139,14 @@ class OpenIndex:
                 try:
                     snapshot = self.snapshot()
                 except FileNotFoundError as error:
-                    missing = error.filename
+                    missing = error
                     continue
                 yield snapshot
                 return
-        raise CollectionDamaged(f"the index at {self.folder} is damaged: {missing} is missing; {WHAT_TO_DO}")
+        raise self._without(missing)
+
+    def _without(self, missing: FileNotFoundError) -> CollectionDamaged:
+        return CollectionDamaged(f"the index at {self.folder} is damaged: {missing.filename} is missing; {WHAT_TO_DO}")
 
 
 _NO_IDS = np.empty(0, np.int64)

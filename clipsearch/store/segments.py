@@ -93,6 +93,12 @@ class SegmentInfo:
         return self.name.replace(".faiss", ".int8.faiss")
 
 
+def require_length(path: Path, info: SegmentInfo) -> None:
+    """Raise CollectionDamaged unless a segment's file has as many bytes as were written; FileNotFoundError if it is missing."""
+    if (size := path.stat().st_size) != info.size:
+        raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
+
+
 class Segment:
     """One open segment. Its vectors stay on disk until they are used; its ids ascend."""
 
@@ -101,9 +107,7 @@ class Segment:
         self._flat: Any
         self._folder = folder
         path = folder / info.name
-        size = path.stat().st_size  # FileNotFoundError goes to the caller: a merge may have removed it
-        if size != info.size:
-            raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
+        require_length(path, info)  # FileNotFoundError goes to the caller: a merge may have removed it
         try:
             require_flat(path, dim, info.rows)  # before faiss allocates what a header asks for
             self._content = _Content(path)  # must outlive the index

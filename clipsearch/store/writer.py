@@ -54,6 +54,7 @@ class CollectionWriter(Collection):
             super().__init__(folder, home=home)
             undo.callback(self._index.close)
             self._staged = StagedVectors(self._index.segments)
+            self._index.require_segments()  # or a run without changes would call an index sound that no search can read
             self._catalog.last_id()  # without a number to give, a writer would be told that the disk is full
             self._remove_leftovers()
             if self._catalog.meta(CHECKED) is None:

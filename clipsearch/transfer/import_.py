@@ -79,7 +79,7 @@ class ImportReport:
 def open_embeddings(path: Path) -> EmbeddingReader:
     """Open a .npy file (with its .jsonl beside it), a .jsonl or a .parquet file. QueryError for any other file."""
     if not path.is_file():
-        raise QueryError(f"there is no file {path}")
+        raise QueryError(f"{path} is not a regular file" if path.exists() else f"there is no file {path}")
     if reader := _READERS.get(path.suffix.lower()):
         return reader(path)
     raise QueryError(f"{path}: import reads .npy (with its .jsonl beside it), .jsonl and .parquet files")

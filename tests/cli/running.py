@@ -11,8 +11,8 @@ import pytest
 from clipsearch.cli import main
 
 
-def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, **environment):
-    """`clipsearch ...` in a folder, with an empty standard input: (exit status, output in bytes, errors).
+def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, given=b"", **environment):
+    """`clipsearch ...` in a folder, with `given` as standard input: (exit status, output in bytes, errors).
 
     `encoding` is the encoding of the streams, as PYTHONIOENCODING would set it; `output` replaces standard output.
     With `gone`, the folder is deleted before the command begins.
@@ -24,7 +24,7 @@ def run_here(*arguments, cwd, encoding="utf-8", output=None, gone=False, **envir
             os.rmdir(cwd)
         for name, value in {"OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"), **environment}.items():
             patch.setenv(name, str(value))
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
         patch.setattr(sys, "stdout", output)
         patch.setattr(sys, "stderr", errors)
         main([str(argument) for argument in arguments])

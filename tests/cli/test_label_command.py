@@ -133,7 +133,7 @@ def test_a_photo_that_went_after_indexing_gets_no_sidecar(clipsearch, photos):
     ("arguments", "message"),
     [
         ([], "there are no labels"),
-        (["--label", " "], "a label is empty"),
+        (["--label", " "], "--label: it is empty; give TEXT"),
         (["--labels", "nowhere.txt"], "--labels: there is no file nowhere.txt"),
         (["--label", "red", "--json", "--jsonl"], "exclude each other"),
         (["--label", "red", "--min-match", "2"], "give a number from 0 to 1 or a percentage"),

@@ -166,6 +166,8 @@ def test_a_range_may_be_open(text, same):
     ("read", "text", "says"),
     [
         (taken_in, "2024..2019", "ends before it begins"),
+        (taken_in, " ", "it is empty; give one value, or a range"),
+        (parse_where, "taken = ''", "is not a date"),
         (taken_in, "..", "neither a beginning nor an end"),
         (rated, "3..2", "ends before it begins"),
         (parse_where, "rating = 6", "rating must be a number from -1 to 5"),

@@ -25,6 +25,8 @@ ENGLISH = [
     ("snow on 31 December", "snow |", "31 December of any year"),
     ("3-7 May", "|", "3..7 May of any year"),
     ("between 2015 and 2017", "|", "2015..2017"),
+    ("between 2017 and 2015", "|", "2015..2017"),
+    ("from July 2019 to May 2018", "|", "2018-05..2019-07"),
     ("from May to July 2019", "|", "2019-05..2019-07"),
     ("between November 2019 and January 2020", "|", "2019-11..2020-01"),
     ("3-7 May 2019", "|", "2019-05-03..2019-05-07"),

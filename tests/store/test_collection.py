@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import faiss
 import numpy as np
@@ -17,6 +18,7 @@ from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
+from clipsearch.store.database import is_unfinished
 from clipsearch.store.rows import Place
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, Fingerprint, ImageFile
@@ -343,12 +345,35 @@ def test_a_killed_writer_leaves_whole_commits(index):
 def test_a_catalog_that_was_never_finished_is_finished_by_the_next_writer(tmp_path):
     sqlite3.connect(tmp_path / "catalog.sqlite").close()
     (tmp_path / "catalog.sqlite").touch()
-    with pytest.raises(CollectionError, match="clipsearch index"):
+    with pytest.raises(CollectionError, match="never finished.; run `clipsearch index`"):
         Catalog(tmp_path / "catalog.sqlite")
     with writer(tmp_path, 8) as collection:
         add(collection, ["a.jpg"], random_units(1, 8))
         collection.commit()
         assert len(collection) == 1
+
+
+def test_an_emptied_catalog_with_vectors_beside_it_is_not_called_new(tmp_path):
+    with writer(tmp_path, 8) as collection:
+        add(collection, ["a.jpg"], random_units(1, 8))
+        collection.commit()
+    assert not is_unfinished(tmp_path)
+    (tmp_path / "catalog.sqlite").write_bytes(b"")
+    assert not is_unfinished(tmp_path)
+    with pytest.raises(CollectionError, match=r"\(it is empty\), so nothing in .* can be kept. Move that folder away"):
+        Catalog(tmp_path / "catalog.sqlite")
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"")])
+def test_a_writer_refuses_an_index_without_its_vectors(tmp_path, harm):
+    """Otherwise a run that finds no change would call an index sound that no search can read."""
+    with writer(tmp_path, 8) as collection:
+        add(collection, ["a.jpg"], random_units(1, 8))
+        collection.commit()
+    (segment,) = (tmp_path / "segments").glob("*.faiss")
+    harm(segment)
+    with pytest.raises(CollectionDamaged, match="is missing; .*repair|is 0 bytes long and should be"):
+        CollectionWriter(tmp_path)
 
 
 @pytest.mark.parametrize(

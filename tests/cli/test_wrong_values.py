@@ -1,0 +1,131 @@
+"""Values of options that cannot be used: empty ones, numbers that are none, files that are none, and what is refused first."""
+
+import os
+import shutil
+
+import click
+import pytest
+
+from clipsearch.cli import cli
+from clipsearch.cli.usage import explain
+from tests.cli.running import run_here
+
+
+def commands(group, path=()):
+    """Every command, with the words that name it."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        yield (*path, name), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+
+
+def refusal(command, words):
+    """What is said of the words of a command; None if it takes them."""
+    try:
+        command.make_context("command", words)
+    except click.UsageError as error:
+        return explain(error)[0]
+    return None
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_every_option_refuses_an_empty_value(empty):
+    accepted = []
+    for path, command in commands(cli):
+        for option in command.get_params(click.Context(command)):
+            if isinstance(option, click.Option) and not option.is_flag and not option.count:
+                name = max(option.opts, key=len)
+                said = refusal(command, [name, empty]) or ""
+                if not (said.split(":")[0].endswith(name) and ("is empty" in said or repr(empty) in said)):
+                    accepted.append((*path, name, said))
+    assert accepted == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["similar", ""],
+        ["forget", " "],
+        ["albums", ""],
+        ["models", "pull", ""],
+        ["import", ""],
+        ["export", ""],
+        ["help", ""],
+    ],
+)
+def test_an_empty_argument_is_named(arguments, tmp_path):
+    status, output, errors = run_here(*arguments, cwd=tmp_path)
+    assert (status, output) == (2, b"") and ": it is empty; give " in errors
+
+
+def test_an_empty_date_is_no_search_of_all_photos(clipsearch, indexed):
+    status, output, errors = clipsearch("query", "red", "--taken", "", "--copy-to", "copies", cwd=indexed)
+    assert (status, output) == (2, "") and not (indexed / "copies").exists()
+    assert errors.startswith("clipsearch: --taken: it is empty; give DATE[..DATE], or leave it out\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["query", "x", "--min-score", "nan"], "--min-score: 'nan' is not a number from -1 to 1"),
+        (["duplicates", "--min-cosine", "nan"], "--min-cosine: 'nan' is not a number from -1 to 1"),
+        (["optimize", "--recall", "nan"], "--recall: 'nan' is not a number above 0"),
+        (["index", ".", "--max-megapixels", "inf"], "--max-megapixels: 'inf' is not a number of at least 1"),
+        (["push", "--store", "milvus+lite:x/y", "--wait=nan"], "--wait: 'nan' is not a number"),
+        (["index", ".", "--store", "foo"], "this is not the address of a store"),
+        (["index", ".", "--take-over"], "--take-over is for --store"),
+        (["stats", "--png", "s.jpg"], "charts must be a .png file; rename s.jpg"),
+        (["query", "--where", "()"], "--where: a field was expected here, such as taken or width, at: ( >>> )"),
+        (["query", "--where", "'a' = 3"], "--where: a field was expected here"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_refused_before_any_work(arguments, message, tmp_path):
+    status, output, errors = run_here(*arguments, cwd=tmp_path)
+    assert (status, output) == (2, b"") and message in errors and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+@pytest.mark.parametrize("arguments", [["similar", "./pipe"], ["query", "./pipe"], ["import", "./pipe"]])
+def test_a_pipe_is_not_called_missing(arguments, photos_with_mini):
+    pipe = photos_with_mini / "pipe"
+    if not pipe.exists():
+        os.mkfifo(pipe)
+    status, _, errors = run_here(*arguments, cwd=photos_with_mini)
+    assert status == 2 and "pipe is not a regular file" in errors
+
+
+def test_the_next_run_finishes_an_index_that_was_killed_as_it_began(clipsearch, tmp_path, photos_with_mini):
+    folder = tmp_path / "photos"
+    (folder / ".clipsearch").mkdir(parents=True)
+    (folder / ".clipsearch" / "catalog.sqlite").touch()
+    shutil.copy(photos_with_mini / "red.jpg", folder)
+    status, _, errors = clipsearch("query", "red", cwd=folder)
+    assert status == 4 and "run `clipsearch index" in errors and "repair" not in errors
+    assert clipsearch("index", folder, "--model", "mini", "-q")[0] == 0
+    assert clipsearch("query", "red", cwd=folder)[0] == 0
+
+
+def test_an_index_without_its_vectors_does_not_pass_for_unchanged(clipsearch, tmp_path, photos_with_mini):
+    folder = shutil.copytree(photos_with_mini, tmp_path / "photos")
+    for segment in (folder / ".clipsearch" / "segments").glob("*.faiss"):
+        segment.unlink()
+    status, output, errors = clipsearch("index", folder, "-q")
+    assert (status, output) == (4, "") and "`clipsearch repair" in errors
+
+
+def test_charts_are_said_to_be_written(clipsearch, indexed, tmp_path):
+    status, _, errors = clipsearch("stats", "--png", tmp_path / "s.png", cwd=indexed)
+    assert status == 0 and f"wrote {tmp_path / 's.png'}" in errors
+
+
+def test_a_line_that_is_not_utf_8_is_shown_by_its_bytes(photos_with_mini):
+    status, output, errors = run_here("query", "-", cwd=photos_with_mini, given=b"\xff\xfe\n")
+    assert status != 0 and output.startswith(rb"# \xff\xfe") and "not UTF-8" in errors
+
+
+def test_help_names_every_field_of_an_expression(tmp_path):
+    text = run_here("help", "filters", cwd=tmp_path)[1].decode()
+    listed = text.partition("Fields: ")[2].partition(".")[0].replace("\n", " ").split(", ")
+    known = run_here("query", "--where", "zzzzzz = 1", cwd=tmp_path)[2].partition("there are ")[2].partition(", at:")[0]
+    assert sorted(field.strip() for field in listed) == sorted(known.split(", "))
