@@ -50,14 +50,14 @@ _GRAMMAR = {
 """Words of grammar that mean something in English or are part of names, as "am", "les" and "che": one alone shows nothing."""
 
 _BESIDE = {
-    "German": "der die das den mit kinder kind mann frau strand meer see stadt altstadt wald berge hafen garten fenster tisch buch "
-    "boot boote auto rotes rote abend nacht nebel regen",
+    "German": "der die das den mit kinder kind mann frau strand meer see stadt altstadt wald berge hafen garten fenster tisch "
+    "buch boot boote auto rotes rote abend nacht nebel regen",
     "French": "la le et du enfant enfants jouent homme femme famille amis gens chat mer lac ciel ville nuit rue jardin table "
     "bateau train gâteau marché",
-    "Spanish": "la el los las del con playa mar cielo ciudad noche calle casa coche flores campo parque puerto familia mesa amigos "
-    "hombre gato gatos libro torre rojo",
-    "Italian": "la le con bambino bambini giocano donna amici famiglia mare cielo notte città casa strada neve montagne porto barche "
-    "cane treno prato tavola rossa",
+    "Spanish": "la el los las del con playa mar cielo ciudad noche calle casa coche flores campo parque puerto familia mesa "
+    "amigos hombre gato gatos libro torre rojo",
+    "Italian": "la le con bambino bambini giocano donna amici famiglia mare cielo notte città casa strada neve montagne porto "
+    "barche cane treno prato tavola rossa",
     "Portuguese": "as os com na praia mar céu cidade noite rua casa carro flores campo família mesa amigos gato porto trem",
     "Dutch": "de van met op in kind stad nacht tafel tuin keuken huis boten lucht boek vrienden familie",
 }
@@ -69,7 +69,7 @@ _PAIRS = tuple((frozenset(grammar.split()), frozenset(_BESIDE[name].split())) fo
 _ENGLISH = frozenset(["the", "of", "with", "and", "are", "from", "front", "this", "that", "on", "by"])
 """Words that make a text English, whatever names are in it."""
 
-_ALSO_ENGLISH = frozenset("i is my you we to at for his her their route or".split())
+_ALSO_ENGLISH = frozenset(["i", "is", "my", "you", "we", "to", "at", "for", "his", "her", "their", "route", "or"])
 """Words that keep words of grammar from showing another language; beside clearer words they are no hindrance."""
 
 

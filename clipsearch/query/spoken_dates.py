@@ -213,9 +213,9 @@ class _Reader:
         """From one date to another: "between 2015 and 2017", "3-7 May 2019"."""
         if between := _BETWEEN.match(self._plain, start):
             return self._from_to(between.end(), _AND, any_order=True)
-        if before := _FROM.match(self._plain, start):
-            if found := self._from_to(before.end(), _TO_AFTER_FROM, any_order=True):
-                return found
+        before = _FROM.match(self._plain, start)
+        if before and (found := self._from_to(before.end(), _TO_AFTER_FROM, any_order=True)):
+            return found
         return self._from_to(start, _TO)
 
     def _from_to(self, start: int, joint: re.Pattern[str], *, any_order: bool = False) -> _Found | None:

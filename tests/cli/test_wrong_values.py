@@ -59,9 +59,9 @@ def test_an_empty_argument_is_named(arguments, tmp_path):
     assert (status, output) == (2, b"") and ": it is empty; give " in errors
 
 
-def test_an_empty_date_is_no_search_of_all_photos(clipsearch, indexed):
-    status, output, errors = clipsearch("query", "red", "--taken", "", "--copy-to", "copies", cwd=indexed)
-    assert (status, output) == (2, "") and not (indexed / "copies").exists()
+def test_an_empty_date_is_no_search_of_all_photos(clipsearch, photos_with_mini):
+    status, output, errors = clipsearch("query", "red", "--taken", "", "--copy-to", "copies", cwd=photos_with_mini)
+    assert (status, output) == (2, "") and not (photos_with_mini / "copies").exists()
     assert errors.startswith("clipsearch: --taken: it is empty; give DATE[..DATE], or leave it out\n")
 
 
@@ -96,7 +96,7 @@ def test_a_pipe_is_not_called_missing(arguments, photos_with_mini):
 
 
 def test_the_next_run_finishes_an_index_that_was_killed_as_it_began(clipsearch, tmp_path, photos_with_mini):
-    folder = tmp_path / "photos"
+    folder = tmp_path / "begun"
     (folder / ".clipsearch").mkdir(parents=True)
     (folder / ".clipsearch" / "catalog.sqlite").touch()
     shutil.copy(photos_with_mini / "red.jpg", folder)
@@ -106,16 +106,15 @@ def test_the_next_run_finishes_an_index_that_was_killed_as_it_began(clipsearch, 
     assert clipsearch("query", "red", cwd=folder)[0] == 0
 
 
-def test_an_index_without_its_vectors_does_not_pass_for_unchanged(clipsearch, tmp_path, photos_with_mini):
-    folder = shutil.copytree(photos_with_mini, tmp_path / "photos")
-    for segment in (folder / ".clipsearch" / "segments").glob("*.faiss"):
+def test_an_index_without_its_vectors_does_not_pass_for_unchanged(clipsearch, photos_with_mini):
+    for segment in (photos_with_mini / ".clipsearch" / "segments").glob("*.faiss"):
         segment.unlink()
-    status, output, errors = clipsearch("index", folder, "-q")
+    status, output, errors = clipsearch("index", photos_with_mini, "-q")
     assert (status, output) == (4, "") and "`clipsearch repair" in errors
 
 
-def test_charts_are_said_to_be_written(clipsearch, indexed, tmp_path):
-    status, _, errors = clipsearch("stats", "--png", tmp_path / "s.png", cwd=indexed)
+def test_charts_are_said_to_be_written(clipsearch, photos_with_mini, tmp_path):
+    status, _, errors = clipsearch("stats", "--png", tmp_path / "s.png", cwd=photos_with_mini)
     assert status == 0 and f"wrote {tmp_path / 's.png'}" in errors
 
 

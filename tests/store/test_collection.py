@@ -345,7 +345,7 @@ def test_a_killed_writer_leaves_whole_commits(index):
 def test_a_catalog_that_was_never_finished_is_finished_by_the_next_writer(tmp_path):
     sqlite3.connect(tmp_path / "catalog.sqlite").close()
     (tmp_path / "catalog.sqlite").touch()
-    with pytest.raises(CollectionError, match="never finished.; run `clipsearch index`"):
+    with pytest.raises(CollectionError, match=r"never finished\); run `clipsearch index`"):
         Catalog(tmp_path / "catalog.sqlite")
     with writer(tmp_path, 8) as collection:
         add(collection, ["a.jpg"], random_units(1, 8))
@@ -372,7 +372,7 @@ def test_a_writer_refuses_an_index_without_its_vectors(tmp_path, harm):
         collection.commit()
     (segment,) = (tmp_path / "segments").glob("*.faiss")
     harm(segment)
-    with pytest.raises(CollectionDamaged, match="is missing; .*repair|is 0 bytes long and should be"):
+    with pytest.raises(CollectionDamaged, match=r"is missing; .*repair|is 0 bytes long and should be"):
         CollectionWriter(tmp_path)
 
 
