@@ -122,8 +122,9 @@ def _require_filled(parameter: click.Parameter, ctx: click.Context, value: Any) 
         return
     values = value if isinstance(value, (tuple, list)) else (value,)
     if any(isinstance(text, str) and not text.strip() for text in values):
-        names = parameter.make_metavar(ctx).removesuffix("...").strip("[]")
-        raise click.BadParameter(f"it is empty; give {names}, or leave it out", ctx, parameter)
+        name = parameter.make_metavar(ctx).removesuffix("...")
+        name = name[1:-1] if name.startswith("[") else name
+        raise click.BadParameter(f"it is empty; give {name}, or leave it out", ctx, parameter)
 
 
 class Command(click.Command):
