@@ -234,7 +234,7 @@ class IndexReader:
         return counts
 
     def values_of(self, field: Listed) -> list[str]:
-        """The values that photos have of a fact, the most frequent first: of folders their paths, of places the codes of cities."""
+        """The values that photos have of a fact, most frequent first: paths of folders, codes of the cities of places."""
         counts = self.count_by(field)
         if field == "place":  # a photo's own code may be that of a part of a city
             cities = Counter[str]()
