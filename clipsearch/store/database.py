@@ -437,7 +437,8 @@ def is_unfinished(folder: Path) -> bool:
         if path.stat().st_size > _FIRST_PAGE or any((folder / "segments").glob("*.faiss")):
             return False
         with closing(_connect(path, False)) as database:
-            return database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone() == (0,)
+            (tables,) = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            return int(tables) == 0
     except (OSError, CollectionError):
         return False
 
