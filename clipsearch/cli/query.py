@@ -296,8 +296,9 @@ class _Pictures:
             there = line.with_terms(line.without(text) or [Term("a dog")], "--in", text)
             raise QueryError(f"{text} is a folder; to search only there, add what to look for: {there}")
         if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
-            what = f"{text} is not a regular file" if os.path.exists(text) else f"there is no file {text}"
-            message = f"{what}; to search for these words, quote them once more: '\"{text}\"'"
+            if os.path.exists(text):
+                raise QueryError(f"{text} is not a regular file")
+            message = f"there is no file {text}; to search for these words, quote them once more: '\"{text}\"'"
             name = Path(text).name
             if is_image_name(name):
                 line = _typed_line()
