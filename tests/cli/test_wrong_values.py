@@ -121,10 +121,3 @@ def test_charts_are_said_to_be_written(clipsearch, photos_with_mini, tmp_path):
 def test_a_line_that_is_not_utf_8_is_shown_by_its_bytes(photos_with_mini):
     status, output, errors = run_here("query", "-", cwd=photos_with_mini, given=b"\xff\xfe\n")
     assert status != 0 and output.startswith(rb"# \xff\xfe") and "not UTF-8" in errors
-
-
-def test_help_names_every_field_of_an_expression(tmp_path):
-    text = run_here("help", "filters", cwd=tmp_path)[1].decode()
-    listed = text.partition("Fields: ")[2].partition(".")[0].replace("\n", " ").split(", ")
-    known = run_here("query", "--where", "zzzzzz = 1", cwd=tmp_path)[2].partition("there are ")[2].partition(", at:")[0]
-    assert sorted(field.strip() for field in listed) == sorted(known.split(", "))
