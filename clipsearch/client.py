@@ -17,15 +17,24 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-from clipsearch._internal.arguments import require_list, require_number, require_text, require_whole, short
+from clipsearch._internal.arguments import (
+    require_flag,
+    require_list,
+    require_number,
+    require_one_of,
+    require_text,
+    require_whole,
+    short,
+)
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.hits import Explanation, Hits, QueryNote
 from clipsearch.query.json_form import condition_to_json, request_body
 from clipsearch.query.keywords import SearchKeywords, make_query
+from clipsearch.query.language import EMPTY
 from clipsearch.query.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
 from clipsearch.types import Condition, Content, Failure, Fingerprint, ImageRecord, Order, Query, Term, is_picture
@@ -111,8 +120,11 @@ class Client:
         An embedding is float32 (dim,). Keywords are those of SearchEngine.search, and hits and scores are its own, to the
         last digit. Pictures are uploaded. Folders in filters are folders of the server's machine.
         """
+        require_whole("top_k", top_k)
         wanted = make_query(query, keywords)
-        return self._search(wanted, request_body(wanted, top_k, self._upload))
+        if not wanted.terms and not wanted.filters:
+            raise QueryError(EMPTY)
+        return self._search(wanted, request_body(wanted, int(top_k), self._upload))
 
     def similar(
         self,
@@ -124,12 +136,13 @@ class Client:
         diverse: bool = False,
     ) -> Hits:
         """Find photos that look like an indexed photo, given by its id, or like a picture. It and its copies are left out."""
+        require_whole("top_k", top_k)
         if isinstance(image, str):
             raise TypeError(f"an image is an id (int) or a picture (a Path or PIL image), not {short(image)}")
         if not isinstance(image, int):
             return self.search(Query((Term(image),), _several(filters), offset=offset, diverse=diverse), top_k)
         wanted = Query((), _several(filters), offset=offset, diverse=diverse)
-        return self._search(wanted, {**request_body(wanted, top_k, self._upload), "terms": [{"id": image}]})
+        return self._search(wanted, {**request_body(wanted, int(top_k), self._upload), "terms": [{"id": image}]})
 
     def images(
         self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50
@@ -138,6 +151,9 @@ class Client:
 
         Returns them, and how many there are in all.
         """
+        require_one_of("sort", sort, get_args(Order))
+        require_whole("offset", offset, 0)
+        require_whole("top_k", top_k, 1)
         parameters = {"sort": sort, "offset": str(offset), "top_k": str(top_k), **_filters(filters)}
         answer = self._json("GET", "/api/images", parameters)
         return [photo_from_json(photo) for photo in answer["images"]], int(answer["considered"])
@@ -158,11 +174,17 @@ class Client:
         self, image_ids: Sequence[int], kind: Literal["zip", "gallery", "sheet"] = "zip", title: str = "photos"
     ) -> bytes:
         """Photos as one file: their own files in a zip archive, a gallery as an HTML page, or a contact sheet as a PDF."""
-        body = {"ids": _ids(image_ids), "kind": kind, "title": title}
+        require_one_of("kind", kind, ("zip", "gallery", "sheet"))
+        require_text("title", title)
+        ids = _ids(image_ids)
+        if not ids:
+            raise QueryError("there are no ids; give at least one")
+        body = {"ids": ids, "kind": kind, "title": title}
         return self._request("GET", f"/api/downloads/{self._json('POST', '/api/downloads', body=body)['token']}")
 
     def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
         """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a JPEG."""
+        require_one_of("size", size, (256, 512, 1024))
         return self._request("GET", f"/api/thumbnails/{_id(image_id)}", {"size": str(size)})
 
     def status(self) -> Status:
@@ -191,13 +213,14 @@ class Client:
 
     def change_album(self, name: str, *, add: Sequence[int] = (), remove: Sequence[int] = ()) -> list[int]:
         """Add photos to an album, or take some out. A new name makes a new album. Returns the ids of its photos."""
-        require_text("an album's name", name)
+        _require_album(name)
         body = {"add": _ids(add), "remove": _ids(remove)}
         return list(self._json("POST", f"/api/albums/{quote(name, safe='')}", body=body)["ids"])
 
     def rename_album(self, name: str, new_name: str) -> None:
         """Give an album another name; its photos stay in it."""
-        require_text("an album's name", name)
+        _require_album(name)
+        _require_album(new_name)
         self._json("POST", f"/api/albums/{quote(name, safe='')}", body={"name": new_name})
 
     def duplicates(self, filters: Sequence[Condition] = (), *, exact_only: bool = False) -> dict[str, Any]:
@@ -205,6 +228,7 @@ class Client:
 
         It may take longer than other answers: give the client a larger `timeout` for a large library.
         """
+        require_flag("exact_only", exact_only)
         return self._json("GET", "/api/duplicates", {"only_exact": str(exact_only).lower(), **_filters(filters)})
 
     def start_index(self, folders: Sequence[str] = ()) -> dict[str, Any]:
@@ -333,6 +357,12 @@ def _id(image_id: int) -> int:
     """A photo's id, for a path. QueryError for all but whole numbers."""
     require_whole("an id", image_id)
     return int(image_id)
+
+
+def _require_album(name: str) -> None:
+    require_text("an album's name", name)
+    if not name.strip():
+        raise QueryError("an album's name is empty")
 
 
 def _ids(image_ids: Sequence[int]) -> list[int]:

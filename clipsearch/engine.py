@@ -258,7 +258,7 @@ class SearchEngine(Indexer):
         """
         require_condition(condition)
         require_whole("most", most)
-        return self._collection().positions(condition, most)
+        return self._collection().positions(condition, max(-1, min(most, 2**63 - 1)))
 
     # -- in and out
 

@@ -447,3 +447,5 @@ def _require_page(condition: Condition | None, offset: int, top_k: int, sort: Or
     require_whole("offset", offset)
     if top_k < 1 or offset < 0:
         raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")
+    if max(top_k, offset) > _LARGEST_ID:
+        raise QueryError(f"top_k is {top_k} and the offset {offset}; give at most {_LARGEST_ID}")

@@ -349,6 +349,7 @@ class Test:
             raise QueryError(f"{field} is a text, so {operator} does not go with it; use =, != or ~")
         if is_number:
             require_number(field, self.value, *_LIMITS.get(field, (-math.inf, math.inf)))
+            _make_plain(self, "value")
         elif field == "taken" and operator != "~" and not _TIME.fullmatch(str(self.value)):
             raise QueryError(
                 f"{self.value!r} is not a time; give 2024-07-15T12:30:00 or a beginning of that, as 2024-07. Or use parse_where"
@@ -414,6 +415,7 @@ class Near:
         require_number("latitude", self.latitude, -90, 90)
         require_number("longitude", self.longitude, -180, 180)
         require_number("km", self.km, 0)
+        _make_plain(self, "latitude", "longitude", "km")
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,6 +436,7 @@ class Within:
         require_number("north", self.north, self.south, 90)
         for name, edge in (("west", self.west), ("east", self.east)):
             require_number(name, edge, -180, 180)
+        _make_plain(self, "south", "west", "north", "east")
 
 
 @dataclass(frozen=True, slots=True)
@@ -528,6 +531,17 @@ def _require_conditions(tree: All | Either | Not) -> None:
         require_condition(condition)
 
 
+def _make_plain(owner: Any, *names: str) -> None:
+    """Make Python's own numbers of fields that are others, such as numpy's: SQLite and JSON take no others.
+
+    A whole number that SQLite has no room for becomes a float.
+    """
+    for name in names:
+        value = getattr(owner, name)
+        plain = int(value) if isinstance(value, Integral) else float(value)
+        object.__setattr__(owner, name, plain if abs(plain) < 2**63 else float(plain))
+
+
 def _require_all(owner: Any, name: str, kind: type | tuple[type, ...], of: str) -> None:
     """Raise QueryError unless a field is a tuple whose values are of one kind. A list becomes a tuple.
 
@@ -541,9 +555,13 @@ def _require_all(owner: Any, name: str, kind: type | tuple[type, ...], of: str) 
         object.__setattr__(owner, name, values)
     if not isinstance(values, tuple):
         raise QueryError(f"{name} must be a tuple of {of}, not {short(values)}{advice}")
+    if kind is Integral and set(map(type, values)) <= {int}:
+        return
     for value in values:
-        if not isinstance(value, kind):
+        if not isinstance(value, kind) or isinstance(value, bool):
             raise QueryError(f"{name} must be a tuple of {of}, and {short(value)} is not one of them{advice}")
+    if kind is Integral:
+        object.__setattr__(owner, name, tuple(map(int, values)))
 
 
 def all_of(conditions: Sequence[Condition]) -> Condition | None:
@@ -589,11 +607,14 @@ class Term:
             )
         if isinstance(content, str) and not content.strip():
             raise QueryError(EMPTY_TEXT)
+        if isinstance(content, os.PathLike) and "\0" in os.fsdecode(content):
+            raise QueryError(f"the path {short(os.fspath(content))} has a null character, so no file has it")
         require_number("weight", self.weight)
         if self.weight == 0 or not math.isfinite(self.weight):
             raise QueryError(
                 f"the weight {self.weight:g} makes no sense; give a number above 0, or below 0 to avoid it"
             )
+        _make_plain(self, "weight")
 
     def __repr__(self) -> str:
         """With the size of a picture or an embedding in place of its values."""
@@ -689,7 +710,13 @@ class Query:
         for name, least in (("min_match", 0), ("min_score", -1)):
             if getattr(self, name) is not None:
                 require_number(name, getattr(self, name), least, 1)
+                _make_plain(self, name)
         require_whole("offset", self.offset)
+        object.__setattr__(self, "offset", int(self.offset))  # not numpy's, for JSON
+        try:
+            hash(self.filters)  # as a search does
+        except RecursionError:
+            raise QueryError("the query has too many conditions within conditions") from None
         require_one_of("sort", self.sort, get_args(Sort))
 
     def __repr__(self) -> str:

@@ -1,7 +1,10 @@
 """Arguments that make no sense are refused at once, in a sentence of Python, by every public method."""
 
+import functools
+import json
 import math
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,6 +23,7 @@ from clipsearch import (
     Known,
     Located,
     ModelError,
+    Near,
     Not,
     Query,
     QueryError,
@@ -32,6 +36,7 @@ from clipsearch import (
     parse_where,
 )
 from clipsearch._internal.warn import warn
+from clipsearch.query.json_form import request_body
 from tests.conftest import names
 
 WRONG = [
@@ -42,6 +47,15 @@ WRONG = [
     (lambda e: e.search(np.zeros((4, 4, 3))), r"the array is float64 of shape \(4, 4, 3\); an embedding is float32"),
     (lambda e: e.browse(top_k="3"), "top_k must be a whole number"),
     (lambda e: e.browse(offset=-1), "ask for at least one photo"),
+    (lambda e: e.browse(offset=2**70), "give at most 9223372036854775807"),
+    (
+        lambda e: e.search("red", where=functools.reduce(lambda inner, _: Not(inner), range(5000), Known("taken"))),
+        "too many",
+    ),
+    (lambda e: e.search(Path("a\0b")), "the path .* has a null character, so no file has it"),
+    (lambda e: e.index("a\0b"), "a folder must be a path, and .* has a null character"),
+    (lambda e: e.export("a\0b.csv"), "out must be a path, and .* has a null character"),
+    (lambda e: Among((True,)), "and True is not one of them"),
     (lambda e: e.records("12"), "ids are a list of numbers, not '12'"),
     (lambda e: e.placeholders(b"12"), "ids are a list of numbers, not b'12'"),
     (lambda e: e.records(["1"]), "an id must be a whole number"),
@@ -141,6 +155,17 @@ WRONG = [
     (lambda e: Client("localhost").similar("red.jpg"), "an image is an id .* not 'red.jpg'"),
     (lambda e: Client("localhost").images("width > 3"), "filters must be a tuple of Conditions, not 'width > 3'"),
     (lambda e: Client("localhost").facets(Known("taken")), "filters must be a tuple of Conditions"),
+    (lambda e: Client("localhost").search("dog", "3"), "top_k must be a whole number, not '3'"),
+    (lambda e: Client("localhost").search(), "the query is empty"),
+    (lambda e: Client("localhost").similar(1, b"3"), "top_k must be a whole number, not b'3'"),
+    (lambda e: Client("localhost").images(sort="best"), "sort must be one of 'date', 'oldest' or 'name', not 'best'"),
+    (lambda e: Client("localhost").images(offset=-1), "offset must be a whole number of at least 0, not -1"),
+    (lambda e: Client("localhost").download([1], "tar"), "kind must be one of 'zip', 'gallery' or 'sheet', not 'tar'"),
+    (lambda e: Client("localhost").download([]), "there are no ids"),
+    (lambda e: Client("localhost").thumbnail(1, 100), "size must be one of 256, 512 or 1024, not 100"),
+    (lambda e: Client("localhost").rename_album("x", None), "an album's name must be a text"),
+    (lambda e: Client("localhost").change_album(""), "an album's name is empty"),
+    (lambda e: Client("localhost").duplicates(exact_only="no"), "exact_only must be True or False"),
     (lambda e: Client("localhost").file("../1"), "an id must be a whole number, not '../1'"),
     (lambda e: Client("localhost").download("12"), "ids are a list of numbers"),
     (lambda e: Client("localhost").change_album("x", add=["1"]), "an id must be a whole number"),
@@ -172,6 +197,13 @@ def test_an_array_is_a_picture_and_numbers_of_numpy_are_numbers(engine):
     assert hits.explain()["terms"] == [{"kind": "image", "content": "32 x 24 pixels", "weight": 1.0}]
     assert names(engine.search(pixels, 1, offset=np.int64(0), unlike="red")) == ["blue.jpg"]
     assert len(engine.browse(top_k=np.int32(2))[0]) == 2
+    assert (
+        len(engine.search(where=Test("width", ">", np.float32(3)))) == 5 == engine.browse(Test("size", "<", 10**30))[1]
+    )
+    assert engine.positions(most=2**70) == []
+    terms, filters = (Term("red", np.float32(2)),), (Among((np.int64(1),)), Near(np.float32(1), 2, np.int8(3)))
+    query = Query(terms, filters, offset=np.int64(1), min_match=np.float64(0.5), right=(np.int32(1),))
+    json.dumps(request_body(query, 1, str))  # as a client does
 
 
 def test_a_closed_picture_is_an_image_error(engine):

@@ -74,6 +74,8 @@ def require_paths(name: str, values: Iterable[object]) -> None:
         if not isinstance(value, (str, os.PathLike)):
             advice = "; pass them one by one: *folders" if isinstance(value, (list, tuple)) else ""
             raise TypeError(f"{name} must be a path (str or Path), not {short(value)}{advice}")
+        if "\0" in os.fsdecode(value):
+            raise ClipsearchError(f"{name} must be a path, and {short(os.fspath(value))} has a null character")
 
 
 _FLAGS = frozenset(
