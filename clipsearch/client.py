@@ -68,6 +68,7 @@ _ERRORS: dict[str, type[ClipsearchError]] = {
 class Client:
     """A server at an address. Use as a context manager, or call `close`. It belongs to one thread at a time.
 
+    An address without a scheme is taken as http, and one without a port has port 80, or 443 for https, as in a browser.
     `token` is the server's token, if it has one; the address may also end with `?token=...`. An answer may take `timeout`
     seconds. Every method raises ClipsearchError with the server's message, or if no server answers or it is too old; QueryError
     and ImageError if the query or its picture is wrong.

@@ -76,6 +76,7 @@ def test_a_data_frame_has_a_row_a_hit():
     assert frame["score"][0] == 0.123456789 and pandas.isna(frame["match"][1])
     assert frame["taken_at"].dt.year.tolist() == [2024, 2020]
     assert tuple(answer().to_pandas().columns) == FIELDS
+    assert all(name in (answer().to_pandas.__doc__ or "") for name in FIELDS)  # the reference names them
 
 
 def test_a_missing_pandas_is_named(monkeypatch):
