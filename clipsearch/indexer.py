@@ -178,12 +178,14 @@ class Indexer(Searcher):
         the finished parts of an interrupted one. `jobs` is the number of processors of a worker (default: all of its node).
         Other parameters and errors are those of `index`; also ClipsearchError if the cluster or a storage cannot be reached.
         """
+        from clipsearch.distributed.cluster import require_ray
         from clipsearch.distributed.indexing import ClusterOptions, index_on_cluster
         from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.new_index import NewIndex
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
+        require_ray()  # before a new index is made for it
         require_paths("a source", sources)
         new = NewIndex(self.index_folder) if self._is_new() and not keep_empty else None
         cluster = ClusterOptions(ray, parts, self._model.device)

@@ -106,6 +106,13 @@ def test_the_next_run_finishes_an_index_that_was_killed_as_it_began(clipsearch, 
     assert clipsearch("query", "red", cwd=folder)[0] == 0
 
 
+def test_a_cluster_without_ray_leaves_no_index(clipsearch, tmp_path, monkeypatch):
+    monkeypatch.setattr("clipsearch.distributed.cluster.find_spec", lambda name: None)
+    (tmp_path / "photos").mkdir()
+    status, _, errors = clipsearch("index", tmp_path / "photos", "--ray", "local", "--model", "mini")
+    assert status == 1 and "a cluster needs Ray" in errors and not list((tmp_path / "photos").iterdir())
+
+
 def test_an_index_without_its_vectors_does_not_pass_for_unchanged(clipsearch, photos_with_mini):
     for segment in (photos_with_mini / ".clipsearch" / "segments").glob("*.faiss"):
         segment.unlink()
