@@ -42,7 +42,7 @@ So "Strand ohne Menschen" is found by two of its three words. A test compares th
 _GRAMMAR = {
     "German": "am im ins ein und dem zum zur mein meine unser unsere ist",
     "French": "un une les des au aux dans qui mon mes nos ses sur en",
-    "Spanish": "un una unos unas por en y está",
+    "Spanish": "un una unos unas por en está",
     "Italian": "un una che il gli nel nella sul",
     "Portuguese": "um uma num numa ao à",
     "Dutch": "het mijn bij aan en",
@@ -50,13 +50,13 @@ _GRAMMAR = {
 """Words of grammar that mean something in English or are part of names, as "am", "les" and "che": one alone shows nothing."""
 
 _BESIDE = {
-    "German": "der die das den mit kinder kind mann frau strand meer see stadt altstadt wald berge hafen garten fenster tisch "
+    "German": "der die das den mit kinder kind mann frau strand meer stadt altstadt wald berge hafen garten fenster tisch "
     "buch boot boote auto rotes rote abend nacht nebel regen",
     "French": "la le et du enfant enfants jouent homme femme famille amis gens chat mer lac ciel ville nuit rue jardin table "
     "bateau train gâteau marché",
     "Spanish": "la el los las del con playa mar cielo ciudad noche calle casa coche flores campo parque puerto familia mesa "
     "amigos hombre gato gatos libro torre rojo",
-    "Italian": "la le con bambino bambini giocano donna amici famiglia mare cielo notte città casa strada neve montagne porto "
+    "Italian": "la le con bambino bambini giocano donna amici famiglia cielo notte città casa strada neve montagne porto "
     "barche cane treno prato tavola rossa",
     "Portuguese": "as os com na praia mar céu cidade noite rua casa carro flores campo família mesa amigos gato porto trem",
     "Dutch": "de van met op in kind stad nacht tafel tuin keuken huis boten lucht boek vrienden familie",
