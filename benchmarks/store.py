@@ -21,9 +21,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from clipsearch import Query, SearchEngine, Term
+from clipsearch.conditions import Condition, Test
 from clipsearch.milvus.address import parse_address
 from clipsearch.milvus.table import Table
-from clipsearch.types import Condition, Test
 
 TEXTS = [
     "a dog on a beach",

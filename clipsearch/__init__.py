@@ -38,6 +38,21 @@ if TYPE_CHECKING:
     from clipsearch.analysis.optimization import OptimizeReport
     from clipsearch.analysis.statistics import Breakdown, Stats, ValueCount
     from clipsearch.client import Client
+    from clipsearch.conditions import (
+        All,
+        Among,
+        Below,
+        Condition,
+        Contains,
+        Either,
+        InAlbum,
+        Known,
+        Located,
+        Near,
+        Not,
+        Test,
+        Within,
+    )
     from clipsearch.distributed.indexing import ClusterReport
     from clipsearch.encoders import load_encoder
     from clipsearch.encoders.base import Encoder, ModelSpec
@@ -77,15 +92,10 @@ if TYPE_CHECKING:
     from clipsearch.store.albums import Albums
     from clipsearch.store.approximate.index import ApproximateStatus
     from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Measurement
+    from clipsearch.terms import Query, Term
     from clipsearch.transfer.export import ExportReport
     from clipsearch.transfer.import_ import ImportReport, RefusedRow
     from clipsearch.types import (
-        All,
-        Among,
-        Below,
-        Condition,
-        Contains,
-        Either,
         Embeddings,
         Failure,
         Fingerprint,
@@ -94,19 +104,10 @@ if TYPE_CHECKING:
         ImageFile,
         ImageInfo,
         ImageRecord,
-        InAlbum,
         IndexPreview,
-        Known,
-        Located,
         Moment,
-        Near,
-        Not,
         PixelSpec,
-        Query,
         SkippedFile,
-        Term,
-        Test,
-        Within,
     )
 
 __all__ = [
@@ -199,8 +200,11 @@ __all__ = [
 
 _HOMES = {
     "Albums": "store.albums",
+    "All": "conditions",
+    "Among": "conditions",
     "ApproximateInfo": "store.approximate.info",
     "ApproximateStatus": "store.approximate.index",
+    "Below": "conditions",
     "Breakdown": "analysis.statistics",
     "CancelToken": "_internal.cancel",
     "Cancelled": "errors",
@@ -212,10 +216,13 @@ _HOMES = {
     "CollectionDamaged": "errors",
     "CollectionError": "errors",
     "CollectionNotFound": "errors",
+    "Condition": "conditions",
+    "Contains": "conditions",
     "Copy": "analysis.duplicates",
     "CopyGroup": "analysis.duplicates",
     "DecodersUnavailable": "errors",
     "Duplicates": "analysis.duplicates",
+    "Either": "conditions",
     "Encoder": "encoders.base",
     "Explanation": "query.hits",
     "ExportReport": "transfer.export",
@@ -223,18 +230,24 @@ _HOMES = {
     "Hits": "query.hits",
     "ImageError": "errors",
     "ImportReport": "transfer.import_",
+    "InAlbum": "conditions",
     "IndexShape": "store.approximate.info",
+    "Known": "conditions",
     "LabelMatch": "analysis.labels",
     "LabelledImage": "analysis.labels",
+    "Located": "conditions",
     "Measurement": "store.approximate.info",
     "ModelChange": "indexing.model_change",
     "ModelError": "errors",
     "ModelMismatch": "errors",
     "ModelSpec": "encoders.base",
+    "Near": "conditions",
+    "Not": "conditions",
     "OptimizeReport": "analysis.optimization",
     "Outline": "query.outline",
     "PullReport": "milvus.pull",
     "PushReport": "milvus.push",
+    "Query": "terms",
     "QueryError": "errors",
     "QueryNote": "query.hits",
     "ReadLimits": "images.files",
@@ -249,11 +262,14 @@ _HOMES = {
     "StoreUnreachable": "errors",
     "SyncRefused": "errors",
     "SyncReport": "indexing.report",
+    "Term": "terms",
+    "Test": "conditions",
     "TextPiece": "encoders.unread",
     "Understood": "query.understood",
     "UnknownModel": "errors",
     "ValueCount": "analysis.statistics",
     "WalkRules": "indexing.walk",
+    "Within": "conditions",
     "load_encoder": "encoders",
     "parse_where": "query.filters",
 }

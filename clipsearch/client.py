@@ -30,6 +30,7 @@ from clipsearch._internal.arguments import (
     short,
 )
 from clipsearch._internal.untrusted_files import parse_json
+from clipsearch.conditions import Condition
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.hits import Explanation, Hits, QueryNote
 from clipsearch.query.json_form import condition_to_json, request_body
@@ -37,7 +38,8 @@ from clipsearch.query.keywords import SearchKeywords, make_query
 from clipsearch.query.language import EMPTY
 from clipsearch.query.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
-from clipsearch.types import Condition, Content, Failure, Fingerprint, ImageRecord, Order, Query, Term, is_picture
+from clipsearch.terms import Content, Query, Term, is_picture
+from clipsearch.types import Failure, Fingerprint, ImageRecord, Order
 
 if TYPE_CHECKING:
     from PIL.Image import Image

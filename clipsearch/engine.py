@@ -10,20 +10,13 @@ from typing import TYPE_CHECKING, cast
 
 from clipsearch._internal.arguments import require_paths, require_whole
 from clipsearch._internal.commands import INDEX_FOLDER
+from clipsearch.conditions import Among, Condition, require_condition
 from clipsearch.errors import ClipsearchError
 from clipsearch.indexer import Indexer
 from clipsearch.milvus.address import is_address, parse_address
 from clipsearch.searcher import in_turn
 from clipsearch.store.catalog_file import has_catalog
-from clipsearch.types import (
-    Among,
-    Condition,
-    Hit,
-    ImageRecord,
-    Progress,
-    StageProgress,
-    require_condition,
-)
+from clipsearch.types import Hit, ImageRecord, Progress, StageProgress
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
     from collections.abc import Callable, Generator, Sequence

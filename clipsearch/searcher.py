@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 
 from clipsearch._internal.arguments import require_keywords, require_list, require_one_of, require_whole, short
 from clipsearch._internal.commands import command
+from clipsearch.conditions import Condition, Located, require_condition
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError, ModelError, QueryError
 from clipsearch.milvus.address import StoreAddress
@@ -25,7 +26,8 @@ from clipsearch.query.notes import is_unlikely, with_facts
 from clipsearch.query.search import search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Content, ImageRecord, Located, Order, Query, Term, require_condition
+from clipsearch.terms import Content, Query, Term
+from clipsearch.types import ImageRecord, Order
 
 if TYPE_CHECKING:  # a text query needs neither Pillow, pymilvus nor threads
     from concurrent.futures import ThreadPoolExecutor

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from clipsearch import Query, SearchEngine, Term
+from clipsearch.conditions import Located, Test
 from clipsearch.errors import (
     ClipsearchError,
     CollectionNotFound,
@@ -19,7 +20,6 @@ from clipsearch.errors import (
     SyncRefused,
 )
 from clipsearch.indexing.walk import WalkRules
-from clipsearch.types import Located, Test
 from tests.conftest import COLOURS, ColourEncoder, give_facts, names, save_photo
 
 

@@ -26,6 +26,7 @@ import click
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
+_HOME_OF_ALIASES = r"clipsearch\.(types|conditions|terms)\."
 _NOTE = "<!-- Made by tools/write_reference.py: change the {source}, and run it again. -->\n\n"
 _WIDTH = 96
 
@@ -113,16 +114,16 @@ def _described(name: str, value: Any) -> Iterator[str]:
         yield _code(f"{name}{_parameters(value)}")
         yield text
     else:
-        yield _code(f"{name} = {str(value).replace('clipsearch.types.', '')}")
+        yield _code(f"{name} = {re.sub(_HOME_OF_ALIASES, '', str(value))}")
         yield _comment_of(name) + "\n"
 
 
 def _comment_of(name: str) -> str:
-    """The string below the definition of an alias in clipsearch/types.py."""
-    from clipsearch import types
+    """The string below the definition of an alias."""
+    from clipsearch import conditions, terms, types
 
-    body = ast.parse(inspect.getsource(types)).body
-    for statement, below in itertools.pairwise(body):
+    bodies = (ast.parse(inspect.getsource(module)).body for module in (types, conditions, terms))
+    for statement, below in itertools.chain.from_iterable(map(itertools.pairwise, bodies)):
         if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == name:
             return inspect.cleandoc(ast.literal_eval(below.value)) if isinstance(below, ast.Expr) else ""
     return ""

@@ -15,9 +15,9 @@ from typing import Any
 import faiss
 import numpy as np
 
+from clipsearch.conditions import Condition, Located
 from clipsearch.query import filters
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Located
 from suite import limits, peers, synthetic
 from suite.measure import Figures, alternate, folder_mb, in_memory, run_process, timed
 from suite.result import Result

@@ -118,3 +118,36 @@ def short(value: object) -> str:
     """A value for a message, cut if it is long."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def make_plain(owner: Any, *names: str) -> None:
+    """Make Python's own numbers of fields that are others, such as numpy's: SQLite and JSON take no others.
+
+    A whole number that SQLite has no room for becomes a float.
+    """
+    for name in names:
+        value = getattr(owner, name)
+        plain = int(value) if isinstance(value, Integral) else float(value)
+        object.__setattr__(owner, name, plain if abs(plain) < 2**63 else float(plain))
+
+
+def require_tuple(owner: Any, name: str, kind: type | tuple[type, ...], of: str) -> None:
+    """Raise QueryError unless a field is a tuple whose values are of one kind. A list becomes a tuple.
+
+    `of` names the kind, perhaps with advice after a semicolon.
+    """
+    of, _, advice = of.partition("; ")
+    advice = advice and f"; {advice}"
+    values: Any = getattr(owner, name)
+    if isinstance(values, list):
+        values = tuple(values)
+        object.__setattr__(owner, name, values)
+    if not isinstance(values, tuple):
+        raise QueryError(f"{name} must be a tuple of {of}, not {short(values)}{advice}")
+    if kind is Integral and set(map(type, values)) <= {int}:
+        return
+    for value in values:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise QueryError(f"{name} must be a tuple of {of}, and {short(value)} is not one of them{advice}")
+    if kind is Integral:
+        object.__setattr__(owner, name, tuple(map(int, values)))

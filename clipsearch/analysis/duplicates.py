@@ -18,12 +18,13 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
 from clipsearch._internal.paths import NOT_THERE, is_elsewhere, is_gone
 from clipsearch._internal.windows import opened_as
+from clipsearch.conditions import Condition
 from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import CollectionDamaged
 from clipsearch.render.json_output import reasons_to_json
 from clipsearch.store.collection import Collection
 from clipsearch.store.snapshot import Snapshot
-from clipsearch.types import Condition, Embeddings, Failure, Ids, ImageFile, ImageRecord, Progress, StageProgress
+from clipsearch.types import Embeddings, Failure, Ids, ImageFile, ImageRecord, Progress, StageProgress
 
 if TYPE_CHECKING:  # processes are started only where photos are decoded
     from clipsearch.images.pool import DecoderPool

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from clipsearch._internal.arguments import short
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.warn import warn
+from clipsearch.conditions import Condition
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
 from clipsearch.errors import ClipsearchError, QueryError
@@ -22,7 +23,8 @@ from clipsearch.query.null_scores import null_scores
 from clipsearch.query.readable import is_readable
 from clipsearch.query.relevance import REACH, RIVALS, match
 from clipsearch.store.collection import Collection
-from clipsearch.types import Condition, Embeddings, Ids, ImageRecord, Scores, Term
+from clipsearch.terms import Term
+from clipsearch.types import Embeddings, Ids, ImageRecord, Scores
 
 _MOST_NAMED = 5  # labels in a warning
 _BLOCK = 4096  # photos read at once, at most

@@ -10,8 +10,9 @@ from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import count_option, device_option, index_option, model_option
 from clipsearch.cli.players import open_photo
+from clipsearch.conditions import Condition
 from clipsearch.errors import ClipsearchError
-from clipsearch.types import Condition, Query
+from clipsearch.terms import Query
 
 
 @command()

@@ -20,9 +20,10 @@ from clipsearch.cli.options import index_option, jobs_option, json_option
 from clipsearch.cli.output import current_folder, note, note_failures, print_json, print_paths, remark, say
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.results import remark_unmet
+from clipsearch.conditions import All, Below, Condition, all_of
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import counted, human_bytes, printable, short_path
-from clipsearch.types import All, Below, Condition, Failure, ImageRecord, all_of
+from clipsearch.types import Failure, ImageRecord
 
 if TYPE_CHECKING:
     from clipsearch.analysis.duplicates import Copy, CopyGroup, Duplicates

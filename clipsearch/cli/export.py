@@ -12,9 +12,9 @@ from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, FilePath, argument, com
 from clipsearch.cli.options import folder_option, index_option, json_option
 from clipsearch.cli.output import print_report
 from clipsearch.cli.progress import ProgressBar
+from clipsearch.conditions import all_of
 from clipsearch.query.filters import in_folder, parse_where
 from clipsearch.render.text import counted, human_bytes, printable
-from clipsearch.types import all_of
 
 
 @command()

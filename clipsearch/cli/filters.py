@@ -9,8 +9,8 @@ from clipsearch._internal.commands import option_of
 from clipsearch.cli.command import WHICH_PHOTOS, grouped, option
 from clipsearch.cli.complete import complete_album, complete_folder, complete_orientation, complete_value
 from clipsearch.cli.options import POSITIVE
+from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
-from clipsearch.types import Condition
 
 _which = partial(option, heading=WHICH_PHOTOS)
 _any = partial(_which, multiple=True)

@@ -30,11 +30,12 @@ from clipsearch.cli.options import (
 )
 from clipsearch.cli.output import OutputFailed, current_folder, is_unread, note, print_json, print_paths, remark, say
 from clipsearch.cli.progress import progress_bar
+from clipsearch.conditions import Condition, all_of
 from clipsearch.errors import SidecarError
 from clipsearch.render.json_output import labels_to_json
 from clipsearch.render.tables import LabelsTable
 from clipsearch.render.text import counted
-from clipsearch.types import Condition, Failure, all_of
+from clipsearch.types import Failure
 
 if TYPE_CHECKING:
     from clipsearch.render.gallery import LabelledPhotos

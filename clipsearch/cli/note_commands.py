@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from clipsearch._internal.commands import command
 from clipsearch.cli.typed_line import TypedLine, is_picture
+from clipsearch.conditions import literal_glob
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import parse_terms, split_words
-from clipsearch.types import Term, literal_glob
+from clipsearch.terms import Term
 
 
 def note_text(about: QueryNote, typed: str) -> str:

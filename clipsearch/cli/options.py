@@ -31,7 +31,8 @@ from clipsearch.cli.complete import (
     complete_model,
     complete_text_model,
 )
-from clipsearch.types import Condition, Query, Term
+from clipsearch.conditions import Condition
+from clipsearch.terms import Query, Term
 
 POSITIVE = click.IntRange(1)
 _INDEX = "An index or its photo folder. Default: the nearest at or above"

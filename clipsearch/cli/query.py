@@ -24,11 +24,12 @@ from clipsearch.cli.options import Probability, SearchOptions, prompt_options, s
 from clipsearch.cli.output import is_unread, note, remark, say
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
+from clipsearch.conditions import Below, Condition, Either, Test, literal_glob
 from clipsearch.errors import ClipsearchError, ImageError, QueryError, UnknownModel
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.language import parse_terms, shell_words, split_words
 from clipsearch.render.text import printable
-from clipsearch.types import Below, Condition, Either, Query, Term, Test, literal_glob
+from clipsearch.terms import Query, Term
 
 if TYPE_CHECKING:
     from clipsearch.cli.typed_line import TypedLine

@@ -40,12 +40,14 @@ from clipsearch.cli.output import (
 )
 from clipsearch.cli.players import open_photo
 from clipsearch.cli.preview import Preview, can_preview, preview_option, print_preview
+from clipsearch.conditions import Condition
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.file_types import is_image_name, is_video_name
 from clipsearch.query.hits import Hits
 from clipsearch.render.tables import hits_table
 from clipsearch.render.text import counted, short_path
-from clipsearch.types import Condition, Failure, Query
+from clipsearch.terms import Query
+from clipsearch.types import Failure
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine

@@ -14,8 +14,9 @@ from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, search_options
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
+from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
-from clipsearch.types import Condition, Term
+from clipsearch.terms import Term
 
 
 class _SimilarCommand(Command):

@@ -16,9 +16,9 @@ from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import count_option, index_option, json_option
 from clipsearch.cli.output import current_folder, print_report, remark
 from clipsearch.cli.results import remark_unmet
+from clipsearch.conditions import Condition, all_of
 from clipsearch.render.chart import Chart, can_draw_blocks, charts_text
 from clipsearch.render.text import counted, human_bytes, short_path
-from clipsearch.types import Condition, all_of
 
 if TYPE_CHECKING:
     from clipsearch.analysis.statistics import Breakdown, Stats

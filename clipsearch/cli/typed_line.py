@@ -12,7 +12,7 @@ import click
 from clipsearch._internal.commands import command
 from clipsearch.cli.command import ARGUMENTS, OptionalValue
 from clipsearch.query.language import parse_terms, part_text, shell_words, split_words
-from clipsearch.types import Term
+from clipsearch.terms import Term
 
 _ABOUT_TEXTS = frozenset(
     ("diverse", "ensemble", "hybrid", "min_match", "min_score", "prompts", "relevant", "right", "smart", "wrong")

@@ -17,7 +17,8 @@ from clipsearch._internal.warn import warn
 from clipsearch.encoders.pictures import Picture, prepared, require_several
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import ModelError, QueryError
-from clipsearch.types import EMPTY_TEXT, Embeddings, Fingerprint, PixelSpec, Progress
+from clipsearch.terms import EMPTY_TEXT
+from clipsearch.types import Embeddings, Fingerprint, PixelSpec, Progress
 
 NO_TEXT_MODEL = "none"
 """The name of a text model that stands for a model's own texts."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.commands import PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_gone
+from clipsearch.conditions import Either, Known
 from clipsearch.errors import ClipsearchError, SyncRefused
 from clipsearch.indexing import roots
 from clipsearch.indexing.apply import index_folders
@@ -23,7 +24,7 @@ from clipsearch.indexing.texts import READ_TEXT, WAS_READ
 from clipsearch.store.approximate.index import remove as remove_approximate
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Either, Fingerprint, Known
+from clipsearch.types import Fingerprint
 
 if TYPE_CHECKING:  # encoders are imported only if there is a picture to encode
     from clipsearch.encoders.base import Encoder

@@ -5,10 +5,11 @@ Their ids are kept in the index from the first run of this version on, so that n
 
 from __future__ import annotations
 
+from clipsearch.conditions import Test
 from clipsearch.images.file_types import RAW_FORMATS
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import ImageRecord, Test
+from clipsearch.types import ImageRecord
 
 IDS = "raw files read as TIFF"
 """The key in the index's `meta` for the ids of such files, separated by commas."""

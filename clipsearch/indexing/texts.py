@@ -12,26 +12,14 @@ from typing import TYPE_CHECKING
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_elsewhere
+from clipsearch.conditions import Condition, Either, Known, Not, Test, all_of
 from clipsearch.errors import Cancelled
 from clipsearch.images.file_types import is_video_name
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.retries import IN_THE_FILE, MOST_ATTEMPTS
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import (
-    Condition,
-    Either,
-    Failure,
-    ImageFile,
-    ImageRecord,
-    Known,
-    Not,
-    Progress,
-    Test,
-    TextSpec,
-    all_of,
-    clean_text,
-)
+from clipsearch.types import Failure, ImageFile, ImageRecord, Progress, TextSpec, clean_text
 
 if TYPE_CHECKING:  # decoders are imported only if there are photos to read
     from clipsearch.images.pool import Decoded

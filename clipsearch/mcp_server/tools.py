@@ -22,6 +22,7 @@ from pydantic import BaseModel, Field
 from clipsearch import __version__
 from clipsearch._internal.commands import for_requests
 from clipsearch.analysis.statistics import By
+from clipsearch.conditions import All, Below, Test, literal_glob
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch, QueryError
 from clipsearch.images.thumbnails import encoded, indexed_thumbnails
@@ -32,7 +33,8 @@ from clipsearch.query.relevance import RELEVANT
 from clipsearch.render.json_output import hit_to_json, json_line, utf8
 from clipsearch.render.text import with_moment
 from clipsearch.store.filters import composed
-from clipsearch.types import All, Below, FoundBy, ImageRecord, Query, Test, literal_glob
+from clipsearch.terms import Query
+from clipsearch.types import FoundBy, ImageRecord
 
 MOST_HITS = 50
 _RESOURCE_BOX = (512, 512)  # pixels

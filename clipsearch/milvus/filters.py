@@ -16,10 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from clipsearch.errors import QueryError
-from clipsearch.store.filters import FolderLookup, box_around, composed
-from clipsearch.store.memory_catalog import matching_values
-from clipsearch.types import (
+from clipsearch.conditions import (
     All,
     Among,
     Below,
@@ -36,6 +33,9 @@ from clipsearch.types import (
     Within,
     literals,
 )
+from clipsearch.errors import QueryError
+from clipsearch.store.filters import FolderLookup, box_around, composed
+from clipsearch.store.memory_catalog import matching_values
 
 EVERYTHING, NOTHING = "row > 0", "row < 0"  # photos' rows have numbers above 0
 FIRST_PICTURE = "row_check >= 0"

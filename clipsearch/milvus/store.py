@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch._internal.commands import command
+from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionNotFound, ModelMismatch, QueryError
 from clipsearch.milvus.address import StoreAddress, parse_address
 from clipsearch.milvus.exact_search import Selection, nearest, ranked, records_of
@@ -27,7 +28,7 @@ from clipsearch.store.file_tables import Listed
 from clipsearch.store.filters import require_shallow
 from clipsearch.store.memory_catalog import MemoryCatalog
 from clipsearch.store.path_lookup import PathLookup
-from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Order, Scores
+from clipsearch.types import Embeddings, Fingerprint, ImageRecord, Order, Scores
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,8 @@ from clipsearch.errors import ImageError, QueryError
 from clipsearch.query.language import EMPTY
 from clipsearch.query.null_scores import NullScores, null_scores
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.types import Embeddings, Failure, ImageFile, Query, Term, is_picture
+from clipsearch.terms import Query, Term, is_picture
+from clipsearch.types import Embeddings, Failure, ImageFile
 
 RIGHT = 0.5
 """What the mean of the photos that were marked right counts beside the query, whose vector has length 1."""

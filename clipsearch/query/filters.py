@@ -7,7 +7,7 @@
     OPERATOR   := = | != | < | <= | > | >= | ~
     VALUE      := a word, or anything between quotes, 'so' or "so"
 
-Case does not matter for fields and words of the language. FIELD is a `Field` of `clipsearch.types`, or album.
+Case does not matter for fields and words of the language. FIELD is a `Field` of `clipsearch.conditions`, or album.
 "~" compares with a glob.
 A size may end in kB, MB or GB. A date may be a year, a month, a day or a minute (2024, 2024-07, 2024-07-15, 2024-07-15T12:30)
 and stands for all of that time: taken = 2024-07 is any moment of July, taken < 2024-07 any before, taken > 2024-07 any after.
@@ -28,9 +28,7 @@ from typing import Any, NoReturn, get_args
 
 from clipsearch._internal.arguments import require_number, short
 from clipsearch._internal.paths import is_remote
-from clipsearch.errors import QueryError
-from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS, VIDEO_FORMATS
-from clipsearch.types import (
+from clipsearch.conditions import (
     NUMBERS,
     All,
     Below,
@@ -48,6 +46,8 @@ from clipsearch.types import (
     Within,
     literal_glob,
 )
+from clipsearch.errors import QueryError
+from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS, VIDEO_FORMATS
 
 _TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
 _FIELDS = frozenset(get_args(Field))

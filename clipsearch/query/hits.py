@@ -9,7 +9,8 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, overload
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.types import Hit, ImageRecord, Query, Term, is_picture
+from clipsearch.terms import Query, Term, is_picture
+from clipsearch.types import Hit, ImageRecord
 
 if TYPE_CHECKING:
     import pandas

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from clipsearch.conditions import Contains, all_of
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.full_text import words
-from clipsearch.types import Contains, Embeddings, FoundBy, ImageRecord, Query, all_of
+from clipsearch.terms import Query
+from clipsearch.types import Embeddings, FoundBy, ImageRecord
 
 DEPTH = 1000
 """The last rank that counts of each ranking."""

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any
 
-from clipsearch.errors import QueryError
-from clipsearch.types import (
+from clipsearch.conditions import (
     All,
     Among,
     Below,
@@ -25,12 +24,11 @@ from clipsearch.types import (
     Located,
     Near,
     Not,
-    Query,
-    Term,
     Test,
     Within,
-    is_picture,
 )
+from clipsearch.errors import QueryError
+from clipsearch.terms import Query, Term, is_picture
 
 
 def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:

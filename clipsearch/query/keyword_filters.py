@@ -12,9 +12,9 @@ from numbers import Real
 from typing import Any, get_args
 
 from clipsearch._internal.arguments import listed, require_number, short
+from clipsearch.conditions import Condition, Field
 from clipsearch.errors import QueryError
 from clipsearch.query import filters
-from clipsearch.types import Condition, Field
 
 
 def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:

@@ -13,9 +13,11 @@ from typing import Any, Literal, TypeAlias, TypedDict
 
 from clipsearch._internal.arguments import listed, require_flag, short
 from clipsearch._internal.warn import warn
+from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_query
-from clipsearch.types import Condition, Content, Hit, ImageRecord, Query, Sort
+from clipsearch.terms import Content, Query, Sort
+from clipsearch.types import Hit, ImageRecord
 
 Photo: TypeAlias = "int | Hit | ImageRecord"
 """An indexed photo: its id, a hit, or its record."""

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
+from clipsearch.conditions import Test, all_of
 from clipsearch.errors import QueryError
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text, texts_of
 from clipsearch.query.understood import FactKind, Understood
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
-from clipsearch.types import Query, Term, Test, all_of
+from clipsearch.terms import Query, Term
 
 Understand: TypeAlias = "Callable[[Query], tuple[Query, Understood]]"
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from clipsearch.errors import QueryError
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 
 if TYPE_CHECKING:
     import numpy as np

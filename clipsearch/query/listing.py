@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from clipsearch.conditions import Condition, all_of
 from clipsearch.errors import QueryError
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.language import EMPTY
@@ -11,7 +12,8 @@ from clipsearch.query.notes import filter_notes
 from clipsearch.query.search import require_sensible, timed
 from clipsearch.query.shots import Shot, first_shots
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.types import Condition, Hit, Order, Query, all_of
+from clipsearch.terms import Query
+from clipsearch.types import Hit, Order
 
 
 def list_photos(store: VectorStore[SelectionT], query: Query, top_k: int) -> Hits:

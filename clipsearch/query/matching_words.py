@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from clipsearch.conditions import All, Condition, Contains, Either
 from clipsearch.query.hits import Hits
 from clipsearch.store.full_text import Phrase, occurrences, phrases
-from clipsearch.types import All, Condition, Contains, Either, FoundIn, ImageInfo
+from clipsearch.types import FoundIn, ImageInfo
 
 _EXCERPT = 80  # characters
 _BEFORE = 24  # of them, those before the first word that was found

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from clipsearch.encoders.base import ModelSpec
 from clipsearch.encoders.recommended import languages_of
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 
 Language: TypeAlias = Literal["English", "German", "French", "Spanish"]
 

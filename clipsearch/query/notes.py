@@ -13,6 +13,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
+from clipsearch.conditions import (
+    All,
+    Condition,
+    Contains,
+    Either,
+    Field,
+    Known,
+    Located,
+    Near,
+    Not,
+    Test,
+    Within,
+    literal_glob,
+)
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.recommended import languages_of, multilingual_model
@@ -24,23 +38,8 @@ from clipsearch.query.readable import reads_nothing, unread_in
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import cosine, day, percent
-from clipsearch.types import (
-    All,
-    Condition,
-    Contains,
-    Either,
-    Field,
-    Hit,
-    Known,
-    Located,
-    Near,
-    Not,
-    Query,
-    Term,
-    Test,
-    Within,
-    literal_glob,
-)
+from clipsearch.terms import Query, Term
+from clipsearch.types import Hit
 
 _SIGN_WORD = re.compile(r"(?:^|(?<=\s))([-+\u2212\u2013\u2014])(?=[^\W\d_]{2})(\S+)")
 _DASH = re.compile(r"(?<=\s)[\u2212\u2013\u2014](?=\s)")  # what many editors make of a minus

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
+from clipsearch.conditions import All, Condition, Either, Test
 from clipsearch.query.date_words import MONTHS, Unit
-from clipsearch.types import All, Condition, Either, Test
 
 _NAMES = [word.capitalize() for word in MONTHS["English"]]
 _MOST_DAYS = 62  # of a time in every year, which is a condition for each of its days

@@ -6,7 +6,7 @@ from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.recommended import languages_of
 from clipsearch.encoders.unread import unread_words
 from clipsearch.query.relevance import ARTICLES
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 
 
 def unread_in(text: str, encoder: Encoder) -> list[str]:

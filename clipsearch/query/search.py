@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
+from clipsearch.conditions import Condition, all_of
 from clipsearch.encoders.base import ModelSpec
 from clipsearch.encoders.prompts import default_prompts
 from clipsearch.encoders.registry import copy_cosines
@@ -25,7 +26,8 @@ from clipsearch.query.relevance import REACH, RELEVANT, RIVALS, length, match
 from clipsearch.query.shots import gathered
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.store.vectors import exact_scores
-from clipsearch.types import Condition, Embeddings, Hit, ImageRecord, Query, Scores, all_of
+from clipsearch.terms import Query
+from clipsearch.types import Embeddings, Hit, ImageRecord, Scores
 
 if TYPE_CHECKING:  # not for other queries
     from clipsearch.query.hybrid import FoundByWords

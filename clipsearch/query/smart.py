@@ -13,13 +13,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from clipsearch.conditions import Condition, Either, Located, Not, Test
 from clipsearch.query.language import terms_text
 from clipsearch.query.negation import GAP, LANGUAGES, Language, Negation, negations, subtracted
 from clipsearch.query.periods import EveryYear
 from clipsearch.query.spoken_dates import SpokenDate, folded, spoken_dates
 from clipsearch.query.spoken_names import FindPlaces, SpokenName, spoken_names
 from clipsearch.query.understood import Fact, FactKind, Understood
-from clipsearch.types import Condition, Either, Located, Not, Query, Term, Test
+from clipsearch.terms import Query, Term
 
 _FEW = 3  # alternatives that are named
 _OR = ("or", "oder", "ou", "o", "u")

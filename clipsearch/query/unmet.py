@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from clipsearch.conditions import Below, Condition, Known, Located, Test
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
-from clipsearch.types import Below, Condition, Known, Located, Test
 
 if TYPE_CHECKING:
     from clipsearch.store.file_tables import Listed

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence, Sized
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from clipsearch.types import Condition, Embeddings, Fingerprint, ImageRecord, Order, Scores
+from clipsearch.conditions import Condition
+from clipsearch.types import Embeddings, Fingerprint, ImageRecord, Order, Scores
 
 if TYPE_CHECKING:
     from clipsearch.store.approximate.info import ApproximateInfo

@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from clipsearch.render.text import human_bytes, printable
-from clipsearch.types import (
+from clipsearch.conditions import (
     All,
     Among,
     Below,
@@ -21,12 +20,11 @@ from clipsearch.types import (
     Located,
     Near,
     Not,
-    Query,
-    Term,
     Test,
     Within,
-    is_picture,
 )
+from clipsearch.render.text import human_bytes, printable
+from clipsearch.terms import Query, Term, is_picture
 
 _MOST_PLACES = 3  # that are named, of those that share a name
 _LIMITS = (

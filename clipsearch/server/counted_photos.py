@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import Request
 
+from clipsearch.conditions import Condition, all_of
 from clipsearch.query.hits import Hits
 from clipsearch.server.parameters import CountParameters
 from clipsearch.server.search_requests import SearchRequest, counted_search
 from clipsearch.server.service import Service
 from clipsearch.server.workers import SearchTask
-from clipsearch.types import Condition, all_of
 
 _FEW = 250
 """So many hits are asked for at first. Most searches have fewer likely ones, and a search for more reads many photos."""

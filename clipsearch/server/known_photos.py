@@ -12,7 +12,8 @@ from clipsearch.errors import ImageError
 from clipsearch.images.pool import picture_file
 from clipsearch.server.pictures import Pictures
 from clipsearch.server.uploads import Upload
-from clipsearch.types import ImageFile, ImageRecord, Query, Term
+from clipsearch.terms import Query, Term
+from clipsearch.types import ImageFile, ImageRecord
 
 MOST = 5
 """Photos that are looked at closely, those nearest to the picture."""

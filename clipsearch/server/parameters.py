@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 from fastapi import Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import chosen
 from clipsearch.render.grouping import GroupBy
@@ -25,7 +26,7 @@ from clipsearch.server.search_body import (
     read_filters,
     require_absolute,
 )
-from clipsearch.types import Condition, Order
+from clipsearch.types import Order
 
 PICTURE = r"^(?:(\d{1,6}(?:\.\d{1,6})?):)?(?:([1-9]\d{0,17})|upload:([A-Za-z0-9_-]{1,64}))$"
 """A picture in a query: its weight, and either an indexed photo's id or an upload's token."""

@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from clipsearch import types
+from clipsearch import conditions, terms
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import QueryError
@@ -96,14 +96,14 @@ class Rectangle(Strict):
 class ConditionObject(Strict):
     """A filter: `field`, `operator` and `value`; or one of the other fields."""
 
-    field: types.Field | None = None
-    operator: types.Operator | None = Field(None, description="`~` compares with a glob.")
+    field: conditions.Field | None = None
+    operator: conditions.Operator | None = Field(None, description="`~` compares with a glob.")
     value: Value | None = Field(
         None,
         description="A number for width, height, megapixels, size, rating and degrees; a text for the others. `place` is "
         "compared with a name such as `Paris` or `Paris, Texas`, by `=` or `!=`.",
     )
-    known: types.Field | None = Field(None, description="The photo has this field at all.")
+    known: conditions.Field | None = Field(None, description="The photo has this field at all.")
     below: FileText | None = Field(None, description="In this folder, an absolute path, or below it.")
     contains: Annotated[str, Field(min_length=1, max_length=2000)] | None = Field(
         None, description='Its texts have all of these words and "phrases"; `word*` stands for any ending.'
@@ -122,10 +122,10 @@ class ConditionObject(Strict):
     all: Conditions | None = Field(None, description="All of these hold.")
     any: Conditions | None = Field(None, description="At least one of these holds.")
     not_: ConditionObject | None = Field(None, alias="not", description="This does not hold.")
-    _condition: types.Condition = PrivateAttr()
+    _condition: conditions.Condition = PrivateAttr()
 
     @property
-    def condition(self) -> types.Condition:
+    def condition(self) -> conditions.Condition:
         """The condition that this is."""
         return self._condition
 
@@ -137,36 +137,36 @@ class ConditionObject(Strict):
             raise PydanticCustomError("condition", "{reason}", {"reason": str(error)}) from None
         return self
 
-    def _converted(self) -> types.Condition:
+    def _converted(self) -> conditions.Condition:
         given = {name: value for name, value in self if value is not None}
         match given:
             case {"field": "place", "operator": operator, "value": str(name)} if len(given) == 3:
                 return place_test(operator, name)
             case {"field": field, "operator": operator, "value": value} if len(given) == 3:
-                return types.Test(field, operator, value)
+                return conditions.Test(field, operator, value)
             case {"known": field} if len(given) == 1:
-                return types.Known(field)
+                return conditions.Known(field)
             case {"below": folder} if len(given) == 1:
                 require_absolute(folder)
-                return types.Below(folder)
+                return conditions.Below(folder)
             case {"contains": words} if len(given) == 1:
                 return containing(words)
             case {"near": near} if len(given) == 1:
-                return types.Near(near.latitude, near.longitude, near.km)
+                return conditions.Near(near.latitude, near.longitude, near.km)
             case {"located": codes} if len(given) == 1:
-                return types.Located(tuple(codes))
+                return conditions.Located(tuple(codes))
             case {"within": box} if len(given) == 1:
                 return rectangle(box.south, box.west, box.north, box.east)
             case {"among": ids} if len(given) == 1:
-                return types.Among(tuple(ids))
+                return conditions.Among(tuple(ids))
             case {"album": str(name)} if len(given) == 1:
                 return in_album(name)
             case {"all": parts} if len(given) == 1:
-                return types.All(tuple(part.condition for part in parts))
+                return conditions.All(tuple(part.condition for part in parts))
             case {"any": parts} if len(given) == 1:
-                return types.Either(tuple(part.condition for part in parts))
+                return conditions.Either(tuple(part.condition for part in parts))
             case {"not_": part} if len(given) == 1:
-                return types.Not(part.condition)
+                return conditions.Not(part.condition)
         raise QueryError(
             "a filter has either field, operator and value, or one of known, below, contains, near, within, located, "
             "among, album, all, any and not"
@@ -213,7 +213,7 @@ class HitChoice(BaseModel):
     all_moments: bool = Field(
         False, description="Each picture of a film or of a file with pages is a hit. Then `one_per_shot` has no effect."
     )
-    sort: types.Sort = Field(
+    sort: terms.Sort = Field(
         "score",
         description="The order of the hits; `date` is newest first, `likely` has the likely matches before all others.",
     )
@@ -231,11 +231,11 @@ class HitChoice(BaseModel):
         examples=[[23]],
     )
 
-    def query(self, filters: tuple[types.Condition, ...], **more: Any) -> types.Query:
+    def query(self, filters: tuple[conditions.Condition, ...], **more: Any) -> terms.Query:
         """The Query with these filters, without its terms."""
         shared = {name: getattr(self, name) for name in HitChoice.model_fields}
         marks = {name: tuple(shared[name]) for name in ("right", "wrong")}
-        return types.Query((), filters, **{**shared, **marks, **more})
+        return terms.Query((), filters, **{**shared, **marks, **more})
 
 
 class SearchBody(Strict, HitChoice):
@@ -264,7 +264,7 @@ class SearchBody(Strict, HitChoice):
         return self
 
 
-def read_filters(text: str) -> tuple[types.Condition, ...]:
+def read_filters(text: str) -> tuple[conditions.Condition, ...]:
     """Conditions from the text of a JSON list. QueryError says what is wrong with it, and where."""
     try:
         return tuple(item.condition for item in _CONDITIONS.validate_python(parse_json(text)))

@@ -20,7 +20,7 @@ from clipsearch.server.errors import RequestError
 from clipsearch.server.parameters import PICTURE, CountParameters, HitParameters, SearchParameters, SimilarParameters
 from clipsearch.server.search_body import SearchBody, TermObject
 from clipsearch.server.uploads import KEPT_FOR, Upload, Uploads
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 
 
 @dataclass(frozen=True, slots=True)

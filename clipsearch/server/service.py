@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
+from clipsearch.conditions import Condition
 from clipsearch.engine import SearchEngine
 from clipsearch.images.preprocess import normalise
 from clipsearch.server.downloads import Downloads
@@ -27,7 +28,7 @@ from clipsearch.server.uploads import Upload, Uploads, received
 from clipsearch.server.workers import EngineThread, SearchThread
 from clipsearch.store.albums import FAVOURITES
 from clipsearch.store.catalog_file import catalog_identity, has_catalog
-from clipsearch.types import Condition, Fingerprint, ImageRecord
+from clipsearch.types import Fingerprint, ImageRecord
 
 _T = TypeVar("_T")
 

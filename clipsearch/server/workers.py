@@ -18,7 +18,7 @@ from clipsearch.engine import SearchEngine
 from clipsearch.query.hits import Hits
 from clipsearch.server.errors import IndexGone
 from clipsearch.store.catalog_file import catalog_identity, is_replaced
-from clipsearch.types import Query
+from clipsearch.terms import Query
 
 logger = logging.getLogger(__name__)
 

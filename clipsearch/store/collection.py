@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.catalog_file import NEXT, PREVIOUS, has_catalog
 from clipsearch.store.index_reader import IndexReader
@@ -15,7 +16,7 @@ from clipsearch.store.ranking import FEW
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.validation import WHAT_TO_DO
 from clipsearch.store.vectors import exact_scores, vector_check
-from clipsearch.types import Condition, Embeddings, Ids, ImageRecord, Scores
+from clipsearch.types import Embeddings, Ids, ImageRecord, Scores
 
 if TYPE_CHECKING:
     from clipsearch.store.approximate.index import ApproximateIndex, ApproximateStatus

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 
 from clipsearch._internal.partial_dates import to_iso
+from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.database import FORMAT_VERSION, Database
 from clipsearch.store.fact_table import CountableFact, FactTable, is_fact
@@ -46,17 +47,7 @@ from clipsearch.store.rows import (
     vector_checks_of,
 )
 from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, moment, number, octets, text, whole
-from clipsearch.types import (
-    LONGEST_CAPTION,
-    Condition,
-    Failure,
-    Ids,
-    ImageFile,
-    ImageInfo,
-    ImageRecord,
-    ListedFile,
-    Order,
-)
+from clipsearch.types import LONGEST_CAPTION, Failure, Ids, ImageFile, ImageInfo, ImageRecord, ListedFile, Order
 
 _NAMES = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()  # os.fsdecode's, which takes three times as long
 _NAMES_AT_ONCE = 20_000

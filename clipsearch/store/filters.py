@@ -10,9 +10,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 from unicodedata import normalize
 
-from clipsearch.errors import QueryError
-from clipsearch.store.full_text import expression, phrases, unaccented
-from clipsearch.types import (
+from clipsearch.conditions import (
     NUMBERS,
     All,
     Among,
@@ -29,6 +27,8 @@ from clipsearch.types import (
     Within,
     literals,
 )
+from clipsearch.errors import QueryError
+from clipsearch.store.full_text import expression, phrases, unaccented
 
 Sql: TypeAlias = tuple[str, list[Any]]
 """An expression and the values that are bound to it."""

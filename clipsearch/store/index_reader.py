@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from clipsearch._internal.commands import PHOTOS, command, no_index
+from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged, CollectionNotFound, ModelMismatch
 from clipsearch.store.catalog_file import has_catalog
 from clipsearch.store.filters import FolderLookup, with_albums
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
 from clipsearch.store.validation import WHAT_TO_DO, absolute_root
-from clipsearch.types import Condition, Failure, Fingerprint, Ids, ImageRecord, ListedFile, Order
+from clipsearch.types import Failure, Fingerprint, Ids, ImageRecord, ListedFile, Order
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -295,7 +296,7 @@ class IndexReader:
     ) -> list[int]:
         """The images whose texts have at least `least_words` of a text's words, best by BM25 first, `limit` at most.
 
-        Only images that meet the condition are ranked. The texts are those of `types.Contains`.
+        Only images that meet the condition are ranked. The texts are those of `conditions.Contains`.
         """
         return self._catalog.images.ranking_by_text(text, *self._where(condition), limit, least_words)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from clipsearch.conditions import Test
 from clipsearch.gazetteer import nearest_many
 from clipsearch.store.database import open_memory
 from clipsearch.store.file_tables import ImageTable
 from clipsearch.store.rows import IMAGE_COLUMNS
-from clipsearch.types import Test
 
 _DEFAULTS: dict[str, Any] = {
     "root_id": 0, "size": 0, "mtime_ns": 0, "width": 1, "height": 1, "format": "", "content_hash": b"",

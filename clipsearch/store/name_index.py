@@ -6,8 +6,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from clipsearch.conditions import All, Condition, Either, Test, literals
 from clipsearch.store.file_tables import ImageTable
-from clipsearch.types import All, Condition, Either, Ids, Test, literals
+from clipsearch.types import Ids
 
 _SHORTEST = 2  # bytes of a name that are worth looking for
 _FEW = 1 / 50  # of all names; if more match, the catalog is just as fast

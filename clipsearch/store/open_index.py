@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged, ModelMismatch
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import CATALOG, catalog_identity, is_replaced
@@ -18,7 +19,7 @@ from clipsearch.store.name_index import NameIndex
 from clipsearch.store.segments import Segment, require_length
 from clipsearch.store.snapshot import Snapshot
 from clipsearch.store.validation import WHAT_TO_DO
-from clipsearch.types import Condition, Fingerprint, Ids
+from clipsearch.types import Fingerprint, Ids
 
 if TYPE_CHECKING:
     from clipsearch.store.approximate.index import ApproximateIndex, ApproximateLoader

@@ -13,12 +13,13 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from clipsearch._internal.commands import command
+from clipsearch.conditions import Condition
 from clipsearch.errors import ModelMismatch, QueryError
 from clipsearch.store.approximate.info import ApproximateInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.file_tables import Countable, Listed
 from clipsearch.store.filters import with_albums
-from clipsearch.types import Condition, Embeddings, Fingerprint, Ids, ImageRecord, Order, Scores
+from clipsearch.types import Embeddings, Fingerprint, Ids, ImageRecord, Order, Scores
 
 ID_STEP = 1 << 40
 """An image has the id of its own index, plus this many for each index before. JSON and JavaScript keep such numbers exactly."""

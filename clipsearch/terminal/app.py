@@ -18,6 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Footer, Input, Static
 
+from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool, picture_file
@@ -26,7 +27,8 @@ from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.shots import first_shots
 from clipsearch.render.text import day, human_bytes, minute, percent, printable, short_path, with_moment
 from clipsearch.terminal.graphics import blocks
-from clipsearch.types import Box, Failure, ImageFile, ImageRecord, Query, Term, all_of
+from clipsearch.terms import Query, Term
+from clipsearch.types import Box, Failure, ImageFile, ImageRecord
 
 _PAUSE = 0.12  # seconds without a key, before a text is searched
 _BOX = Box(320, 320)  # pixels: more than a preview has half-blocks, so that a resize needs no decoding

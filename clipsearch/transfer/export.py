@@ -10,13 +10,14 @@ from pathlib import Path
 from clipsearch._internal.arguments import either, require_one_of
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.cancel import CancelToken
+from clipsearch.conditions import All, Below, Condition
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.indexing.roots import absolute
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.fields import FORMATS, Format, photo_fields
 from clipsearch.transfer.formats import Block, write_csv, write_jsonl, write_npy
 from clipsearch.transfer.parquet import write_parquet
-from clipsearch.types import All, Below, Condition, Fingerprint, Progress
+from clipsearch.types import Fingerprint, Progress
 
 BLOCK = 4096
 """Images in a block, and in a row group of a Parquet file: 8 MB at 512 values."""

@@ -14,9 +14,10 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis import duplicates
 from clipsearch.analysis.duplicates import Copy, CopyGroup
 from clipsearch.analysis.perceptual_hash import SIDE, differing_bits, perceptual_hashes
+from clipsearch.conditions import Below
 from clipsearch.errors import Cancelled
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Below, ImageFile, ImageInfo, ImageRecord
+from clipsearch.types import ImageFile, ImageInfo, ImageRecord
 from tests.conftest import PHOTOS, save_photo
 
 

@@ -9,10 +9,11 @@ import pytest
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.analysis import labels as module
 from clipsearch.analysis.labels import LabelledImage, check_labels, read_labels, shares
+from clipsearch.conditions import Below
 from clipsearch.encoders.unread import TextPiece
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionNotFound, QueryError
-from clipsearch.types import Below, Query, Term
+from clipsearch.terms import Query, Term
 from tests.conftest import save_pages
 
 COLOURS = ["red", "green", "blue", "yellow", "grey"]

@@ -7,9 +7,9 @@ from PIL import Image
 
 from clipsearch import SearchEngine
 from clipsearch.analysis.statistics import ALL_BY, ValueCount, count_photos
+from clipsearch.conditions import All, Below, Test
 from clipsearch.query.filters import taken_at
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import All, Below, Test
 from tests.conftest import give_facts, save_pages, save_photo
 
 

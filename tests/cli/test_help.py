@@ -8,7 +8,7 @@ from clipsearch.cli import cli
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.formatter import fitted
 from clipsearch.cli.help import TOPICS, topic_text
-from clipsearch.types import Field
+from clipsearch.conditions import Field
 from tests.cli.running import run_here
 
 GROUPS = ["What to look for", "Which photos count", "Order and pages", "Output", "Where to search", "Other options"]

@@ -11,7 +11,7 @@ from clipsearch.cli.note_commands import note_text
 from clipsearch.cli.query import query
 from clipsearch.cli.typed_line import TypedLine, is_picture
 from clipsearch.query.hits import QueryNote
-from clipsearch.types import Term
+from clipsearch.terms import Term
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_a_tar_file_is_a_folder_of_its_photos(tmp_path, in_place):
         report = engine.index()  # one machine changes neither archives nor the files beside them
         assert (report.removed, report.added, len(content(tmp_path / "index")[0])) == (0, 0, 5)
         from clipsearch.query.filters import in_folder
-        from clipsearch.types import Query, Term
+        from clipsearch.terms import Query, Term
 
         query = Query((Term("red"),), filters=(in_folder(archive / "sub"),))
         assert names(engine.search(query)) == ["002.png"]

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from clipsearch._internal.partial_dates import to_iso
+from clipsearch.conditions import Contains, Test
 from clipsearch.images.xmp import add_keywords
 from clipsearch.indexing import apply, facts
 from clipsearch.indexing.apply import index_folders
@@ -17,7 +18,6 @@ from clipsearch.indexing.plan import SyncOptions
 from clipsearch.indexing.status import read_status
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Contains, Test
 from tests.conftest import ColourEncoder, save_photo
 from tests.store.support import downgrade
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from clipsearch.engine import SearchEngine
 from clipsearch.store.verify import verify
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 from tests.conftest import COLOURS, save_photo
 
 av = pytest.importorskip("av", reason="needs PyAV, the extra `video`")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clipsearch._internal.cancel import CancelToken
+from clipsearch.conditions import Contains
 from clipsearch.errors import ClipsearchError
 from clipsearch.images import pool, text_reader
 from clipsearch.images.files import ReadLimits
@@ -16,7 +17,7 @@ from clipsearch.indexing import texts
 from clipsearch.indexing.texts import READ_TEXT, count_texts, read_texts
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Contains, Failure, ImageInfo, TextSpec
+from clipsearch.types import Failure, ImageInfo, TextSpec
 from tests.cli.running import run_here
 from tests.conftest import save_pages, save_photo
 from tests.images.test_text_reader import drawn

@@ -12,12 +12,13 @@ from contextlib import contextmanager
 import pytest
 
 from clipsearch._internal.cancel import CancelToken
+from clipsearch.conditions import Test
 from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionError
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.indexing.watch import QUIET, Watch
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Query, Test
+from clipsearch.terms import Query
 from tests.conftest import save_photo
 
 pytest.importorskip("watchfiles")

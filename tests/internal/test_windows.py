@@ -9,6 +9,7 @@ import pytest
 
 from clipsearch._internal import windows
 from clipsearch.cli.find_index import index_for
+from clipsearch.conditions import Below
 from clipsearch.errors import ImageError
 from clipsearch.images.files import read_bytes
 from clipsearch.images.pool import DecoderPool
@@ -18,7 +19,7 @@ from clipsearch.query import filters as where
 from clipsearch.store.collection import Collection
 from clipsearch.store.validation import absolute_root
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Below, ImageFile
+from clipsearch.types import ImageFile
 from tests.conftest import ColourEncoder, save_photo
 
 double = pytest.mark.skipif(os.name == "nt", reason="there it would be the real thing")

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from clipsearch.conditions import All, Among, Below, Either, Known, Near, Not, Test, Within
 from clipsearch.errors import QueryError
 from clipsearch.milvus.filters import EVERYTHING, NOTHING, FilterTranslator, both, text_key
-from clipsearch.types import All, Among, Below, Either, Known, Near, Not, Test, Within
 from tests.store.test_filters import LEAVES
 
 ATTACKS = [

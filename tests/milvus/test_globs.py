@@ -2,8 +2,9 @@
 
 import pytest
 
+from clipsearch.conditions import All, Below, Not, Test
 from clipsearch.store.rows import Place
-from clipsearch.types import All, Below, ImageFile, ImageInfo, Not, Test
+from clipsearch.types import ImageFile, ImageInfo
 from tests.milvus.support import DIM, answering
 from tests.store.support import random_units, writer
 

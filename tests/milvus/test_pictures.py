@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from clipsearch.conditions import Not, Test
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.milvus import push as pushing
 from clipsearch.milvus.address import parse_address
@@ -20,7 +21,7 @@ from clipsearch.store.file_tables import ImageTable
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import ImageFile, ImageInfo, Moment, Not, Test
+from clipsearch.types import ImageFile, ImageInfo, Moment
 from tests.milvus.support import DIM, Killed, add_photo, contents, killed_at, local, make_index, push_index, stored
 from tests.store.support import random_units, unit, writer
 

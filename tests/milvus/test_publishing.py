@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from clipsearch import SearchEngine
+from clipsearch.conditions import Test
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound
 from clipsearch.milvus import manifest as manifests
 from clipsearch.milvus.address import parse_address
@@ -17,7 +18,7 @@ from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Fingerprint, ImageFile, ImageInfo, Test
+from clipsearch.types import Fingerprint, ImageFile, ImageInfo
 from tests.milvus.conftest import STORES
 from tests.milvus.support import DIM, Killed, change, few_fit, local, make_index, push_index, stored
 from tests.store.support import random_units

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clipsearch._internal.cancel import CancelToken
+from clipsearch.conditions import Known, Not, Test
 from clipsearch.errors import Cancelled, CollectionBusy, CollectionDamaged, CollectionNotFound, SyncRefused
 from clipsearch.milvus import pull as pulling
 from clipsearch.milvus import push as pushing
@@ -20,7 +21,6 @@ from clipsearch.milvus.table import Table
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Known, Not, Test
 from tests.milvus.conftest import STORES
 from tests.milvus.support import (
     CAPTIONS,

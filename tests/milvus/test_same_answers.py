@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from clipsearch import Query, SearchEngine, Term
+from clipsearch.conditions import All, Below, Either, Known, Located, Near, Not, Test
 from clipsearch.errors import CollectionDamaged, ModelMismatch, QueryError
 from clipsearch.milvus.address import parse_address
 from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
-from clipsearch.types import All, Below, Either, Fingerprint, Known, Located, Near, Not, Test
+from clipsearch.types import Fingerprint
 from tests.conftest import save_photo
 from tests.milvus.support import AWKWARD, CAPTIONS, DIM, answering, make_index, push_index
 from tests.store.support import random_units, unit

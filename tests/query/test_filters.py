@@ -2,6 +2,7 @@
 
 import pytest
 
+from clipsearch.conditions import All, Below, Either, InAlbum, Known, Near, Not, Test, Within
 from clipsearch.errors import QueryError
 from clipsearch.images.file_types import RAW_FORMATS, VIDEO_FORMATS
 from clipsearch.query.filters import (
@@ -17,7 +18,6 @@ from clipsearch.query.filters import (
     taken_near,
     taken_within,
 )
-from clipsearch.types import All, Below, Either, InAlbum, Known, Near, Not, Test, Within
 
 JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024-08-01T00:00:00")))
 

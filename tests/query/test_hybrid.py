@@ -3,13 +3,13 @@
 import pytest
 
 from clipsearch import Query, Term
+from clipsearch.conditions import Test
 from clipsearch.errors import QueryError
 from clipsearch.milvus.store import MilvusStore
 from clipsearch.query import hybrid
 from clipsearch.query.hybrid import searched_words
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.store.collection import Collection
-from clipsearch.types import Test
 from tests.conftest import give_facts, save_pages
 
 

@@ -11,10 +11,10 @@ from PIL import Image
 from clipsearch import ClipsearchWarning, Hits, Query, SearchKeywords, Term
 from clipsearch.cli import cli
 from clipsearch.cli.command import LOOK_FOR, ORDER, WHICH_PHOTOS
+from clipsearch.conditions import All, Near, Test
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import chosen, parse_where, taken_in
 from clipsearch.query.keywords import make_query
-from clipsearch.types import All, Near, Test
 from tests.conftest import names
 
 

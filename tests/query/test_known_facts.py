@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch.query.filters import keyworded
-from clipsearch.types import Query
+from clipsearch.terms import Query
 from tests.conftest import give_facts, names
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_query, parse_terms, shell_words
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from clipsearch.encoders.mini.encoder import MiniEncoder
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.misspelt import without_swaps
 from clipsearch.query.notes import spelling_notes, with_facts
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 from tests.conftest import ROOT, shared
 
 

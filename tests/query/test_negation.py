@@ -8,7 +8,7 @@ from clipsearch.query.language import parse_query, parse_terms, split_words, ter
 from clipsearch.query.negation import languages_read, without_negations
 from clipsearch.query.smart import understand
 from clipsearch.query.understood import Understood
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 from tests.conftest import give_facts, names
 from tests.query.test_spoken_names import PEOPLE, find_places
 

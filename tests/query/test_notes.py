@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from clipsearch import SearchEngine
+from clipsearch.conditions import Test
 from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.prompts import everyday_texts, query_bank
 from clipsearch.encoders.recommended import find_entry
@@ -16,7 +17,7 @@ from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import QueryError
 from clipsearch.gazetteer.data import gazetteer
 from clipsearch.query.filters import chosen, named, parse_where
-from clipsearch.types import Query, Term, Test
+from clipsearch.terms import Query, Term
 from tests.conftest import give_facts, names, save_photo, shared
 
 

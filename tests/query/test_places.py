@@ -7,6 +7,7 @@ import pytest
 
 from clipsearch import SearchEngine
 from clipsearch.analysis.statistics import count_photos
+from clipsearch.conditions import All, Contains, Either, Known, Located, Not
 from clipsearch.errors import QueryError
 from clipsearch.gazetteer import find, label, nearest
 from clipsearch.gazetteer.data import gazetteer
@@ -16,7 +17,8 @@ from clipsearch.render.explain import condition_text
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
-from clipsearch.types import All, Contains, Either, ImageFile, ImageInfo, Known, Located, Not, Query
+from clipsearch.terms import Query
+from clipsearch.types import ImageFile, ImageInfo
 from tests.cli.running import run_here
 from tests.store.support import random_units, writer
 

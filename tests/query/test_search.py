@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from clipsearch import Query, Term
+from clipsearch.conditions import Not, Test
 from clipsearch.errors import QueryError
 from clipsearch.query.embed import RIGHT, WRONG
 from clipsearch.query.search import _without_near_copies
 from clipsearch.store.collection import Collection
-from clipsearch.types import Not, Test
 from tests.conftest import give_captions, save_photo
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from clipsearch import Query, Term
+from clipsearch.conditions import All, Either, Located, Test
 from clipsearch.query.language import parse_query
 from clipsearch.query.smart import understand
 from clipsearch.query.understood import Understood
-from clipsearch.types import All, Either, Located, Test
 from tests.query.test_spoken_names import PEOPLE, find_places
 
 TODAY = date(2026, 11, 29)

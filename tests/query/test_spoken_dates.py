@@ -6,9 +6,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from clipsearch.conditions import All, Either, Test
 from clipsearch.query.date_words import easter
 from clipsearch.query.spoken_dates import folded, spoken_dates
-from clipsearch.types import All, Either, Test
 
 SUNDAY = date(2026, 11, 29)
 

@@ -9,7 +9,7 @@ from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.search import search
 from clipsearch.render.explain import explain_text
 from clipsearch.store.collection import Collection
-from clipsearch.types import Query, Term
+from clipsearch.terms import Query, Term
 from tests.conftest import ColourEncoder
 
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 
 from clipsearch.query.hits import Explanation, Hits
-from clipsearch.types import Hit, ImageFile, ImageInfo, ImageRecord, Query, Term
+from clipsearch.terms import Query, Term
+from clipsearch.types import Hit, ImageFile, ImageInfo, ImageRecord
 
 ANOTHER_DAY = datetime(2024, 7, 15, 12, 30)
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipsearch.conditions import All, Among, Below, Either, InAlbum, Known, Near, Not, Test, Within
 from clipsearch.query.filters import parse_where
 from clipsearch.render.explain import condition_text, explain_text
-from clipsearch.types import All, Among, Below, Either, InAlbum, Known, Near, Not, Query, Term, Test, Within
+from clipsearch.terms import Query, Term
 from tests.render.support import answer
 
 

@@ -20,9 +20,9 @@ from PIL import Image
 from clipsearch import Query, SearchEngine, Term, load_encoder, parse_where
 from clipsearch.cli import cli
 from clipsearch.client import Client
+from clipsearch.conditions import All, Among, Below, Either, Known, Located, Near, Not, Test, Within
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.filters import chosen
-from clipsearch.types import All, Among, Below, Either, Known, Located, Near, Not, Test, Within
 from tests.conftest import PHOTOS, give_captions, save_pages, save_photo
 from tests.server.conftest import serving
 

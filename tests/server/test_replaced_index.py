@@ -20,7 +20,7 @@ from clipsearch.errors import ClipsearchError, ImageError, ModelMismatch
 from clipsearch.server.app import make_app
 from clipsearch.server.events import index_events
 from clipsearch.server.jobs import IndexJobs
-from clipsearch.types import Query
+from clipsearch.terms import Query
 from tests.conftest import ColourEncoder, save_photo
 from tests.server.conftest import ids, serving, wait_for_job
 from tests.server.test_uploads import png, send

@@ -7,12 +7,12 @@ import shutil
 import pytest
 
 from clipsearch import SearchEngine
+from clipsearch.conditions import All, Among, Not, Test
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.query.json_form import condition_to_json
 from clipsearch.render.explain import condition_text
 from clipsearch.store import albums as albums_module
 from clipsearch.store.albums import ALBUMS_FILE, FAVOURITES, playlist
-from clipsearch.types import All, Among, Not, Test
 from tests.conftest import names
 
 

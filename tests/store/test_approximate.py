@@ -11,6 +11,7 @@ import pytest
 
 from clipsearch import Query, Term
 from clipsearch.analysis.optimization import optimize
+from clipsearch.conditions import Test
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, CollectionBusy
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.search import search
@@ -23,7 +24,7 @@ from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import ImageFile, ImageInfo, Moment, Test
+from clipsearch.types import ImageFile, ImageInfo, Moment
 from tests.store.approximating import (
     DIM,
     PHOTOS,

@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from clipsearch.conditions import All, Either, Known, Not, Test
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.collection import Collection
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import LONGEST_CAPTION, All, Either, ImageFile, ImageInfo, Known, Not, Test, clean_caption
+from clipsearch.types import LONGEST_CAPTION, ImageFile, ImageInfo, clean_caption
 from tests.store.support import downgrade, random_units, writer
 
 CAPTIONS = ["a dog on a beach", None, "ein Käfer \U0001f41e", "x" * LONGEST_CAPTION, None, '<b>"=1+1"</b>']

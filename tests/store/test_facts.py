@@ -6,6 +6,7 @@ from datetime import datetime
 
 import pytest
 
+from clipsearch.conditions import Contains, Known, Not, Test
 from clipsearch.errors import CollectionDamaged, QueryError
 from clipsearch.query.filters import chosen, parse_where
 from clipsearch.store import fact_table
@@ -16,7 +17,7 @@ from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Contains, ImageFile, ImageInfo, Known, Not, Test
+from clipsearch.types import ImageFile, ImageInfo
 from tests.store.support import random_units, writer
 
 VECTORS = random_units(8, 8)

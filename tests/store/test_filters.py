@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clipsearch.conditions import All, Among, Below, Either, Known, Near, Not, Test, Within
 from clipsearch.errors import QueryError
 from clipsearch.store.collection import Collection
 from clipsearch.store.filters import km_between
 from clipsearch.store.memory_catalog import MemoryCatalog
 from clipsearch.store.rows import Place
-from clipsearch.types import All, Among, Below, Either, ImageFile, ImageInfo, Known, Near, Not, Test, Within
+from clipsearch.types import ImageFile, ImageInfo
 from tests.store.support import random_units, writer
 
 CAMERAS = [None, "Canon EOS 5D", "canon powershot", "NIKON D90", "Pixel 7 [main]"]

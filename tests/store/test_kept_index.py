@@ -10,7 +10,7 @@ from clipsearch.engine import SearchEngine
 from clipsearch.query.filters import parse_where
 from clipsearch.query.language import parse_query
 from clipsearch.store.verify import verify
-from clipsearch.types import Query
+from clipsearch.terms import Query
 from tests.conftest import PHOTOS, ROOT
 
 KEPT = ROOT / "tests" / "store" / "index-of-format-6"

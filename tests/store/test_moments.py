@@ -6,13 +6,14 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from clipsearch.conditions import Test
 from clipsearch.store.collection import Collection
 from clipsearch.store.file_ids import FileIds
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import ImageFile, ImageInfo, Moment, Test
+from clipsearch.types import ImageFile, ImageInfo, Moment
 from tests.store.support import downgrade, random_units, writer
 
 DIM = 8

@@ -4,10 +4,11 @@ import sys
 
 import pytest
 
+from clipsearch.conditions import All, Below, Either, Not, Test
 from clipsearch.store import database, file_tables
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
-from clipsearch.types import All, Below, Either, ImageFile, ImageInfo, Not, Test
+from clipsearch.types import ImageFile, ImageInfo
 from tests.store.support import random_units, writer
 
 NAMES = [f"IMG_{number:04}.jpg" for number in range(500)] + [

@@ -5,12 +5,13 @@ import sys
 
 import pytest
 
+from clipsearch.conditions import Below
 from clipsearch.errors import ClipsearchError
 from clipsearch.indexing import roots
 from clipsearch.store import path_lookup
 from clipsearch.store.filters import composed
 from clipsearch.store.rows import Place
-from clipsearch.types import Below, ImageFile, ImageInfo
+from clipsearch.types import ImageFile, ImageInfo
 from tests.store.support import random_units, writer
 
 NFC, NFD = "Caf\u00e9", "Cafe\u0301"

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from clipsearch import ClipsearchError, ModelMismatch, Query, SearchEngine
+from clipsearch.conditions import Below, InAlbum, Test
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import CollectionNotFound, QueryError
 from clipsearch.store.several import ID_STEP
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import Below, ImageFile, ImageInfo, InAlbum, Test
+from clipsearch.types import ImageFile, ImageInfo
 from tests.conftest import ColourEncoder, give_facts, load_colours, names, save_photo
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
 from clipsearch.query.filters import parse_where
-from clipsearch.types import Query
+from clipsearch.terms import Query
 from tests.conftest import PHOTOS
 
 pytest.importorskip("textual", reason="needs textual, which is not installed")

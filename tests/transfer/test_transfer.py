@@ -22,6 +22,7 @@ from hypothesis.extra import numpy as arrays
 
 from clipsearch import SearchEngine
 from clipsearch._internal.cancel import CancelToken
+from clipsearch.conditions import Below, Test
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import Cancelled, ClipsearchError, CollectionNotFound, ModelMismatch
 from clipsearch.store.collection import Collection
@@ -29,7 +30,7 @@ from clipsearch.store.verify import verify
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.transfer import admission, export, formats, import_
 from clipsearch.transfer.fields import EmbeddingReader
-from clipsearch.types import Below, Fingerprint, ImageFile, ImageInfo, Moment, Test
+from clipsearch.types import Fingerprint, ImageFile, ImageInfo, Moment
 from tests.conftest import ColourEncoder, give_captions, give_facts, names, save_photo
 from tests.store.support import random_units
 

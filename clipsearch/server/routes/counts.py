@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from clipsearch.conditions import Known, all_of
 from clipsearch.query.filters import taken_within
 from clipsearch.render.json_output import place_to_json
 from clipsearch.server import schemas
@@ -16,7 +17,6 @@ from clipsearch.server.counted_photos import counted_photos
 from clipsearch.server.parameters import Facet, FacetParameters, MapParameters, PlaceParameters
 from clipsearch.server.schemas import error_responses, json_response
 from clipsearch.server.service import Service
-from clipsearch.types import Known, all_of
 
 MOST_PLACES = 20_000
 _MOST_NAMES = 120  # on a part of a map

@@ -14,6 +14,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from clipsearch._internal.cpu import cores
+from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
 from clipsearch.query.outline import mean_colour
@@ -25,7 +26,7 @@ from clipsearch.server.placeholders import with_placeholders
 from clipsearch.server.schemas import error_responses, file_responses, json_response
 from clipsearch.server.service import Service
 from clipsearch.server.thumbnails_ahead import ThumbnailsAhead
-from clipsearch.types import ImageRecord, all_of
+from clipsearch.types import ImageRecord
 
 _HEAD = struct.Struct("<QI")
 """Before each thumbnail of a batch: the photo's id and the length in bytes, 0 if it cannot be made."""

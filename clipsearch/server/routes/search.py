@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from clipsearch import types
 from clipsearch._internal.cancel import CancelToken
+from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
 from clipsearch.query.matching_words import found_in, wanted_phrases
 from clipsearch.render.json_output import found_in_to_json, hits_to_json, photo_to_json, shot_to_json
@@ -37,7 +38,6 @@ from clipsearch.server.search_requests import (
 )
 from clipsearch.server.service import Service
 from clipsearch.store.full_text import Phrase
-from clipsearch.types import all_of
 
 _BAD_QUERY = error_responses({400: "The query asks for nothing, or cannot be understood."})
 _NO_PICTURE = error_responses({404: "There is no such photo or upload."})
