@@ -185,8 +185,8 @@ class Indexer(Searcher):
         from clipsearch.indexing.plan import SyncOptions
 
         start = time.monotonic()
-        require_ray()  # before a new index is made for it
         require_paths("a source", sources)
+        require_ray()  # before a new index is made for it
         new = NewIndex(self.index_folder) if self._is_new() and not keep_empty else None
         cluster = ClusterOptions(ray, parts, self._model.device)
         limits = ReadLimits() if limits is None else limits

@@ -246,6 +246,8 @@ def open_database(path: Path, *, create: bool) -> Database:
                 f"the index at {path.parent} has format {version}, written by a newer clipsearch; this one reads up to "
                 f"{FORMAT_VERSION}. Upgrade: pip install --upgrade clipsearch"
             )
+        if version == 0 and path.name == CATALOG and _has_vectors(path.parent):
+            raise CatalogUnreadable(path, "it is empty")  # a new one would name none of the vectors, and they would go
         if version == 0 and not create:
             if is_unfinished(path.parent):
                 raise CatalogUnreadable(path, "it was never finished", "run `clipsearch index` on the photos again")
@@ -434,13 +436,17 @@ def is_unfinished(folder: Path) -> bool:
     """Whether an index has a catalog without tables, and no vectors: its first run was killed as it began."""
     path = folder / CATALOG
     try:
-        if path.stat().st_size > _FIRST_PAGE or any((folder / "segments").glob("*.faiss")):
+        if path.stat().st_size > _FIRST_PAGE or _has_vectors(folder):
             return False
         with closing(_connect(path, False)) as database:
             (tables,) = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
             return int(tables) == 0
     except (OSError, CollectionError):
         return False
+
+
+def _has_vectors(folder: Path) -> bool:
+    return any((folder / "segments").glob("*.faiss"))
 
 
 def finish_repair(folder: Path) -> None:

@@ -362,6 +362,13 @@ def test_an_emptied_catalog_with_vectors_beside_it_is_not_called_new(tmp_path):
     assert not is_unfinished(tmp_path)
     with pytest.raises(CollectionError, match=r"\(it is empty\), so nothing in .* can be kept. Move that folder away"):
         Catalog(tmp_path / "catalog.sqlite")
+    vectors = list((tmp_path / "segments").iterdir())
+    for catalog in (tmp_path / "catalog.sqlite", None):
+        if catalog is None:
+            (tmp_path / "catalog.sqlite").unlink()
+        with pytest.raises(CollectionError, match="Move that folder away"):
+            CollectionWriter(tmp_path)  # a new catalog would name none of the vectors, and they would be deleted
+    assert list((tmp_path / "segments").iterdir()) == vectors != []
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"")])
