@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVa
 
 from clipsearch._internal.arguments import require_keywords, require_list, require_one_of, require_whole, short
 from clipsearch._internal.commands import command
-from clipsearch.conditions import Condition, Located, require_condition
+from clipsearch.conditions import Condition, Located, Test, require_condition
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError, ModelError, QueryError
 from clipsearch.milvus.address import StoreAddress
@@ -206,9 +206,9 @@ class Searcher:
     def understand(self, query: Content | Query, today: date | None = None) -> tuple[Query, Understood]:
         """Turn facts in a query's texts, such as "last summer" and "in Italy", into filters, as a `smart` query does.
 
-        What the texts deny is subtracted. Returns the query that is searched and what was understood. `today` is the day that
-        "yesterday" is the day before. Places and people are understood if the index has photos of them; a vector database is
-        not asked for them.
+        What the texts deny is subtracted, and photos with it as a keyword are left out. Returns the query that is searched and
+        what was understood. `today` is the day that "yesterday" is the day before. Places, people and keywords are understood
+        if the index has photos of them; a vector database is not asked for them.
         """
         from clipsearch.query.smart import understand  # not for other queries
 
@@ -221,7 +221,13 @@ class Searcher:
             self._several_indexes() if isinstance(self._place, tuple) else self._collection()
         )
         people = [name for name, _ in index.count_by("person")]
-        return understand(wanted, today, partial(_places_with_photos, index), people)
+        return understand(
+            wanted,
+            today,
+            partial(_places_with_photos, index),
+            people,
+            has_keyword=lambda keyword: len(index.select(Test("keyword", "=", keyword))) > 0,
+        )
 
     @in_turn
     def browse(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NoteCode: TypeAlias = Literal[
     "file-name", "minus", "plus", "negation", "unread", "marks", "unknown", "longer", "places", "values", "misspelt",
-    "facts", "keyword", "best-match", "best-score",
+    "facts", "keyword", "best-match", "best-score", "kept",
 ]  # fmt: skip
 
 
@@ -34,7 +34,8 @@ class QueryNote:
     from several places of one name; "values" and the nearest value that photos do have, if none has the value of a filter;
     "misspelt" and the query with letters in order, if nothing matches well; "facts" and a query that finds the photos if it is
     `smart`, or "keyword" and the keyword, if nothing matches well and photos have what the words name;
-    "best-match" or "best-score" and the limit that shows the best photo, if a limit leaves nothing.
+    "best-match" or "best-score" and the limit that shows the best photo, if a limit leaves nothing; "kept" and "", if a text
+    that is subtracted makes no likely photo unlikely.
     """
 
     code: NoteCode

@@ -110,6 +110,15 @@ def spelling_notes(query: Query, hits: Sequence[Hit], encoder: Encoder) -> list[
     return [QueryNote("misspelt", f'no photo is a likely match; did you mean "{meant}"?', meant)]
 
 
+def kept_notes(query: Query) -> list[QueryNote]:
+    """On the texts that are subtracted, if that makes no photo less than likely."""
+    texts = [f'"{term.content}"' for term in query.terms if isinstance(term.content, str) and term.weight < 0]
+    if not texts:
+        return []
+    message = f"the model is not sure of {' or '.join(texts)} in any of the likely photos, so all of them stay"
+    return [QueryNote("kept", message, "")]
+
+
 def limit_notes(query: Query, unlimited: Sequence[Hit]) -> list[QueryNote]:
     """If the limits of a query leave nothing of some hits: the best of them, and a limit that shows it."""
     matches = [hit.match for hit in unlimited if hit.match is not None]

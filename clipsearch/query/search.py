@@ -19,7 +19,7 @@ from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.negation import denies
-from clipsearch.query.notes import filter_notes, limit_notes, query_notes, spelling_notes
+from clipsearch.query.notes import filter_notes, kept_notes, limit_notes, query_notes, spelling_notes
 from clipsearch.query.null_scores import NullScores
 from clipsearch.query.readable import is_readable, reads_nothing
 from clipsearch.query.relevance import REACH, RELEVANT, RIVALS, length, match
@@ -62,6 +62,7 @@ class _Likely:
 
     count: int
     is_least: bool
+    are_all_kept: bool = False  # no photo is unlikely only because of the texts that are subtracted
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +237,7 @@ def _answers(
                     *query_notes(search.query, store, encoder),
                     *filter_notes(search.query, store, hits, considered),
                     *limit_notes(search.query, unlimited),
+                    *(kept_notes(search.query) if likely and likely.count and likely.are_all_kept else ()),
                     *(
                         spelling_notes(search.query, hits or unlimited, encoder)
                         if not likely or not likely.count
@@ -369,13 +371,14 @@ def _hits(
     if query.diverse or (best and not search.is_single):
         vectors = store.vectors([record.image_id for _, record in ranking])
     matches: list[float | None] = [None] * len(ranking)
+    of_wanted: list[float] = []
     if best:
         own_scores = np.array([score for score, _ in ranking])
         scores = (
             [own_scores] if search.is_single else [exact_scores(vectors, term[None]) for term in search.embedded.terms]
         )
         counted = [is_readable(term, encoder) for term in query.terms]
-        matches = _matches(embedder.null_scores(store), len(store), query, counted, scores, best)
+        matches, of_wanted = _matches(embedder.null_scores(store), len(store), query, counted, scores, best)
     records = [record for _, record in ranking]
     rows = _matching(matches, records, complete_ids, query.min_match)
     likely = None
@@ -385,7 +388,10 @@ def _hits(
         count = len(gathered([records[row] for row in matching])) if search.is_one_per_shot else len(matching)
         lowest = np.argsort(own_scores)[:_LAST]
         is_least = not is_whole and any((matches[row] or 0.0) >= least for row in lowest.tolist())
-        likely = _Likely(count, is_least)
+        are_all_kept = not search.is_single and all(
+            (match or 0.0) >= least for match, wanted in zip(matches, of_wanted, strict=True) if wanted >= least
+        )
+        likely = _Likely(count, is_least, are_all_kept)
     if query.sort == "likely" and best:
         # Only among the best CANDIDATES, so that the order is the same on each page.
         first = set(_matching(matches[:CANDIDATES], records, complete_ids, RELEVANT))
@@ -433,19 +439,22 @@ def _has_match(query: Query) -> bool:
 
 def _matches(
     null: NullScores, images: int, query: Query, counted: list[bool], scores: list[Scores], best: list[_Best]
-) -> list[float | None]:
-    """The probability that each photo shows every wanted text, and no other text of the query.
+) -> tuple[list[float | None], list[float]]:
+    """The probability that each photo shows every wanted text and no other text of the query, and that it shows the wanted.
 
     For each term, `counted` says whether the model reads it, `scores` (n,) are its cosines with the photos, and `best` its
     highest cosines.
     """
-    probabilities = np.ones(len(scores[0]))
+    wanted, others = np.ones(len(scores[0])), np.ones(len(scores[0]))
     for term, is_counted, own, (highest, rivals) in zip(query.terms, counted, scores, best, strict=True):
         if not is_counted:
             continue
         shown = match(null, images, str(term.content), own, highest, rivals)
-        probabilities *= shown if term.weight > 0 else 1 - shown
-    return [float(value) for value in probabilities]
+        if term.weight > 0:
+            wanted *= shown
+        else:
+            others *= 1 - shown
+    return [float(value) for value in wanted * others], wanted.tolist()
 
 
 def _without_near_copies(vectors: Embeddings, rows: list[int], near: float, most: int) -> list[int]:

@@ -1,15 +1,15 @@
 """Turn facts in a query's texts into filters: "beach last summer" looks for a beach among the photos of last summer.
 
-What a text denies is subtracted, "a beach without people", and a fact that it denies must not hold, "not in Italy". Only texts
-that are wanted are read, and no text in double quotes. What is not certain stays text. A photo of which a fact is not known
-does not have it: "not in Italy" keeps photos without a place.
+What a text denies is subtracted, "a beach without people", and photos with the keyword "people" are left out. A fact that it
+denies must not hold, "not in Italy". Only texts that are wanted are read, and no text in double quotes. What is not certain
+stays text. A photo of which a fact is not known does not have it: "not in Italy" keeps photos without a place.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -45,7 +45,7 @@ class _Found:
     kind: FactKind
     words: str
     meaning: str
-    condition: Condition | None = None  # None if it is a term that is subtracted
+    condition: Condition | None = None  # None if it is only a term that is subtracted
     is_every_year: bool = False
     is_denied: bool = False  # the photo must not be known to have it
 
@@ -56,11 +56,13 @@ def understand(
     find_places: FindPlaces = lambda name: (),
     people: Collection[str] = (),
     languages: Collection[Language] = LANGUAGES,
+    has_keyword: Callable[[str], bool] = lambda keyword: False,
 ) -> tuple[Query, Understood]:
     """The query with the facts in its texts as filters, and what was understood. Weights and other terms stay as they are.
 
-    `find_places` and `people` are the places and people of the index. What is denied is understood in some `languages`. If
-    nothing is left to look for, the photos that meet the filters are listed, so limits of scores are dropped.
+    `find_places` and `people` are the places and people of the index, and `has_keyword` says whether a photo of it has a
+    keyword. What is denied is understood in some `languages`. If nothing is left to look for, the photos that meet the filters
+    are listed, so limits of scores are dropped.
     """
     facts: list[_Found] = []
     terms: list[Term] = []
@@ -85,7 +87,11 @@ def understand(
         )
         facts += map(_denied, denied)
         facts += [
-            _Found("without", text[denial.start : denial.end], what) for denial in denials for what in denial.denied
+            _Found(
+                "without", text[denial.start : denial.end], what, _without_keyword(what) if has_keyword(what) else None
+            )
+            for denial in denials
+            for what in denial.denied
         ]
         if not (dates or names or denials):
             terms.append(term)
@@ -105,6 +111,11 @@ def understand(
 
 def _facts(text: str, dates: Sequence[SpokenDate], names: Sequence[SpokenName]) -> list[_Found]:
     return [*_place_facts(text, names), *_person_facts(text, names), *_date_facts(text, dates)]
+
+
+def _without_keyword(keyword: str) -> Condition:
+    """Not known to have a keyword."""
+    return Not(Test("keyword", "=", keyword))
 
 
 def _denied(fact: _Found) -> _Found:

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
+from clipsearch import SearchEngine
 from clipsearch.query.language import parse_query, parse_terms, split_words, terms_text
 from clipsearch.query.negation import languages_read, without_negations
 from clipsearch.query.smart import understand
@@ -122,3 +123,25 @@ def test_what_is_denied_is_never_shown_as_likely(engine):
     assert engine.search(Query((Term("red without blue"),), min_match=0.5)) == []
     assert {hit.match for hit in engine.search('"red without blue"', 5)} != {None}
     assert names(engine.search(Query((Term("red without blue"),), smart=True), 1)) == ["red.jpg"]
+
+
+def test_photos_with_what_is_denied_as_a_keyword_are_left_out(engine):
+    """The model may not see it in them, but their keywords say that it is there."""
+    give_facts(engine.index_folder, "green.jpg", keywords=("Blue",))
+    hits = engine.search("red without blue", smart=True)
+    assert set(names(hits)) == {"red.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
+    assert str(hits.explanation.understood) == "without: blue, looking for: red - blue"
+    assert "green.jpg" in names(engine.search("red - blue", smart=True))  # only signs
+
+
+def test_a_note_says_if_a_text_that_is_subtracted_changes_nothing(index_of_data):
+    """Otherwise "a dog without people" would seem to leave out people of which the model is not sure."""
+    with SearchEngine(index_of_data) as engine:
+        likely = engine.search("mountain", min_match=0.5)
+        kept = engine.search("mountain - astronaut", min_match=0.5)
+        fewer = engine.search("mountain - waterfall", min_match=0.5)
+    assert set(names(kept)) == set(names(likely)) > set(names(fewer))
+    assert [(note.code, note.message) for note in kept.explanation.notes] == [
+        ("kept", 'the model is not sure of "astronaut" in any of the likely photos, so all of them stay')
+    ]
+    assert likely.explanation.notes == fewer.explanation.notes == ()

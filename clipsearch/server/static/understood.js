@@ -28,14 +28,14 @@ function render() {
   keepingFocus(box, () => box.replaceChildren(
     element("span", { class: "soft" }, "Understood:"),
     element("ul", { class: "filter-chips" }, ...facts.map((fact) => chip(fact, facts.length === 1))),
-    ...(facts.some(({ kind }) => kind === "without") ? [element("span", { class: "soft" }, KEPT)] : []),
+    ...(facts.some(({ kind }) => kind === "without") && !photos.notes.some(({ code }) => code === "kept") ? [element("span", { class: "soft" }, KEPT)] : []),
     ...(rest ? [element("span", { class: "soft" }, "looking for “", element("bdi", {}, visible(rest)), "”")] : []),
   ));
 }
 
 /** @param {Fact} fact @param {boolean} isOnly */
 function chip({ kind, words, meaning, denied }, isOnly) {
-  const title = (kind === "without" ? `${KEPT} ` : "") + `Look for the words “${visible(words)}” instead`;
+  const title = `Look for the words “${visible(words)}” instead`;
   return element("li", {}, element("button", {
     type: "button", class: "filter-chip", title, "data-key": words, onclick: () => changeSearch({ q: asWords(currentSearch().q, words, isOnly) }),
   }, element("bdi", {}, `${(denied ? DENIED : WORDS)[kind] ?? kind} ${visible(kind === "taken" ? meaning.replace("..", " to ") : meaning)}`), element("span", { class: "offscreen" }, `: ${title}`), icon("close")));
