@@ -7,7 +7,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.browser.conftest import answered, shown
+from tests.browser.conftest import answered, search, shown
 
 pytestmark = pytest.mark.long
 
@@ -172,6 +172,25 @@ def test_counts_follow_the_query(page, filters):
     page.wait_for_function("() => /^Counts of \\d/.test(document.querySelector('#filters .counted')?.textContent)")
     filters.locator("[data-key^=keyword]").first.wait_for()
     assert filters.locator(".facet-list").all_inner_texts() == rows
+
+
+def test_words_that_only_leave_out_are_counted_and_judged_as_a_minus_is(page, filters):
+    page.expected += ["status of 400"]
+    filters.locator("[data-key^=keyword]").first.wait_for()
+    address, limited = page.url, "relevant=true"
+    for words in ("- people", "without people", "ohne Menschen"):
+        search(page, words)
+        page.wait_for_function(
+            "() => /^Counts of the .* nearest/.test(document.querySelector('#filters .counted').textContent)"
+        )
+        assert filters.locator("[data-key^=format] .count").count() and page.locator("#match-likely").is_disabled()
+        with answered(page):
+            page.click("#home")
+    page.goto(f"{address}?q=no+dogs&{limited}")  # as if "likely" had been chosen for the words before
+    page.wait_for_selector(".photo.loaded")
+    assert page.locator("#match-likely").is_disabled() and page.locator("#empty").is_hidden()
+    page.goto(f"{address}?q=a+giraffe&format=gif")
+    filters.locator(".counted", has_text="These are the counts of other choices").wait_for()
 
 
 def places_of_rows(filters):

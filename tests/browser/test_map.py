@@ -162,8 +162,42 @@ def test_only_this_area_is_what_is_seen(page, address):
     with answered(page):
         page.get_by_role("button", name="Only this area").click()
     assert page.locator("#filter-chips bdi").inner_text() == "area on the map"
+    whole = canvas.evaluate("(one) => one.toDataURL()")
+    with answered(page):
+        page.locator("#filter-chips button").first.click()
+    sides = """async ([canvas, before]) => {
+        const image = new Image();
+        image.src = before;
+        await image.decode();
+        const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height });
+        copy.getContext("2d").drawImage(image, 0, 0);
+        const row = (one) => one.getContext("2d").getImageData(0, canvas.height / 2, canvas.width, 1).data;
+        const [a, b] = [row(canvas), row(copy)];
+        return a.filter((value, i) => Math.abs(value - b[i]) > 8).length;
+    }"""
+    the_canvas = canvas.element_handle()
+    page.wait_for_timeout(100)
+    assert page.evaluate(sides, [the_canvas, whole]) == 0  # the whole world has none
+    with answered(page):
+        page.get_by_role("button", name="Only this area").click()
     page.reload()
     page.wait_for_selector("#map .mark")  # it is still open
+
+
+def test_marks_do_not_cover_each_other_on_a_large_screen(new_page, address):
+    """Their size follows the text, which is larger there."""
+    page = new_page(viewport={"width": 3840, "height": 2160})
+    places = [{"id": 1, "latitude": -60 + 2 * (i % 60), "longitude": -170 + 1.7 * i} for i in range(200)]
+    page.route("**/api/places*", lambda route: route.fulfill(json={"places": places, "images": len(places)}))
+    page.goto(address)
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark")
+    nearest = page.evaluate("""() => {
+        const boxes = [...document.querySelectorAll(".mark")].map((one) => one.getBoundingClientRect());
+        const apart = (a, b) => Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y)) / a.width;
+        return Math.min(...boxes.flatMap((a, i) => boxes.slice(i + 1).map((b) => apart(a, b))));
+    }""")
+    assert nearest >= 0.9  # so that no number, in a corner, is covered
 
 
 def test_an_area_over_the_date_line(map_of, page):
@@ -184,12 +218,11 @@ def test_the_map_counts_the_hits_of_a_query(page):
         search(page, "a pagoda")
     images = answer.value.json()["images"]
     assert images < 4
-    expected = (
-        f"{images} likely match{'es' * (images > 1)} with a location"
-        if images
-        else "None of the likely matches has a location"
-    )
-    page.wait_for_function("(text) => document.querySelector('.map-note').textContent === text", arg=expected)
+    expected = f"{images} likely match{'es' * (images > 1)} with a location" if images else "No photo is a likely match"
+    said = "(text) => document.querySelector('.map-note').textContent === text"
+    page.wait_for_function(said, arg=expected)
+    search(page, "a pagoda in 1999")
+    page.wait_for_function(said, arg="No photos")
 
 
 def test_names_of_places_are_asked_for_what_is_seen(map_of, page):

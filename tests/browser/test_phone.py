@@ -112,7 +112,9 @@ def test_a_wrong_filter_is_explained_in_view_beside_it_and_the_button_promises_n
         phone.get_by_label("To", exact=True).dispatch_event("change")
     phone.wait_for_selector("#wrong-dates", state="detached")
     assert phone.locator(".filters-foot").inner_text() == "No photo matches"
-    phone.wait_for_function("() => document.querySelector('.counted').textContent === 'Nothing found to count'")
+    phone.wait_for_function(
+        "() => document.querySelector('.counted').textContent .startsWith('No photo meets all filters')"
+    )
 
 
 def is_in_view(page, selector):
@@ -204,14 +206,14 @@ def test_the_menu_has_what_the_row_has_no_room_for(phone):
 def test_back_closes_what_covers_the_photos_and_keeps_what_was_chosen(phone):
     start = phone.url
     phone.click("#open-more")
-    phone.wait_for_function("() => history.state.dialogs === 1")
+    phone.wait_for_function("() => history.state?.dialogs === 1")
     phone.go_back()
     phone.wait_for_selector("#more-tools", state="hidden")
     assert phone.url == start
     phone.locator(".photo .open").first.tap()
     opened = phone.url
     phone.locator("#viewer").get_by_role("button", name="More", exact=True).click()
-    phone.wait_for_function("() => history.state.dialogs === 1")
+    phone.wait_for_function("() => history.state?.dialogs === 1")
     phone.go_back()
     phone.wait_for_selector("#viewer-menu", state="hidden")
     assert phone.url == opened != start and phone.locator("#viewer").is_visible()
@@ -242,7 +244,7 @@ def test_back_closes_what_covers_the_photos_and_keeps_what_was_chosen(phone):
         await new Promise((done) => document.querySelector("#panel").addEventListener("close", done, { once: true }));
         openHelp();  // while the step of the one before is being left
     }""")
-    phone.wait_for_function("() => history.state.dialogs === 1")
+    phone.wait_for_function("() => history.state?.dialogs === 1")
     phone.go_back()
     phone.wait_for_selector("#panel", state="hidden")
     assert phone.url == start
@@ -257,7 +259,7 @@ def test_back_closes_what_covers_the_photos_and_keeps_what_was_chosen(phone):
         phone.fill("#query", "a giraffe")
     phone.keyboard.press("Enter")  # leaves the search box
     phone.click("#toggle-filters")
-    phone.wait_for_function("() => history.state.dialogs === 1")
+    phone.wait_for_function("() => history.state?.dialogs === 1")
     phone.reload()  # closes the dialog, and leaves its step
     phone.wait_for_selector(".photo.loaded")
     phone.wait_for_function("() => !history.state?.dialogs")
@@ -330,3 +332,54 @@ def test_selecting_can_begin_without_a_long_press(phone):
     with answered(phone, "/api/search"):
         phone.fill("#query", "a guitar")
     assert phone.locator("#selection-count").inner_text() == "1 photo selected"
+
+
+def test_back_ends_selecting_first_and_leaves_no_step_behind(phone):
+    finger, start = Finger(phone), phone.url
+    with answered(phone, "/api/search"):
+        phone.fill("#query", "a guitar")
+    phone.keyboard.press("Enter")
+    found = phone.url
+
+    def select():
+        hold(phone, finger, 1)
+        finger.up()
+
+    def back_ends_it(address):
+        phone.go_back()
+        phone.wait_for_selector("#selection", state="hidden")
+        assert phone.url == address and selected(phone) == 0
+
+    select()
+    back_ends_it(found)
+    select()
+    with answered(phone, "/api/search"):
+        phone.fill("#query", "a dog")
+    phone.keyboard.press("Enter")
+    later = phone.url
+    back_ends_it(later)  # and the photos are still those of the later search
+    select()
+    phone.click("#toggle-filters")
+    phone.wait_for_function("() => history.state?.dialogs === 1")
+    phone.go_back()
+    phone.wait_for_selector("#filters", state="hidden")
+    assert selected(phone) == 1  # what lies above it is closed first
+    phone.click("#selection-clear")
+    phone.wait_for_function("() => !history.state?.mode")
+    phone.locator(".photo .open").first.tap()
+    phone.wait_for_selector("#viewer[open]")
+    phone.locator("#viewer").get_by_role("button", name="Select this photo").click()
+    phone.go_back()
+    phone.wait_for_selector("#viewer", state="hidden")
+    phone.wait_for_function("() => history.state?.mode")
+    assert selected(phone) == 1
+    back_ends_it(later)
+    select()
+    phone.wait_for_function("() => history.state?.mode")
+    phone.reload()  # ends it, too
+    phone.wait_for_selector(".photo.loaded")
+    phone.wait_for_function("() => !history.state?.mode")
+    for address, request in ((found, "/api/search"), (start, "/api/images")):
+        with answered(phone, request):
+            phone.go_back()
+        assert phone.url == address

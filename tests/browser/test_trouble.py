@@ -73,6 +73,46 @@ def test_a_click_during_an_outage_is_done_once_the_server_is_back(new_page, smal
         page.close()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_the_banner_is_in_view_at_every_place_and_a_new_query_begins_at_its_top(new_page, address, width):
+    page = new_page(viewport={"width": width, "height": 500})
+    page.expected += ["ERR_", "Failed to load"]
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+    page.evaluate("scrollTo(0, 400)")
+    page.wait_for_function("() => history.state?.scroll === 400")
+    page.route("**/api/**", lambda route: route.abort())
+    page.fill("#query", "a dog")
+    page.wait_for_selector("#gone .of-before:not([hidden])")  # the line above the photos is out of sight
+    page.evaluate("document.activeElement.blur()")  # while it is used, the header stays
+    for place in (700, 600):  # on a phone the header leaves, and comes back
+        page.evaluate("(place) => scrollTo(0, place)", place)
+        page.wait_for_function(
+            """(isAway) => document.documentElement.classList.contains("header-away") === isAway
+                && document.getAnimations().every((one) => !(one instanceof CSSTransition))""",
+            arg=width < 500 and place == 700,
+        )
+        assert page.locator("#gone").evaluate(
+            """(one) => {
+                const { top, bottom, left, right } = one.getBoundingClientRect();
+                const xs = [left + 1, (left + right) / 2, right - 1];
+                return xs.every((x) => [top + 1, bottom - 1].every((y) => one.contains(document.elementFromPoint(x, y))));
+            }"""
+        )  # nothing lies over it
+    page.evaluate("scrollTo(0, 0)")
+    page.wait_for_selector("#gone .of-before", state="hidden")  # said once
+    page.evaluate("scrollTo(0, 390)")
+    page.wait_for_timeout(250)  # at rest, the page remembers its place
+    page.unroute("**/api/**")
+    with answered(page, "/api/search"):
+        page.evaluate("document.querySelector('#gone .link').click()")  # unless it has just tried by itself
+    assert page.evaluate("scrollY") == 0 and page.locator("#gone").is_hidden()
+    page.evaluate("scrollTo(0, 60)")
+    with answered(page):
+        page.go_back()
+    assert page.evaluate("scrollY") > 300
+
+
 def test_the_page_says_that_the_index_is_gone_and_recovers(new_page, small, tmp_path):
     with serving(small / ".clipsearch") as (_, address):
         page = new_page()

@@ -353,6 +353,13 @@ def test_the_menu_copies_saves_opens_and_shows_the_photo_in_its_folder(page, vie
     assert download.value.suggested_filename == "rowing-boats.jpg"
     (original,) = album.glob("*/rowing-boats.jpg")
     assert download.value.path().read_bytes() == original.read_bytes()
+    page.expected.append("status of 404")
+    page.route("**/original", lambda route: route.fulfill(status=404))
+    for download_it in (lambda: page.keyboard.press("d"), viewer.get_by_role("button", name="Download (d)").click):
+        download_it()
+        page.locator("#note:popover-open", has_text="cannot be downloaded; its file may be gone").wait_for()
+        page.evaluate("document.querySelector('#note').hidePopover()")
+    page.unroute("**/original")
     more.click()
     opened = viewer.get_by_role("link", name="Open in a tab")
     assert opened.get_attribute("target") == "_blank" and "noopener" in opened.get_attribute("rel")

@@ -24,6 +24,7 @@ const GRACE = 150; // milliseconds that the quick counts wait for the slow ones
 const EVERY = "Counts of all photos";
 const THESE = "Counts of these photos";
 const NOTHING = "Nothing found to count";
+const OTHERS = "No photo meets all filters. These are the counts of other choices";
 const SHOWN = 8; // cameras, keywords or people, before "more" is clicked
 const LISTS = /** @type {const} */ ({ country: "places", place: "places", keyword: "keywords", person: "people" });
 
@@ -239,14 +240,15 @@ function draw() {
   const isCounted = shown !== null;
   const { year = [], month = [], folder = [], camera = [], format = [], orientation = [], rating = [], place = [], country = [], keyword = [], person = [] } = placed(shown ?? {});
   const all = search.format ? orientation : format; // every photo has one of these, and a facet is counted without its own filter
-  const isNothing = whatCounts === THESE && !all.some(({ images }) => images > 0);
+  const isNothing = whatCounts === NOTHING || (whatCounts === THESE && !all.some(({ images }) => images > 0));
+  const hasOthers = isFiltered(search) && Object.values(shown ?? {}).some((counts) => counts.some(({ images }) => images > 0));
   const reason = wrong && expressionProblem(wrong.message).reason;
   const isDate = wrong !== null && filtersOf(wrong.parameter).includes("from");
   body.classList.toggle("counting", !isCounted);
   keepingFocus(panel, () => {
     body.replaceChildren(...[
       reason !== null && !isDate && wrong?.parameter !== "q" && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, reason),
-      element("p", { class: "soft counted", role: "status" }, !isCounted ? "Counting…" : isNothing ? NOTHING : whatCounts), // always, so that the counts below it stay where they are
+      element("p", { class: "soft counted", role: "status" }, !isCounted ? "Counting…" : isNothing ? (hasOthers ? OTHERS : NOTHING) : whatCounts), // always, so that the counts below it stay where they are
       (!isCounted || format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search, { isCounted, problem: isDate ? reason : null }),
       folder.length > 0 && section("Folders", folderTree(folder, search.folders, render)),
       country.length > 1 && section("Countries", severalChoices("country", country)),

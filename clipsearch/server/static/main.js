@@ -44,7 +44,7 @@ const grid = new Grid(byId("photos"), {
   open: (index) => {
     const { id } = grid.photos[index];
     grid.moveTo(index);
-    if (photos.search && keyOf(photos.search) !== keyOf(state.currentSearch())) state.changeSearch(photos.search, { again: true }); // no answer has come since
+    if (photos.search && !isShown(state.currentSearch())) state.changeSearch(photos.search, { again: true }); // no answer has come since
     state.openPhoto(id);
   },
   pick: (index, event) => {
@@ -74,8 +74,18 @@ function mark(photo, kind) {
 /** What the photos of a search depend on. @param {Readonly<import("./state.js").Search>} search */
 const keyOf = (search) => JSON.stringify([state.queryPairs(search), state.filterPairs(search), search.sort]);
 
+/** Whether the photos on the page are those of a search. @param {Readonly<import("./state.js").Search>} search */
+const isShown = (search) => photos.search !== null && keyOf(photos.search) === keyOf(search);
+
+/** Remember for this step of the history where its photos are scrolled to, unless those of another search are on the page. */
+function rememberScroll() {
+  if (isShown(state.addressedSearch())) state.rememberScroll(photos.reached);
+}
+
 let lastSearch = ""; // the last search, so that the same one is not sent again
 let scrollAfter = 0; // the scroll position to restore when the answer arrives
+/** @type {{key: string, scroll: number, shown: number} | null} where a search begins whose answer has not come */
+let awaited = null;
 
 /** @param {{returning?: boolean, again?: boolean}} [options] */
 function search({ returning = false, again = false } = {}) {
@@ -84,7 +94,10 @@ function search({ returning = false, again = false } = {}) {
   document.title = wanted.q ? `${wanted.q} – clipsearch` : "clipsearch";
   if (key === lastSearch && !again) return;
   lastSearch = key;
-  const { scroll, shown } = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.reached } : { scroll: 0, shown: 0 };
+  const isTried = awaited?.key === key && !returning && !isShown(wanted); // while the server was gone
+  const place = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.reached } : { scroll: 0, shown: 0 };
+  const { scroll, shown } = awaited && isTried ? awaited : place;
+  awaited = { key, scroll, shown };
   scrollAfter = scroll;
   photos.start(wanted, shown);
 }
@@ -133,7 +146,7 @@ async function explainNothing() {
 function explainError({ error, isFirst }) {
   if (isFirst) lastSearch = "";
   if (!(error instanceof ApiError)) { // the banner says why
-    if (isFirst && photos.search) showStatus(keyOf(photos.search) !== keyOf(state.currentSearch()));
+    if (isFirst && photos.search) showStatus(!isShown(state.currentSearch()));
     else if (isFirst && whatIsGone() === "index") withModule(async () => (await import("./index-panel.js")).explainGoneIndex(), { isAsked: false });
     return;
   }
@@ -226,7 +239,7 @@ async function showInViewer(viewer, id) {
     const { current } = grid; // closing returns the focus to the photo that was opened, not to the one viewed last
     viewer.close();
     grid.moveTo(current);
-    state.rememberScroll(photos.reached); // of this step of the history: the photos may have moved under the viewer
+    rememberScroll(); // of this step of the history: the photos may have moved under the viewer
     return;
   }
   const index = photos.list.findIndex((photo) => photo.id === id);
@@ -281,6 +294,7 @@ function setUpPanels() {
 function setUpPhotos() {
   photos.addEventListener("shown", () => {
     showPhotos();
+    awaited = null;
     scrollTo({ top: scrollAfter, behavior: "instant" });
     showPhoto();
   });
@@ -339,12 +353,12 @@ byId("home").addEventListener("click", (/** @type {MouseEvent} */ event) => {
 history.scrollRestoration = "manual";
 state.changes.addEventListener("search", (event) => search(/** @type {CustomEvent} */ (event).detail ?? {}));
 state.changes.addEventListener("photo", showPhoto);
-state.changes.addEventListener("leaving", () => state.rememberScroll(photos.reached));
-addEventListener("pagehide", () => state.rememberScroll(photos.reached));
+state.changes.addEventListener("leaving", rememberScroll);
+addEventListener("pagehide", rememberScroll);
 let resting = 0;
 addEventListener("scroll", () => { // browsers lose what is remembered only when a page is left
   clearTimeout(resting);
-  resting = setTimeout(() => photos.isLoading || state.rememberScroll(photos.reached), AT_REST);
+  resting = setTimeout(() => photos.isLoading || rememberScroll(), AT_REST);
 }, { passive: true });
 search({ returning: true });
 for (const event of ["shown", "failed"]) { // not before there is something to see

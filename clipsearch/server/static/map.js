@@ -15,7 +15,7 @@ import { canJudge, changes, changeSearch, countPairs, currentSearch, filterPairs
 /** @typedef {import("./map-projection.js").Place} Place */
 /** @typedef {import("./map-projection.js").Cluster} Cluster */
 
-const APART = 60; // pixels between clusters
+const APART = 3.75; // rem between clusters, whose marks are 2.75 wide
 const FARTHEST_IN = 2 ** 28; // pixels that the world may be wide: 15 centimetres each
 const NEAREST_FIT = 800; // widths of the panel that the world may be by itself: fifty kilometres at the equator are seen, with names and coasts
 const NEAR = 2500; // metres; if less is seen, outlines and names of towns do not say where it is
@@ -43,8 +43,8 @@ panel.append(canvas, marks, note, bar, element("div", { class: "map-tools" },
 const view = { x: 0.5, y: 0.42, size: 600 };
 /** @type {Place[]} */
 let places = [];
-/** @type {{places: Place[], size: number, clusters: Cluster[]}} the clusters of a size of the world; moving the map does not change them */
-let clustered = { places, size: 0, clusters: [] };
+/** @type {{places: Place[], size: number, apart: number, clusters: Cluster[]}} the clusters of a size of the world; moving the map does not change them */
+let clustered = { places, size: 0, apart: 0, clusters: [] };
 /** @type {Map<string, HTMLElement>} the marks on the map, by what they stand for */
 const shown = new Map();
 let requests = 0;
@@ -99,7 +99,7 @@ async function refresh({ keepView }) {
     if (!keepView || hadNone) fit(places);
     else draw();
   } catch (error) {
-    if (mine !== requests || error instanceof ServerGone) return; // the banner says why
+    if (mine !== requests || error instanceof ServerGone || photos.isLoading) return; // the banner says why, or the photos' answer follows
     total.textContent = error instanceof ApiError && error.parameter ? "A filter cannot be used, so no photo is shown here" : sentence(/** @type {Error} */ (error).message);
     places = [];
     closeStrip();
@@ -111,7 +111,8 @@ async function refresh({ keepView }) {
 function summary(images) {
   const search = currentSearch();
   const things = canJudge(search) ? "likely matches" : isQuery(search) ? "nearest photos" : "photos";
-  if (!images) return `None of the ${things} has a location`;
+  if (!photos.list.length) return "No photos";
+  if (!images) return things === "likely matches" && photos.likely === 0 ? "No photo is a likely match" : `None of the ${things} has a location`;
   const newest = places.length < images ? `; the newest ${count(places.length)} are shown` : "";
   return `${images === 1 ? `1 ${things.replace(/e?s$/, "")}` : `${count(images)} ${things}`} with a location${newest}`;
 }
@@ -218,15 +219,23 @@ function drawChosen(context) {
   const { within } = currentSearch();
   if (!within) return;
   const [south, west, north, east] = within.split(",").map(Number);
+  const y = (toY(north) - view.y) * view.size + panel.clientHeight / 2;
+  const height = (toY(south) - toY(north)) * view.size;
+  if (east - west >= 360) { // it goes around the world, so it has no sides
+    context.strokeRect(-9, y, panel.clientWidth + 18, height);
+    return;
+  }
   const left = toX(west) - view.x;
   const x = (left - Math.round(left)) * view.size + panel.clientWidth / 2;
-  const y = (toY(north) - view.y) * view.size + panel.clientHeight / 2;
-  context.strokeRect(x, y, (((toX(east) - toX(west)) % 1) + 1) % 1 * view.size, (toY(south) - toY(north)) * view.size);
+  context.strokeRect(x, y, (((toX(east) - toX(west)) % 1) + 1) % 1 * view.size, height);
 }
+
+/** How long some rem are, in pixels: large screens have larger ones. @param {number} rem */
+const pixels = (rem) => rem * parseFloat(getComputedStyle(document.documentElement).fontSize);
 
 /** A bar of a round length. */
 function drawScale() {
-  const longest = BAR * parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const longest = pixels(BAR);
   const metres = metresAPixel(view) * longest;
   const power = 10 ** Math.floor(Math.log10(metres));
   const round = [5, 3, 2, 1].map((times) => times * power).find((length) => length <= metres) ?? power;
@@ -259,17 +268,18 @@ function takenBoxes() {
  */
 function placeMarks() {
   const { clientWidth: width, clientHeight: height } = panel;
-  if (clustered.places !== places || clustered.size !== view.size) clustered = { places, size: view.size, clusters: clustersOf(places, view.size, APART) };
+  const apart = pixels(APART);
+  if (clustered.places !== places || clustered.size !== view.size || clustered.apart !== apart) clustered = { places, size: view.size, apart, clusters: clustersOf(places, view.size, apart) };
   const unused = new Set(shown.keys());
   const legs = [];
   for (const cluster of clustered.clusters) {
     const x = (cluster.x - view.x - Math.round(cluster.x - view.x)) * view.size + width / 2;
     const y = (cluster.y - view.y) * view.size + height / 2;
-    if (x < -APART || x > width + APART || y < -APART || y > height + APART) continue;
+    if (x < -apart || x > width + apart || y < -apart || y > height + apart) continue;
     const isSpread = cluster.places.length > 1 && cluster.places.length <= MOST_SPREAD && view.size >= SPREAD_FROM && isOneSpot(cluster.places);
     const members = isSpread ? cluster.places.map((place) => [place]) : [cluster.places];
     members.forEach((group, i) => {
-      const away = isSpread ? around(i, members.length) : { x: 0, y: 0 };
+      const away = isSpread ? around(i, members.length, apart) : { x: 0, y: 0 };
       if (isSpread) legs.push({ x, y, toX: x + away.x, toY: y + away.y });
       const key = `${group[0].id} ${group.length}`;
       unused.delete(key);
@@ -294,19 +304,19 @@ function addMark(key, group) {
   return mark;
 }
 
-/** Where a photo goes that is spread around its spot, in pixels: on rings of six, twelve and so on. @param {number} i @param {number} all */
-function around(i, all) {
+/** Where a photo goes that is spread around its spot, in pixels: on rings of six, twelve and so on. @param {number} i @param {number} all @param {number} apart */
+function around(i, all, apart) {
   let [ring, first] = [1, 0];
   while (i >= first + 6 * ring) first += 6 * ring++;
   const angle = ((i - first) / Math.min(6 * ring, all - first)) * 2 * Math.PI - Math.PI / 2;
-  return { x: Math.cos(angle) * ring * APART, y: Math.sin(angle) * ring * APART };
+  return { x: Math.cos(angle) * ring * apart, y: Math.sin(angle) * ring * apart };
 }
 
 /** Whether places stay one cluster, however near the map is looked at. @param {Place[]} group */
 function isOneSpot(group) {
   const [left, right] = spanOf(group.map((place) => toX(place.longitude)));
   const ys = group.map((place) => toY(place.latitude));
-  return Math.max(right - left, Math.max(...ys) - Math.min(...ys)) * FARTHEST_IN < APART;
+  return Math.max(right - left, Math.max(...ys) - Math.min(...ys)) * FARTHEST_IN < pixels(APART);
 }
 
 /** The photos of a mark, side by side. @param {Place[]} group */

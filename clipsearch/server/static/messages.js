@@ -5,6 +5,9 @@ import { checkConnection, connection, sentence } from "./api.js";
 import { byId, element, icon } from "./dom.js";
 
 const STALE = ["photos", "filters"]; // what is greyed while the server is gone
+const ofBefore = element("span", { class: "of-before", hidden: true }, "These photos are from the search before.");
+let isStatusSeen = true; // the line above the photos, which says the same
+let isStale = false;
 let hiding = 0;
 for (const id of ["gone", "note"]) keepAbove(byId(id));
 
@@ -26,6 +29,12 @@ export function announce(text, action) {
   hiding = setTimeout(() => note.hidePopover(), action ? 12_000 : 5000);
 }
 
+/** Say wherever the page is scrolled to whether its photos are of another search. @param {boolean} [stale] by default, as before */
+export function showStale(stale = isStale) {
+  isStale = stale;
+  ofBefore.hidden = !isStale || isStatusSeen;
+}
+
 /**
  * Say at the top of the page why the server cannot be used, and grey the photos, until it is back.
  * @param {() => void} whenBack
@@ -40,13 +49,19 @@ export function setUpConnectionBanner(whenBack) {
     if (isCovered) banner.showPopover();
     measure();
   };
-  const measure = () => document.documentElement.style.setProperty("--banner", `${banner.popover ? banner.offsetHeight : 0}px`);
+  const measure = () => {
+    const { style } = document.documentElement;
+    style.setProperty("--banner", `${banner.popover ? banner.offsetHeight : 0}px`); // over a dialog
+    style.setProperty("--gone", `${banner.popover ? 0 : banner.offsetHeight}px`); // below the header
+  };
   new ResizeObserver(measure).observe(banner);
   for (const event of ["toggle", "close"]) document.addEventListener(event, ({ target }) => target instanceof HTMLDialogElement && place(), true);
+  new IntersectionObserver(([{ isIntersecting }]) => { isStatusSeen = isIntersecting; showStale(); }).observe(byId("status"));
   connection.addEventListener("gone", (event) => {
     banner.hidden = false;
     banner.replaceChildren(
       element("span", {}, /** @type {CustomEvent<string>} */ (event).detail),
+      ofBefore,
       element("button", { type: "button", class: "link", onclick: () => checkConnection() }, "Try now"),
     );
     for (const id of STALE) byId(id).classList.add("stale");

@@ -1,9 +1,9 @@
 /** The photos of the current search, page by page. A newer search always wins over an older answer. */
 
 import { albums } from "./albums.js";
-import { ask, isAbort } from "./api.js";
+import { ApiError, ask, isAbort } from "./api.js";
 import { Details, sketches, whole } from "./outline.js";
-import { canJudge, filterPairs, isQuery, queryPairs, shotPairs } from "./state.js";
+import { canJudge, filterPairs, isQuery, learnMeaning, queryPairs, shotPairs } from "./state.js";
 import { thumbnails } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -37,6 +37,26 @@ export function requestFor(search, offset, size) {
 
 /** Whether nothing is left to look for: the words were only dates, places and people. @param {Understood | null} understood */
 const isListed = (understood) => understood !== null && !understood.text;
+
+/**
+ * The server's answer. No photo is likely for words that only say what to leave out; which words do, the server knows.
+ * @param {Readonly<Search>} search @param {number} offset @param {number} size @param {AbortSignal} signal @returns {Promise<any>}
+ */
+async function answerOf(search, offset, size, signal) {
+  const { path, pairs } = requestFor(search, offset, size);
+  pairs.push(["placeholders", "true"], ["favourites", "true"]);
+  if (isQuery(search) && offset === 0) pairs.push(["explain", "true"]);
+  try {
+    return await ask(path, { pairs, signal });
+  } catch (error) {
+    const isLimited = search.minMatch > 0 && !search.asTyped && offset === 0 && canJudge(search);
+    if (!isLimited || !(error instanceof ApiError) || error.status !== 400 || error.parameter) throw error;
+    const answer = await ask(path, { pairs: pairs.filter(([name]) => name !== "relevant" && name !== "min_match"), signal });
+    learnMeaning(search, answer.understood ?? null);
+    if (canJudge(search)) throw error; // something else is wrong
+    return answer;
+  }
+}
 
 /** @param {Readonly<Search>} search */
 const isSorted = ({ sort }) => sort !== "" && sort !== "score";
@@ -196,11 +216,9 @@ export const photos = new (class extends EventTarget {
     this.#loading = true;
     this.dispatchEvent(new Event("busy"));
     try {
-      const { path, pairs } = requestFor(search, offset, size);
-      pairs.push(["placeholders", "true"], ["favourites", "true"]);
-      if (isQuery(search) && offset === 0) pairs.push(["explain", "true"]);
-      const answer = await ask(path, { pairs, signal: running.signal });
+      const answer = await answerOf(search, offset, size, running.signal);
       if (running !== this.#running) return null;
+      if (offset === 0) learnMeaning(search, answer.understood ?? null);
       const found = answer.hits ?? answer.images;
       albums.learn(found.map((/** @type {Photo} */ { id }) => id), answer.favourites);
       return {

@@ -4,6 +4,7 @@ import { byId } from "./dom.js";
 import { count, counted } from "./format.js";
 import { announce } from "./messages.js";
 import { whole } from "./outline.js";
+import { endByBack } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -71,6 +72,7 @@ export const selection = new (class extends EventTarget {
 
 export function setUpSelectionBar() {
   const bar = byId("selection");
+  selection.addEventListener("change", endByBack(() => selection.isActive, () => selection.clear()));
   selection.addEventListener("change", () => {
     bar.hidden = !selection.isActive;
     document.documentElement.classList.toggle("selecting", selection.isActive);

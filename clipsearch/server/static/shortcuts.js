@@ -26,7 +26,7 @@ export function setUpShortcuts(grid) {
     if (event.key === "/") byId("query").select();
     else if (event.key === "?") byId("open-help").click();
     else if (event.key === "f") byId("toggle-filters").click();
-    else if (event.key === "Escape" && selection.size) selection.clear();
+    else if (event.key === "Escape" && selection.isActive) selection.clear();
     else if (ARROWS.includes(event.key) && !event.shiftKey && target === document.body && grid.onScreen.length) grid.moveTo(grid.photos.indexOf(grid.onScreen[0]));
     else return;
     event.preventDefault();

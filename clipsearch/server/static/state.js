@@ -116,7 +116,11 @@ export function closePhoto() {
   photo = null;
   write("replaceState");
   changes.dispatchEvent(new Event("photo"));
+  followMode();
 }
+
+/** The search of the page's address, which is still the one before while the page leaves it. @returns {Readonly<Search>} */
+export const addressedSearch = () => read(location.search).search;
 
 /** Remember for this entry of the history how many photos were shown, and where the page was scrolled to. */
 export function rememberScroll(/** @type {number} */ shown) {
@@ -130,11 +134,12 @@ let isSteppingBack = false; // from the step of a dialog that was closed; what i
 /** @type {{how: "pushState" | "replaceState", state: object, url: string}[]} */
 let postponed = [];
 addEventListener("load", () => { // a reload has closed them, and their steps would do nothing
-  const { dialogs = 0, hasChanged } = history.state ?? {};
-  if (hasChanged) history.replaceState({ ...history.state, dialogs: 0, hasChanged: false }, "");
-  else if (dialogs > 0 && !coveringDialogs().length && !isSteppingBack) {
+  const { dialogs = 0, hasChanged, mode: step } = history.state ?? {};
+  if (hasChanged || step === "on") history.replaceState({ ...history.state, dialogs: hasChanged ? 0 : dialogs, hasChanged: false, mode: undefined }, "");
+  const steps = hasChanged ? 0 : dialogs + (step === "own" ? 1 : 0);
+  if (steps > 0 && !coveringDialogs().length && !isSteppingBack) {
     isSteppingBack = true;
-    history.go(-dialogs);
+    history.go(-steps);
   }
 });
 
@@ -170,10 +175,39 @@ function leaveStep() {
   if (isSteppingBack || dialogs <= coveringDialogs().length) return;
   if (hasChanged) { // what was chosen is a step of its own
     history.replaceState({ ...history.state, dialogs: dialogs - 1, hasChanged: dialogs > 1 }, "");
+    followMode();
     return;
   }
   isSteppingBack = true;
   history.back();
+}
+
+/** A way to use the page, such as selecting, that Back ends before it does anything else. */
+let mode = { isOn: () => false, end: () => {} };
+
+/** @param {() => boolean} isOn @param {() => void} end @returns {() => void} to be called when the mode begins or ends */
+export function endByBack(isOn, end) {
+  mode = { isOn, end };
+  return followMode;
+}
+
+/**
+ * Give the mode a step in the history, or leave it. The step is "own" if it differs from the one before only by the mode. In a
+ * photo or a dialog this waits until they are closed.
+ */
+function followMode() {
+  if (isSteppingBack || photo !== null || coveringDialogs().length) return;
+  const step = history.state?.mode;
+  if (mode.isOn() && !step) {
+    changes.dispatchEvent(new Event("leaving"));
+    history.pushState({ ...history.state, mode: "own" }, "");
+    typing = false;
+  } else if (!mode.isOn() && step === "own") {
+    isSteppingBack = true;
+    history.back();
+  } else if (!mode.isOn() && step) {
+    history.replaceState({ ...history.state, mode: undefined }, "");
+  }
 }
 
 /** Close the dialogs above so many. @param {number} dialogs @returns {boolean} whether there were any */
@@ -189,11 +223,19 @@ window.addEventListener("popstate", () => {
     const writes = postponed.splice(0);
     for (const { how, state, url } of writes) history[how](state, "", url);
     addStep(); // for a dialog that was opened meanwhile
+    followMode();
     if (writes.length) return;
   }
   if (closeDialogs(history.state?.dialogs ?? 0)) {
     const { search: searchBefore, photo: photoBefore } = read(location.search);
     if (address(searchBefore, photoBefore) !== address(search, photo)) write("pushState");
+    followMode();
+    return;
+  }
+  const isElsewhere = address(addressedSearch(), null) !== address(search, null);
+  if (mode.isOn() && photo === null && (isElsewhere || !history.state?.mode)) { // what is selected is never beside another list than before
+    if (isElsewhere) write("pushState");
+    mode.end();
     return;
   }
   const before = address(search, null);
@@ -202,6 +244,7 @@ window.addEventListener("popstate", () => {
   typing = false;
   if (address(search, null) !== before) changes.dispatchEvent(new CustomEvent("search", { detail: { returning: true } }));
   if (photo !== openBefore) changes.dispatchEvent(new Event("photo"));
+  followMode();
 });
 
 /** Whether there is a query, rather than all photos. @param {Search} search */
@@ -324,8 +367,21 @@ export function countPairs(search) {
 /** Whether the files of a shot are one photo, as parameters. @param {Search} search @returns {Pair[]} */
 export const shotPairs = (search) => search.everyFile || search.allMoments ? [] : [["one_per_shot", "true"]];
 
+/** @type {Set<string>} words in which the server has found only what to leave out, as in "without people" */
+const denying = new Set();
+
+/** Remember how the server has read the words of a search. @param {Readonly<Search>} search @param {{text: string} | null} understood */
+export function learnMeaning(search, understood) {
+  if (!understood?.text || search.asTyped) return;
+  if (parseTerms(understood.text).every((term) => term.negative)) denying.add(finished(search.q));
+  else denying.delete(finished(search.q));
+}
+
 /** Whether the server knows how likely a photo matches this search. @param {Search} search */
-export const canJudge = (search) => !search.pictures.length && parseTerms(search.q).some((term) => !term.negative);
+export function canJudge(search) {
+  if (search.pictures.length || (!search.asTyped && denying.has(finished(search.q)))) return false;
+  return parseTerms(search.q).some((term) => !term.negative);
+}
 
 /** @param {Search} search @returns {Pair[]} */
 function picturePairs(search) {
@@ -377,6 +433,7 @@ function address(search, photo) {
 /** @param {"pushState" | "replaceState"} how @param {object} [state] */
 function write(how, state = {}) {
   const url = address(search, photo);
+  if (mode.isOn()) state = { ...state, mode: "on" };
   if (isSteppingBack) {
     postponed.push({ how, state, url });
     return;
@@ -386,6 +443,7 @@ function write(how, state = {}) {
     history.replaceState(dialogs ? { ...state, dialogs, hasChanged: true } : state, "", url);
     return;
   }
+  if (photo === null && history.state?.mode === "own") how = "replaceState"; // the mode's step takes the change
   if (how === "pushState") changes.dispatchEvent(new Event("leaving"));
   history[how](state, "", url);
 }

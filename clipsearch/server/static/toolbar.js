@@ -3,6 +3,7 @@
 import { byId } from "./dom.js";
 import { count, counted } from "./format.js";
 import { finished } from "./language.js";
+import { showStale } from "./messages.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, currentSearch, isQuery, LIKELY } from "./state.js";
 import { matchWords, setUpThreshold } from "./threshold.js";
@@ -66,6 +67,7 @@ function orderOf(search) {
 
 /** @param {boolean} [isStale] whether the photos are those of another search, as the server is away */
 export function showStatus(isStale = false) {
+  showStale(isStale);
   byId("status").textContent = isStale ? "These photos are from the search before." : photos.search ? summary(photos.search) : "";
   byId("status").title = photos.seconds ? `Answered in ${Math.max(1, Math.round(photos.seconds * 1000))} ms` : "";
 }

@@ -1,6 +1,6 @@
 /** What else can be done with the photo in the viewer: the menu behind "More". */
 
-import { ask, fileUrl, originalUrl } from "./api.js";
+import { ask, checkConnection, fileUrl, originalUrl, whatIsGone } from "./api.js";
 import { copyText } from "./clipboard.js";
 import { element, icon } from "./dom.js";
 import { fileName, isFilm } from "./format.js";
@@ -19,12 +19,11 @@ let folders = null;
  * @param {Photo} photo @param {() => void} startSlideshow
  */
 export async function menuItems(photo, startSlideshow) {
-  const name = fileName(photo.path);
   folders ??= ask("/api/desktop").then((desktop) => desktop.folders, () => false);
   const hasFolder = await folders;
   return [
     button("play", "Slideshow", "s", startSlideshow),
-    link("download", "Download", "d", { href: originalUrl(photo.id), download: name }),
+    link("download", "Download", "d", { href: originalUrl(photo.id), download: fileName(photo.path), onclick: (/** @type {Event} */ event) => (event.preventDefault(), downloadPhoto(photo)) }),
     link("open", "Open in a tab", "o", { href: fileUrl(photo.id), target: "_blank", rel: "noopener" }),
     isFilm(photo) ? null : button("copy", "Copy the picture", "c", () => copyPicture(photo)),
     button("copy", "Copy the path", "", async () => announce((await copyText(photo.path)) ? "Path copied." : "The browser does not allow copying here.")),
@@ -39,13 +38,19 @@ function button(symbol, text, key, onclick) {
   return element("button", { type: "button", onclick, "aria-keyshortcuts": key || null }, icon(symbol), element("span", {}, text), key && element("kbd", { "aria-hidden": "true" }, key));
 }
 
-/** @param {string} symbol @param {string} text @param {string} key @param {Record<string, string>} attributes */
+/** @param {string} symbol @param {string} text @param {string} key @param {Record<string, any>} attributes */
 function link(symbol, text, key, attributes) {
   return element("a", { ...attributes, "aria-keyshortcuts": key || null }, icon(symbol), element("span", {}, text), key && element("kbd", { "aria-hidden": "true" }, key));
 }
 
-/** Save the photo's own file. @param {Photo} photo */
-export function downloadPhoto(photo) {
+/** Save the photo's own file. Browsers do not tell the page if they cannot, so it looks before. @param {Photo} photo */
+export async function downloadPhoto(photo) {
+  const answer = await fetch(originalUrl(photo.id), { headers: { Range: "bytes=0-0" } }).catch(() => null);
+  if (!answer?.ok) {
+    await checkConnection(); // a banner says if the server or the index is gone
+    if (!whatIsGone()) announce("The photo cannot be downloaded; its file may be gone.");
+    return;
+  }
   element("a", { href: originalUrl(photo.id), download: fileName(photo.path) }).click();
 }
 
