@@ -53,7 +53,7 @@ def test_the_page_says_that_the_server_is_gone_and_recovers(new_page, small):
         assert page.evaluate("window.acted") == 1
         page.keyboard.press("Escape")
         page.wait_for_selector("#panel", state="hidden")
-        assert page.locator("body > #note").count() == 1
+        page.wait_for_selector("body > #note", state="attached")
         page.close()
 
 
