@@ -190,7 +190,8 @@ def test_words_that_only_leave_out_are_counted_and_judged_as_a_minus_is(page, fi
     page.wait_for_selector(".photo.loaded")
     assert page.locator("#match-likely").is_disabled() and page.locator("#empty").is_hidden()
     page.goto(f"{address}?q=a+giraffe&format=gif")
-    filters.locator(".counted", has_text="These are the counts of other choices").wait_for()
+    filters.locator(".counted", has_text="Counts of other choices").wait_for()
+    assert filters.locator(".counted").evaluate("(one) => one.scrollWidth <= one.clientWidth")
 
 
 def places_of_rows(filters):

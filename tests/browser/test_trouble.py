@@ -99,6 +99,9 @@ def test_the_banner_is_in_view_at_every_place_and_a_new_query_begins_at_its_top(
                 return xs.every((x) => [top + 1, bottom - 1].every((y) => one.contains(document.elementFromPoint(x, y))));
             }"""
         )  # nothing lies over it
+    if width > 1200:
+        box, title = (page.locator(part).bounding_box() for part in ("#gone", "#filters-title"))
+        assert title["y"] >= box["y"] + box["height"]
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_selector("#gone .of-before", state="hidden")  # said once
     page.evaluate("scrollTo(0, 390)")

@@ -24,7 +24,7 @@ const GRACE = 150; // milliseconds that the quick counts wait for the slow ones
 const EVERY = "Counts of all photos";
 const THESE = "Counts of these photos";
 const NOTHING = "Nothing found to count";
-const OTHERS = "No photo meets all filters. These are the counts of other choices";
+const OTHERS = "Counts of other choices"; // of a facet without its own filter
 const SHOWN = 8; // cameras, keywords or people, before "more" is clicked
 const LISTS = /** @type {const} */ ({ country: "places", place: "places", keyword: "keywords", person: "people" });
 
