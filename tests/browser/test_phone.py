@@ -348,7 +348,10 @@ def test_back_ends_selecting_first_and_leaves_no_step_behind(phone):
         phone.wait_for_selector("#selection", state="hidden")
         assert phone.url == address and selected(phone) == 0
 
-    select()
+    phone.click("#open-more")
+    phone.wait_for_function("() => history.state?.dialogs === 1")
+    phone.click("#start-selecting")
+    phone.wait_for_function("() => history.state?.mode && !history.state.dialogs")
     back_ends_it(found)
     select()
     with answered(phone, "/api/search"):

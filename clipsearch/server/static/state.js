@@ -196,8 +196,8 @@ export function endByBack(isOn, end) {
  * photo or a dialog this waits until they are closed.
  */
 function followMode() {
-  if (isSteppingBack || photo !== null || coveringDialogs().length) return;
-  const step = history.state?.mode;
+  const { dialogs = 0, mode: step } = history.state ?? {};
+  if (isSteppingBack || photo !== null || dialogs > 0 || coveringDialogs().length) return; // the step of one that has closed is left first
   if (mode.isOn() && !step) {
     changes.dispatchEvent(new Event("leaving"));
     history.pushState({ ...history.state, mode: "own" }, "");
