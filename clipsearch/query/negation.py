@@ -22,40 +22,73 @@ LANGUAGES: tuple[Language, ...] = ("English", "German", "French", "Spanish")
 GAP = "\0"
 """A character of a text that stands for a fact, such as a date, which was found in it before."""
 
+PLACE_GAP, PERSON_GAP = "\1", "\2"
+"""The same for places and people."""
+
+GAPS = GAP + PLACE_GAP + PERSON_GAP
+
 _BE = r"(?:(?:that|who|which|there)\s+)?(?:is|are|was|were)"
 _DO = r"(?:(?:that|who|which)\s+)?(?:does|do|did)"
+_ALL = r"(?:any|every)"
+_BEFORE_PLACE = (
+    rf"(?=(?:\s+(?:of|the|von|der|den|dem|de|la|le|les|du|des|del|el|los|las)\b|\s+[dl]['\u2019])*\s*{PLACE_GAP})"
+)
+_BEFORE_FACT = (
+    r"(?=\s+(?:(?:in|at|on|near|from|of|with|en|sobre|con|im|am|bei|mit|aus|von|dans|sur|avec|\u00e0|au|aux)\b"
+    rf"|[{GAPS}]))"
+)
 _SIGNS = "smoking|parking|entry|exit|trespassing|swimming|fishing|dogs\\s+allowed"  # of which there are photos
 _CUES: dict[Language, tuple[str, ...]] = {
     "English": (
         r"(?:but\s+)?without(?:\s+any)?",
         rf"{_DO}(?:\s+not|n['\u2019]t)\s+(?:have|show|contain|include)(?:\s+any)?",
-        rf"{_BE}(?:\s+not|n['\u2019]t)(?:\s+any)?",
+        rf"{_BE}(?:\s+not|n['\u2019]t)(?:\s+(?:any|taken|shot))?",
         rf"(?:(?:{_BE}|but|and|with|has|have|having|contain(?:s|ing)|show(?:s|ing))\s+)?(?<!dr )(?<!dr\. )no"
         rf"(?!\.?\s*\d|\s+(?:{_SIGNS}|name|doubt|longer|more|less|one|matter|idea|way|time|to|of)\b)",
         r"(?:but\s+|and\s+)?(?<!forget me )(?<!whether or )(?<!if )(?<!why )not"
         r"(?!\s+(?:only|just|far|yet|much|too|quite|very|really|all|so|even|to|necessarily|always|unlike|a\s+lot)\b)"
-        r"(?:\s+(?:with|showing|any)\b)?",
-        r"except(?:\s+for)?",
-        "excluding",
+        r"(?:\s+(?:with|showing|any|taken|shot)\b)?",
+        r"(?:with\s+)?neither",
+        r"none(?=\s+(?:of|with|from|in|at)\b)",
+        rf"(?:never|nowhere){_BEFORE_FACT}",
+        rf"(?:{_ALL}(?:where|thing)\s+)?outside(?:\s+of)?{_BEFORE_PLACE}",
+        rf"{_ALL}(?:where|thing|one|body)\s+but|all\s+but(?=\s+(?:in\s+)?[{GAPS}])",
+        rf"(?:{_ALL}(?:where|thing)\s+)?(?:except(?:\s+for)?|excluding|apart\s+from|aside\s+from|other\s+than)",
+        r"with\s+the\s+exception\s+of|(?:rather\s+than|instead\s+of)",
     ),
     "German": (
         r"ohne(?!\s+dass)(?:\s+(?:jede[nrs]?|irgendwelche))?",
         "(?:mit\\s+|und\\s+|aber\\s+)?keine?[nmrs]?",
         r"(?:aber\s+|und\s+)?nicht(?!\s+(?:nur|weit|sehr|so|mehr|ganz|auch|immer|viel|zu)\b)",
-        "au(?:\u00df|ss)er(?!\\s+(?:dem|sich|betrieb)\\b)",
+        "(?:(?:\u00fcberall|alles)\\s+)?au(?:\u00df|ss)er(?!\\s+(?:dem|sich|betrieb)\\b)",
+        rf"(?:\u00fcberall\s+)?au(?:\u00df|ss)erhalb{_BEFORE_PLACE}",
+        rf"(?:niemals|nie|nirgends|nirgendwo){_BEFORE_FACT}",
+        "weder",
+        r"mit\s+ausnahme\s+von|abgesehen\s+von",
     ),
     "French": (
         r"(?:mais\s+)?sans(?!\s+(?:serif|que)\b)(?:\s+aucune?)?",
-        r"(?:(?:(?:il\s+)?n['\u2019]y\s+a|mais)\s+)?pas(?=\s+(?:d['\u2019]|(?:de(?!\s+(?:deux|calais)\b)|du|des|sur|dans|avec|au|aux|en)\b))",
+        r"(?:(?:(?:il\s+)?n['\u2019]y\s+a|mais)\s+)?(?<!deux )(?<!quelques )"
+        r"(?:n['\u2019]est\s+|ne\s+sont\s+)?pas(?:\s+prise?s?)?"
+        rf"(?=\s+(?:d['\u2019]|[{GAPS}]|(?:de(?!\s+(?:deux|calais)\b)|du|des|sur|dans|avec|\u00e0|au|aux|en)\b))",
+        rf"(?:mais\s+)?(?:jamais|nulle\s+part){_BEFORE_FACT}",
         "(?:avec\\s+)?aucune?",
-        "sauf|hormis|except\u00e9",
+        rf"(?:(?:partout|tout)\s+)?(?:sauf|hormis|except\u00e9)|(?:mis(?:es?)?\s+)?\u00e0\s+part{_BEFORE_FACT}",
+        rf"(?:en\s+de)?hors{_BEFORE_PLACE}",
+        r"\u00e0\s+l['\u2019]exception\s+(?:de|du|des)",
+        r"ni(?=\s.*\sni\s)",
     ),
     "Spanish": (
         r"(?:pero\s+)?(?<!original )(?<!deadly )sin(?!\s+(?:city|embargo)\b)(?:\s+ning[u\u00fa]n(?:a|o)?)?",
         r"(?:(?:que|donde)\s+)?no\s+hay(?:\s+ning[u\u00fa]n(?:a|o)?)?",
-        r"(?:pero\s+)?no(?=\s+(?:en|sobre|con)\b)",
+        rf"(?:pero\s+)?no(?:\s+tomad[ao]s?)?(?=\s+(?:en|sobre|con)\b|\s+[{GAPS}])",
+        r"(?:que\s+)?no\s+(?:est[a\u00e1]n?|es|son|aparecen?|salen?)\b",
+        rf"(?:pero\s+)?nunca{_BEFORE_FACT}|en\s+ninguna\s+parte{_BEFORE_PLACE}",
         r"ning[u\u00fa]n(?:a|o)?",
-        "excepto|salvo",
+        r"(?:todo\s+)?(?:excepto|salvo)|todo\s+menos",
+        rf"menos{_BEFORE_FACT}|(?:a\s+)?fuera{_BEFORE_PLACE}",
+        r"(?:a|con)\s+excepci[o\u00f3]n\s+de",
+        r"ni(?=\s.*\sni\s)",
     ),
 }
 """Words that deny what follows them."""
@@ -68,10 +101,23 @@ _NOBODY: dict[Language, tuple[str, str]] = {
 """Words that deny a thing by themselves, and that thing."""
 
 _SIGNS_OF_CUES: dict[Language, tuple[str, ...]] = {
-    "English": ("no", "n't", "n\u2019t", "without", "exc"),
-    "German": ("ohne", "kein", "nicht", "au\u00dfer", "ausser", "niemand"),
-    "French": ("sans", "pas", "aucun", "sauf", "hormis", "exc"),
-    "Spanish": ("sin", "no", "ning", "exc", "salvo", "nadie"),
+    "English": (
+        "no",
+        "n't",
+        "n\u2019t",
+        "out",
+        "exc",
+        "neither",
+        "never",
+        " but",
+        "apart",
+        "aside",
+        "than ",
+        "instead",
+    ),
+    "German": ("ohne", "kein", "nicht", "au\u00dfer", "ausser", "nie", "nirgend", "weder", "ausnahme", "abgesehen"),
+    "French": ("sans", "pas", "aucun", "sauf", "hors", "hormis", "exc", "jamais", "part", "ni "),
+    "Spanish": ("sin", "no", "ning", "exc", "salvo", "nadie", "nunca", "menos", "fuera", "ni "),
 }
 """Each cue has one of these in it. To compile the pattern of the cues takes longer than to find them in 10,000 photos."""
 
@@ -86,17 +132,53 @@ _STOPS: dict[Language, str] = {
 
 _LEFT_OUT = frozenset(
     ["the", "any", "der", "die", "das", "dem", "den", "le", "la", "les", "l", "de", "du", "des", "el", "los", "las"]
-)
+) | frozenset(["of", "von", "d", "del"])  # "none of Anna"
 """Words that are left out before what is denied."""
 
 _ELIDED = re.compile("^[dl]['\u2019]", re.IGNORECASE)
 _JOINING = frozenset(("and", "or", "nor", "und", "oder", "noch", "et", "ou", "ni", "y", "o", "&"))
+_OR = frozenset(("or", "oder", "ou", "o"))
+_NOR = frozenset(("nor", "noch", "ni"))
+_AFTER_OR = re.compile(r"(?:^|\s)(?:or|oder|ou|o)\s*$", re.IGNORECASE)
+_LINKS = frozenset(("of", "from", "by", "von", "aus", "de", "d", "del", "du", "to", "nach", "desde", "vers"))
+"""Words before a fact that belong to it, not to the text before."""
+
+_PHOTOS_OF = (
+    r"(?:\s+(?:a\s+|single\s+)?(?:photos?|pictures?|pics?|images?|fotos?|bild(?:er)?|aufnahmen?|im[a\u00e1]gen(?:es)?)"
+    rf"(?=\s+(?:(?:of|with|from|in|at|von|mit|aus|im|de|du|des|en|\u00e0|avec|con)\b|d['\u2019]|[{GAPS}])))?"
+)
+"""As in "no photos of dogs": these words are not what is denied."""
+
+_FEW_WORDS = rf"(?:\s+[^\s,;.:!?{GAPS}]+){{1,3}}"
+_LIST = re.compile(rf",(?={_FEW_WORDS}(?:,{_FEW_WORDS})*,?\s+(?:or|nor|oder|ou|o|ni)\s)", re.IGNORECASE)
+"""The comma of a list, as in "without people, dogs or cats"."""
+
 _AT_ENDS = re.compile(
     r"^(?:[\s,;.]|(?:and|und|et|y|or|oder|but|aber|mais|pero|with|mit|avec|con)\b)+"
     r"|(?:[\s,;]|\b(?:and|und|et|or|oder|but|aber|mais|pero)(?=[\s,;]*$))+$",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(rf"{GAP}+|[,;:.!?()\u2013\u2014]+|[^\s,;:.!?()\u2013\u2014{GAP}]+")
+_DENYING = re.compile(
+    r"(?<!\w)(?:not|no|never|longer|none|neither|nor|without|except|excluding|minus|nicht|mehr|nie|niemals|keine?[nmrs]?|weder|ohne"
+    r"|au(?:\u00df|ss)er|au(?:\u00df|ss)erhalb|pas|jamais|ni|sans|sauf|hors|hormis|sin|nunca|tampoco|fuera|excepto|salvo"
+    r"|(?:is|are|was|were|do|does|did)n['\u2019]t)(?:\s+(?:the|of|der|die|den|dem|le|la|les|el|los|las|taken))*\s*$",
+    re.IGNORECASE,
+)
+_FAR_FROM = re.compile(
+    r"(?<!not )(?<!nicht )(?<!pas )(?<!no )(?<!non )\b(?:far|away|weit|weg|loin|lejos)\s+"
+    r"(?=(?:from|von|vom|de|du|del)\b|d['\u2019])",
+    re.IGNORECASE,
+)
+_DENYING_AFTER = re.compile(
+    r"\s+(?:(?:not|no|nicht|non|pas)|(?:is|was|are)(?:\s+not|n['\u2019]t)(?:\s+(?:there|present|visible|shown|in\s+(?:it|them)))?"
+    r"|(?:is|was|are)\s+(?:absent|missing|gone)|nicht\s+(?:ist|war|sind|dabei|drauf|da|zu\s+sehen)(?:\s+(?:ist|war|sind))?"
+    r"|fehlt|n['\u2019](?:est|appara[i\u00ee]t)\s+pas(?:\s+l\u00e0)?|no\s+(?:est[a\u00e1]|aparece|sale)|falta)\s*(?:$|[,.;!?)])",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(
+    rf"{GAP}+|{PLACE_GAP}+|{PERSON_GAP}+|[,;:.!?()\u2013\u2014]+|[dl]['\u2019](?=[{GAPS}])|[^\s,;:.!?()\u2013\u2014{GAPS}]+",
+    re.IGNORECASE,
+)
 
 
 class Negation(NamedTuple):
@@ -110,7 +192,7 @@ class Negation(NamedTuple):
 
 
 def negations(text: str, languages: Collection[Language] = LANGUAGES) -> list[Negation]:
-    """What a text denies, in its order. They do not overlap. A fact that was found before is a run of GAP."""
+    """What a text denies, in its order. They do not overlap. A fact that was found before is a run of a character of GAPS."""
     found: list[Negation] = []
     folded = text.lower()
     if not any(sign in folded for language in languages for sign in _SIGNS_OF_CUES[language]):
@@ -119,6 +201,8 @@ def negations(text: str, languages: Collection[Language] = LANGUAGES) -> list[Ne
     for match in _cues(tuple(languages)).finditer(text):
         if match.start() < end:
             continue
+        if (either := _AFTER_OR.search(text, 0, match.start())) and not (found and either.start() <= end):
+            continue  # "with or without people"
         language = _language(match)
         if match.groupdict().get(f"Nobody{language}"):
             negation = Negation(match.start(), match.end(), match[0], (_NOBODY[language][1],))
@@ -128,6 +212,12 @@ def negations(text: str, languages: Collection[Language] = LANGUAGES) -> list[Ne
             found.append(negation)
             end = negation.end
     return found
+
+
+def may_be_denied(text: str, start: int, end: int) -> bool:
+    """Whether words beside text[start:end], which no negation has, may deny it: "away from Rome", "Anna is missing"."""
+    is_far = any(far.end() == start for far in _FAR_FROM.finditer(text, 0, end))
+    return is_far or bool(_DENYING.search(text, 0, start) or _DENYING_AFTER.match(text, end))
 
 
 def without_negations(terms: Sequence[Term], languages: Collection[Language] = LANGUAGES) -> tuple[Term, ...]:
@@ -183,7 +273,7 @@ def _cues(languages: tuple[Language, ...]) -> re.Pattern[str]:
     parts = [f"(?P<Nobody{name}>{_NOBODY[name][0]})" for name in languages if name in _NOBODY]
     # Other languages come first: Spanish "no hay" is longer than "no".
     parts += [f"(?P<{language}>{'|'.join(_CUES[language])})" for language in reversed(languages)]
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(parts)})(?![\w-])", re.IGNORECASE)
+    return re.compile(rf"(?<![\w-])(?:{'|'.join(parts)})(?![\w-]){_PHOTOS_OF}", re.IGNORECASE)
 
 
 def _language(match: re.Match[str]) -> Language:
@@ -194,37 +284,54 @@ def _language(match: re.Match[str]) -> Language:
 def _read(text: str, match: re.Match[str], language: Language, languages: tuple[Language, ...]) -> Negation:
     """What is denied after a cue: up to a sign, the next cue, or a word with which the sentence goes on."""
     stops = _STOPS[language].split()
-    items: list[list[str]] = [[]]
+    items: list[list[re.Match[str]]] = [[]]
     gaps: list[int] = []
-    end, after_gap, is_joined = match.end(), False, False
+    end, last_gap, joined_by = match.end(), "", ""
+    first_words = {match[0].split()[-1].lower()}  # "not with Anna or with Ben", "not in Italy or in France"
     following = _cues(languages).search(text, match.end())
     limit = following.start() if following else len(text)
-    for token in _tokens(text, match.end(), limit):
-        word = token[0].lower()
-        at_start = not items[-1] and not after_gap
+    tokens = list(_tokens(text, match.end(), limit))
+    for place, token in enumerate(tokens):
+        word = token[0].lower().rstrip("'\u2019") or token[0]
+        at_start = not items[-1] and not last_gap
         if word[0] in ",;:.!?()\u2013\u2014":
+            following_words = tokens[place + 1 : place + 3]
+            if len(following_words) > 1 and following_words[0][0].lower() in _JOINING:
+                del following_words[0]
+            is_same = last_gap and following_words and following_words[0][0][0] == last_gap
+            if word == "," and (is_same or (items[-1] and _LIST.match(text, token.start()))):
+                items.append([])  # "without Anna, Ben and Rose" denies all of them
+                last_gap, joined_by = "", ","
+                continue
             break
-        if word[0] == GAP:
-            if not at_start:
+        if word[0] in GAPS:
+            if not at_start and word[0] != last_gap:
+                while items[-1] and items[-1][-1][0].lower().rstrip("'\u2019") in _LINKS:
+                    end = items[-1].pop().start()
                 break
             gaps.append(token.start())
-            after_gap = True
+            last_gap = word[0]
         elif word in stops:
-            if not at_start or is_joined:  # "without people and with dogs" goes on
+            goes_on = joined_by in _NOR or (joined_by in _OR and word in first_words)
+            if not at_start or (joined_by and not goes_on):  # "without people and with dogs"
                 break
+            first_words.add(word)
             continue
-        elif word in _JOINING and (items[-1] or after_gap):
+        elif word in _JOINING and (items[-1] or last_gap):
             items.append([])
-            after_gap, is_joined = False, True
+            last_gap, joined_by = "", word
             continue
-        elif after_gap:
+        elif word in _JOINING and joined_by == ",":
+            joined_by = word
+            continue
+        elif last_gap:
             break
         elif not items[-1] and word in _LEFT_OUT:
             continue
         else:
-            items[-1].append(token[0] if items[-1] else _ELIDED.sub("", token[0]))
-        end, is_joined = token.end(), False
-    denied = tuple(" ".join(words) for words in items if words)
+            items[-1].append(token)
+        end, joined_by = token.end(), ""
+    denied = tuple(_ELIDED.sub("", " ".join(token[0] for token in item)) for item in items if item)
     return Negation(match.start(), end, match[0].strip(), denied, tuple(gaps))
 
 

@@ -15,7 +15,18 @@ from datetime import date
 
 from clipsearch.conditions import Condition, Either, Located, Not, Test
 from clipsearch.query.language import terms_text
-from clipsearch.query.negation import GAP, LANGUAGES, Language, Negation, negations, subtracted
+from clipsearch.query.negation import (
+    GAP,
+    GAPS,
+    LANGUAGES,
+    PERSON_GAP,
+    PLACE_GAP,
+    Language,
+    Negation,
+    may_be_denied,
+    negations,
+    subtracted,
+)
 from clipsearch.query.periods import EveryYear
 from clipsearch.query.spoken_dates import SpokenDate, folded, spoken_dates
 from clipsearch.query.spoken_names import FindPlaces, SpokenName, spoken_names
@@ -25,10 +36,20 @@ from clipsearch.terms import Query, Term
 _FEW = 3  # alternatives that are named
 _OR = ("or", "oder", "ou", "o", "u")
 _AND = "and|or|und|oder|et|ou|y|e|o"
-_BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|\b(?:{_AND})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
-_AT_START = re.compile(rf"^(?:[\s,;.:{GAP}]|(?:{_AND}|with|mit|avec|con)\b)+", re.IGNORECASE)
+_NO_GAPS = dict.fromkeys(map(ord, GAPS), " ")
+_BUT = "but|aber|sondern|mais|pero|sino"
+_OR_WORD = re.compile(rf"(?<!\w)(?:{'|'.join(_OR)})(?!\w)", re.IGNORECASE)
+_LINKS = re.compile(
+    r"(?:(?:in|near|at|from|to|around|of|with|by|and|im|bei|aus|nach|von|mit|und|am|en|\u00e0|a|au|aux|dans|vers|avec|et|de|du"
+    r"|desde|con|y|del|al)\s+(?:(?:the|der|den|dem|die|das|le|la|les|el|los|las)\s+|l['\u2019])?|[dl]['\u2019])(?=.)",
+    re.IGNORECASE,
+)
+"""Words before a fact that belong to it; but they also say how it is joined to what is before it."""
+
+_BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
+_AT_START = re.compile(rf"^(?:[\s,;.:&{GAP}]|(?:{_AND}|{_BUT}|with|mit|avec|con)\b)+", re.IGNORECASE)
 _AT_END = re.compile(
-    rf"(?:[\s,;.:{GAP}]|\b(?:{_AND}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",
+    rf"(?:[\s,;.:&{GAP}]|\b(?:{_AND}|{_BUT}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",
     re.IGNORECASE,
 )
 _ONLY_PHOTOS = re.compile(
@@ -70,11 +91,17 @@ def understand(
         if not isinstance(term.content, str) or term.weight <= 0 or term.literal:
             terms.append(term)
             continue
-        text = unicodedata.normalize("NFC", " ".join(term.content.replace(GAP, " ").split()))
+        text = unicodedata.normalize("NFC", " ".join(term.content.translate(_NO_GAPS).split()))
         dates = spoken_dates(text, today)
         names = spoken_names(_blanked(text, dates), find_places, people)
-        denials = negations(_blanked(text, [*dates, *names]), languages)
-        gaps = {gap for denial in denials for gap in denial.gaps}
+        parts: list[SpokenDate | SpokenName] = sorted([*dates, *names], key=lambda part: part.start)
+        linked = _linked(text, parts)
+        denials = negations(linked, languages)
+        found_gaps = [gap for denial in denials for gap in denial.gaps]
+        gaps = {part.start for part in parts if any(part.start <= gap < part.end for gap in found_gaps)}
+        if _is_uncertain(text, parts, gaps, denials):
+            terms.append(term)
+            continue
         facts += _facts(
             text,
             [spoken for spoken in dates if spoken.start not in gaps],
@@ -96,8 +123,7 @@ def understand(
         if not (dates or names or denials):
             terms.append(term)
             continue
-        facts_and_names: list[SpokenDate | SpokenName] = [*dates, *names]
-        if rest := _without(text, [*(part for part in facts_and_names if part.start not in gaps), *denials]):
+        if rest := _without(text, [*(part for part in parts if part.start not in gaps), *denials]):
             terms.append(replace(term, content=rest))
         terms += subtracted(term, denials)
     facts = _merged(facts)
@@ -208,11 +234,55 @@ def _either(facts: Sequence[_Found]) -> _Found:
     return replace(facts[0], words=words, meaning=meaning, condition=Either(conditions))
 
 
-def _blanked(text: str, parts: Sequence[SpokenDate | SpokenName]) -> str:
-    """A text of the same length without its dates or names."""
+def _blanked(text: str, parts: Sequence[SpokenDate]) -> str:
+    """A text of the same length without its dates."""
     for spoken in parts:
         text = f"{text[: spoken.start]}{GAP * (spoken.end - spoken.start)}{text[spoken.end :]}"
     return text
+
+
+def _gap_of(part: SpokenDate | SpokenName) -> str:
+    return (PLACE_GAP if part.kind == "place" else PERSON_GAP) if isinstance(part, SpokenName) else GAP
+
+
+def _linked(text: str, parts: Sequence[SpokenDate | SpokenName]) -> str:
+    """A text of the same length with gaps for its facts. Words such as "with" before them stay."""
+    for part in parts:
+        link = _LINKS.match(text, part.start, part.end)
+        start = link.end() if link else part.start
+        text = f"{text[:start]}{_gap_of(part) * (part.end - start)}{text[part.end :]}"
+    return text
+
+
+def _is_uncertain(
+    text: str, parts: Sequence[SpokenDate | SpokenName], denied: Collection[int], denials: Sequence[Negation]
+) -> bool:
+    """Whether filters could be the opposite of a text, or less than it says: "far from Rome", "in Rome or 2018"."""
+    if any(part.start not in denied and may_be_denied(text, part.start, part.end) for part in parts):
+        return True
+    for match in _OR_WORD.finditer(text):
+        if any(span.start <= match.start() < span.end for span in (*parts, *denials)):
+            continue
+        before, after = text[: match.start()].rstrip(), text[match.end() :]
+        start = match.end() + len(after) - len(after.lstrip())
+        first = next((part for part in parts if part.end == len(before)), None)
+        other = next((part for part in parts if part.start == start), None)
+        if first is not None and other is not None:
+            is_clear = _joined_kind(first, denied) == _joined_kind(other, denied)
+        elif first is not None:  # "a cat in Rome or a dog" has a place, but "Ben or a dog" may be without Ben
+            is_next_denial = any(denial.start == start for denial in denials)
+            is_clear = is_next_denial or bool(_without(before, [part for part in parts if part.end <= len(before)]))
+        else:
+            is_clear = other is None
+        if not is_clear:
+            return True
+    return False
+
+
+def _joined_kind(part: SpokenDate | SpokenName, denied: Collection[int]) -> tuple[object, ...]:
+    """Facts of one such kind become alternatives if "or" is between them."""
+    is_every_year = isinstance(part, SpokenDate) and isinstance(part.when, EveryYear)
+    return _gap_of(part), is_every_year, part.start in denied
 
 
 def _without(text: str, parts: Sequence[SpokenDate | SpokenName | Negation]) -> str:

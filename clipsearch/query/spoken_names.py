@@ -42,6 +42,13 @@ _SMALL_WORDS = frozenset(
 )
 """Words within names that begin with a small letter."""
 
+_NEAR = re.compile(
+    r"(?<!\w)(?:pres|proche|autour|cerca|alrededor|close|near|next|in\s+der\s+nahe|in\s+the\s+vicinity)\s+$"
+)
+"""Words before "de", "of", "von" or "to" and a place."""
+
+_STATES = "United States"
+_INITIALS = re.compile(r"(?:[A-Z]\.)+[A-Z]")
 _SHORTEST = 3  # letters of a place, unless all are capital: US, UK
 
 
@@ -143,11 +150,16 @@ class _Reader:
             return None
         if len(name) < _SHORTEST and not name.isupper():
             return None
-        if all(word.plain in USUAL_WORDS for word in words) and not (before == "in" and words[0].is_capital):
+        is_us = name == "US" and not self._text.isupper()
+        is_states = name == "States" and self._has_article(first)
+        is_usual = all(word.plain in USUAL_WORDS for word in words)
+        if is_usual and not is_us and not (before == "in" and words[0].is_capital):
             return None
         if not before and self._goes_on(first + count):
             return None
-        places = tuple(place for place in self._find_places(name) if place.kind != "city" or before != "article")
+        wanted = _STATES if is_states else name.replace(".", "") if _INITIALS.fullmatch(name) else name
+        has_no_city = before == "article" or is_us
+        places = tuple(place for place in self._find_places(wanted) if place.kind != "city" or not has_no_city)
         if not places:
             return None
         return SpokenName(start, words[-1].end, "place", name, places=places)
@@ -159,11 +171,16 @@ class _Reader:
         word = self._words[first - 1]
         if word.plain in _FUSED:
             return word.start, "article"
+        if (word.plain in _OF or word.plain == "to") and (near := _NEAR.search(folded(self._text[: word.start]))):
+            return near.start(), "in"
         if word.plain in _IN or word.plain in _OF:
             return word.start, "in" if word.plain in _IN else "of"
         if word.plain in _ARTICLES and first > 1 and self._words[first - 2].plain in _IN | _OF:
             return self._words[first - 2].start, "article"
         return self._words[first].start, ""
+
+    def _has_article(self, first: int) -> bool:
+        return first > 0 and self._words[first - 1].plain in _ARTICLES
 
     def _goes_on(self, after: int) -> bool:
         """Whether a name seems to go on, as in "Paris Hilton": the next word has a capital letter, and is no known name."""

@@ -60,6 +60,8 @@ def test_a_note_counts_what_meets_the_filters_and_proposes_all_that_was_asked(fa
     ((_, value, message),) = facts_of("photos of anna not in Munich", smart=True)
     assert value == "photos of Anna not in Munich" and names(engine.search(value, smart=True)) == ["green.jpg"]
     assert message.endswith("has 1 photo with the person Anna Meyer and without the place Munich, Bavaria, Germany")
+    ((_, value, message),) = facts_of("outside munich")
+    assert value == "outside Munich" and message.endswith("has 4 photos without the place Munich, Bavaria, Germany")
     ((code, _, message),) = facts_of("holidays", person="Anna Meyer")
     assert code == "keyword" and message.endswith('2 photos that meet the filters with the keyword "holidays"')
 

@@ -44,6 +44,14 @@ def meant(text, *languages):
         ("pas d'arbres dans la rue", "dans la rue - arbres"),
         ("una playa sin gente", "una playa - gente"),
         ("no hay gente en la playa", "en la playa - gente"),
+        ("neither a dog nor a cat", "- a dog - a cat"),
+        ("a beach with neither people nor boats", "a beach - people - boats"),
+        ("no photos of dogs", "- dogs"),
+        ("without people, dogs or cats", "- people - dogs - cats"),
+        ("weder Hund noch Katze", "- Hund - Katze"),
+        ("ni chien ni chat", "- chien - chat"),
+        ("tout sauf l'eau", "- eau"),
+        ("el perro no est\u00e1 en la playa", "el perro - playa"),
     ],
 )
 def test_what_is_denied_is_subtracted(text, subtracted):
@@ -68,6 +76,12 @@ def test_what_is_denied_is_subtracted(text, subtracted):
         "sin city",
         '"a beach without people"',
         "a knot in a rope",
+        "a dog outside a house",
+        "nothing but snow",
+        "more trees than houses",
+        "a ni hao sign",
+        "with or without people",
+        "a part of a car",
         "- dogs without a leash",
     ],
 )
@@ -145,3 +159,67 @@ def test_a_note_says_if_a_text_that_is_subtracted_changes_nothing(index_of_data)
         ("kept", 'the model is not sure of "astronaut" in any of the likely photos, so all of them stay')
     ]
     assert likely.explanation.notes == fewer.explanation.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ("a beach outside Italy", "place: not Italy, looking for: a beach"),
+        ("everything outside of Italy", "place: not Italy"),
+        ("anywhere but Italy", "place: not Italy"),
+        ("outside the USA in 2018", "taken: 2018, place: not United States"),
+        ("au\u00dferhalb von Italien", "place: not Italy"),
+        ("hors d'Italie", "place: not Italy"),
+        ("fuera de Italy", "place: not Italy"),
+        ("a dog outside in Italy", "place: Italy, looking for: a dog outside"),
+        ("neither Ben nor Rose", "person: not Ben, person: not Rose"),
+        ("weder Ben noch Rose", "person: not Ben, person: not Rose"),
+        ("ni Ben ni Rose en la playa", "person: not Ben, person: not Rose, looking for: en la playa"),
+        ("neither in Italy nor in France", "place: not Italy or France"),
+        ("no photos of Ben", "person: not Ben"),
+        ("no photos before 2015", "taken: not before 2015"),
+        ("none of Ben", "person: not Ben"),
+        ("keine Fotos von Ben", "person: not Ben"),
+        ("aucune photo de Ben", "person: not Ben"),
+        ("ninguna foto de Ben", "person: not Ben"),
+        ("without Ben and Rose", "person: not Ben, person: not Rose"),
+        ("ohne Ben und Rose", "person: not Ben, person: not Rose"),
+        ("without Ben, Carla, and Rose", "person: not Ben, person: not Carla Bruni, person: not Rose"),
+        ("without Ben and with Rose", "person: Rose, person: not Ben"),
+        ("without Ben and in 2018", "taken: 2018, person: not Ben"),
+        ("Ben, not Rose, in Italy", "place: Italy, person: Ben, person: not Rose"),
+        ("not in Rome, Italy", "place: not Rome, Italy"),
+        ("not with Ben or with Rose", "person: not Ben or Rose"),
+        ("not Ben but Rose", "person: Rose, person: not Ben"),
+        ("pas en Italie", "place: not Italy"),
+        ("pas \u00e0 Rome", "place: not Rome, Italy"),
+        ("pas avec Ben", "person: not Ben"),
+        ("partout sauf en Italie", "place: not Italy"),
+        ("sauf l'Italie", "place: not Italy"),
+        ("no en Italy", "place: not Italy"),
+        ("Ben no est\u00e1 en Rome", "person: Ben, place: not Rome, Italy"),
+        ("never in Italy", "place: not Italy"),
+        ("not taken in Italy", "place: not Italy"),
+        ("nirgends in Italien", "place: not Italy"),
+        ("no dogs of Ben", "person: Ben, without: dogs, looking for: - dogs"),
+    ],
+)  # fmt: skip
+def test_a_filter_is_never_the_opposite_of_a_denial(text, summary):
+    said = str(understood(text)[1])
+    assert said == (summary if "looking" in summary else f"{summary}, looking for: all photos")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "away from Rome",
+        "loin de Rome",
+        "no longer in Rome",
+        "photos where Ben is missing",
+        "Fotos, auf denen Ben nicht ist",
+        "with or without Ben",
+        "without Ben or in Italy",
+    ],
+)
+def test_a_denial_that_is_not_certain_stays_text(text):
+    assert understood(text)[0].filters == () and str(understood(text)[1]) == f"looking for: {text}"
