@@ -37,6 +37,10 @@ _BEFORE_FACT = (
     r"(?=\s+(?:(?:in|at|on|near|from|of|with|en|sobre|con|im|am|bei|mit|aus|von|dans|sur|avec|\u00e0|au|aux)\b"
     rf"|[{GAPS}]))"
 )
+_BEFORE_NAME = (
+    r"(?=(?:\s+(?:in|at|from|of|with|en|con|im|am|mit|aus|von|dans|avec|\u00e0|au|aux|the|der|de|du|la|le|les|el)\b"
+    rf"|\s+[dl]['\u2019])*\s*[{GAPS}])"
+)
 _SIGNS = "smoking|parking|entry|exit|trespassing|swimming|fishing|dogs\\s+allowed"  # of which there are photos
 _CUES: dict[Language, tuple[str, ...]] = {
     "English": (
@@ -49,6 +53,7 @@ _CUES: dict[Language, tuple[str, ...]] = {
         r"(?!\s+(?:only|just|far|yet|much|too|quite|very|really|all|so|even|to|necessarily|always|unlike|a\s+lot)\b)"
         r"(?:\s+(?:with|showing|any|taken|shot)\b)?",
         r"(?:with\s+)?neither",
+        rf"nothing{_BEFORE_NAME}",
         r"none(?=\s+(?:of|with|from|in|at)\b)",
         rf"(?:never|nowhere){_BEFORE_FACT}",
         rf"(?:{_ALL}(?:where|thing)\s+)?outside(?:\s+of)?{_BEFORE_PLACE}",
@@ -63,15 +68,15 @@ _CUES: dict[Language, tuple[str, ...]] = {
         "(?:(?:\u00fcberall|alles)\\s+)?au(?:\u00df|ss)er(?!\\s+(?:dem|sich|betrieb)\\b)",
         rf"(?:\u00fcberall\s+)?au(?:\u00df|ss)erhalb{_BEFORE_PLACE}",
         rf"(?:niemals|nie|nirgends|nirgendwo){_BEFORE_FACT}",
-        "weder",
+        rf"weder|nichts{_BEFORE_NAME}",
         r"mit\s+ausnahme\s+von|abgesehen\s+von",
     ),
     "French": (
         r"(?:mais\s+)?sans(?!\s+(?:serif|que)\b)(?:\s+aucune?)?",
         r"(?:(?:(?:il\s+)?n['\u2019]y\s+a|mais)\s+)?(?<!deux )(?<!quelques )"
         r"(?:n['\u2019]est\s+|ne\s+sont\s+)?pas(?:\s+prise?s?)?"
-        rf"(?=\s+(?:d['\u2019]|[{GAPS}]|(?:de(?!\s+(?:deux|calais)\b)|du|des|sur|dans|avec|\u00e0|au|aux|en)\b))",
-        rf"(?:mais\s+)?(?:jamais|nulle\s+part){_BEFORE_FACT}",
+        rf"(?=\s+(?:d['\u2019]|(?:l['\u2019]|l[ae]s?\s+)?[{GAPS}]|(?:de(?!\s+(?:deux|calais)\b)|du|des|sur|dans|avec|\u00e0|au|aux|en)\b))",
+        rf"(?:mais\s+)?(?:jamais|nulle\s+part){_BEFORE_FACT}|rien{_BEFORE_NAME}",
         "(?:avec\\s+)?aucune?",
         rf"(?:(?:partout|tout)\s+)?(?:sauf|hormis|except\u00e9)|(?:mis(?:es?)?\s+)?\u00e0\s+part{_BEFORE_FACT}",
         rf"(?:en\s+de)?hors{_BEFORE_PLACE}",
@@ -83,7 +88,7 @@ _CUES: dict[Language, tuple[str, ...]] = {
         r"(?:(?:que|donde)\s+)?no\s+hay(?:\s+ning[u\u00fa]n(?:a|o)?)?",
         rf"(?:pero\s+)?no(?:\s+tomad[ao]s?)?(?=\s+(?:en|sobre|con)\b|\s+[{GAPS}])",
         r"(?:que\s+)?no\s+(?:est[a\u00e1]n?|es|son|aparecen?|salen?)\b",
-        rf"(?:pero\s+)?nunca{_BEFORE_FACT}|en\s+ninguna\s+parte{_BEFORE_PLACE}",
+        rf"(?:pero\s+)?nunca{_BEFORE_FACT}|nada{_BEFORE_NAME}|en\s+ninguna\s+parte{_BEFORE_PLACE}",
         r"ning[u\u00fa]n(?:a|o)?",
         r"(?:todo\s+)?(?:excepto|salvo)|todo\s+menos",
         rf"menos{_BEFORE_FACT}|(?:a\s+)?fuera{_BEFORE_PLACE}",
@@ -116,8 +121,8 @@ _SIGNS_OF_CUES: dict[Language, tuple[str, ...]] = {
         "instead",
     ),
     "German": ("ohne", "kein", "nicht", "au\u00dfer", "ausser", "nie", "nirgend", "weder", "ausnahme", "abgesehen"),
-    "French": ("sans", "pas", "aucun", "sauf", "hors", "hormis", "exc", "jamais", "part", "ni "),
-    "Spanish": ("sin", "no", "ning", "exc", "salvo", "nadie", "nunca", "menos", "fuera", "ni "),
+    "French": ("sans", "pas", "aucun", "sauf", "hors", "hormis", "exc", "jamais", "part", "rien", "ni "),
+    "Spanish": ("sin", "no", "ning", "exc", "salvo", "nadie", "nunca", "nada", "menos", "fuera", "ni "),
 }
 """Each cue has one of these in it. To compile the pattern of the cues takes longer than to find them in 10,000 photos."""
 
@@ -144,7 +149,8 @@ _LINKS = frozenset(("of", "from", "by", "von", "aus", "de", "d", "del", "du", "t
 """Words before a fact that belong to it, not to the text before."""
 
 _PHOTOS_OF = (
-    r"(?:\s+(?:a\s+|single\s+)?(?:photos?|pictures?|pics?|images?|fotos?|bild(?:er)?|aufnahmen?|im[a\u00e1]gen(?:es)?)"
+    r"(?:\s+(?:(?:a|single|de|des|eine?[nrsm]?)\s+|d['\u2019])?(?:photos?|pictures?|pics?|images?|fotos?|bild(?:er)?|aufnahmen?|im[a\u00e1]gen(?:es)?)"
+    r"(?:\s+(?:taken|shot|aufgenommen|prises?|tomad[ao]s?))?"
     rf"(?=\s+(?:(?:of|with|from|in|at|von|mit|aus|im|de|du|des|en|\u00e0|avec|con)\b|d['\u2019]|[{GAPS}])))?"
 )
 """As in "no photos of dogs": these words are not what is denied."""
@@ -161,7 +167,7 @@ _AT_ENDS = re.compile(
 _DENYING = re.compile(
     r"(?<!\w)(?:not|no|never|longer|none|neither|nor|without|except|excluding|minus|nicht|mehr|nie|niemals|keine?[nmrs]?|weder|ohne"
     r"|au(?:\u00df|ss)er|au(?:\u00df|ss)erhalb|pas|jamais|ni|sans|sauf|hors|hormis|sin|nunca|tampoco|fuera|excepto|salvo"
-    r"|(?:is|are|was|were|do|does|did)n['\u2019]t)(?:\s+(?:the|of|der|die|den|dem|le|la|les|el|los|las|taken))*\s*$",
+    r"|(?:is|are|was|were|do|does|did)n['\u2019]t)(?:\s+(?:the|of|der|die|den|dem|le|la|les|el|los|las|taken)|\s+[dl]['\u2019])*\s*$",
     re.IGNORECASE,
 )
 _FAR_FROM = re.compile(
@@ -170,8 +176,8 @@ _FAR_FROM = re.compile(
     re.IGNORECASE,
 )
 _DENYING_AFTER = re.compile(
-    r"\s+(?:(?:not|no|nicht|non|pas)|(?:is|was|are)(?:\s+not|n['\u2019]t)(?:\s+(?:there|present|visible|shown|in\s+(?:it|them)))?"
-    r"|(?:is|was|are)\s+(?:absent|missing|gone)|nicht\s+(?:ist|war|sind|dabei|drauf|da|zu\s+sehen)(?:\s+(?:ist|war|sind))?"
+    r"\s+(?:is|was|are)(?:\s+not|n['\u2019]t)\s+(?:there|present|visible|shown|in\s+(?:it|them))\b"
+    r"|\s+(?:(?:not|no|nicht|non|pas)|(?:is|was|are)(?:\s+not|n['\u2019]t)|(?:is|was|are)\s+(?:absent|missing|gone)|nicht\s+(?:ist|war|sind|dabei|drauf|da|zu\s+sehen)(?:\s+(?:ist|war|sind))?"
     r"|fehlt|n['\u2019](?:est|appara[i\u00ee]t)\s+pas(?:\s+l\u00e0)?|no\s+(?:est[a\u00e1]|aparece|sale)|falta)\s*(?:$|[,.;!?)])",
     re.IGNORECASE,
 )
@@ -283,7 +289,8 @@ def _language(match: re.Match[str]) -> Language:
 
 def _read(text: str, match: re.Match[str], language: Language, languages: tuple[Language, ...]) -> Negation:
     """What is denied after a cue: up to a sign, the next cue, or a word with which the sentence goes on."""
-    stops = _STOPS[language].split()
+    is_ni = match[0].lower() == "ni"  # of French and of Spanish
+    stops = (f"{_STOPS['French']} {_STOPS['Spanish']}" if is_ni else _STOPS[language]).split()
     items: list[list[re.Match[str]]] = [[]]
     gaps: list[int] = []
     end, last_gap, joined_by = match.end(), "", ""
