@@ -122,6 +122,10 @@ def _from_easter(first: int, after: int) -> Callable[[int], tuple[date, date]]:
     return lambda year: (easter(year) + timedelta(first), easter(year) + timedelta(after))
 
 
+def _around_new_year(year: int) -> tuple[date, date]:
+    return date(year - 1, 12, 31), date(year, 1, 2)
+
+
 HOLIDAYS: dict[str, Callable[[int], tuple[date, date]]] = {
     **dict.fromkeys(("christmas eve", "heiligabend", "nochebuena", "reveillon de noel"), _fixed(12, 24)),
     **dict.fromkeys(("christmas", "xmas", "weihnachten", "noel", "navidad", "navidades"), _fixed(12, 24, 3)),
@@ -129,6 +133,7 @@ HOLIDAYS: dict[str, Callable[[int], tuple[date, date]]] = {
         ("new year's eve", "new years eve", "silvester", "saint-sylvestre", "nochevieja"), _fixed(12, 31, 2)
     ),
     **dict.fromkeys(("new year's day", "new years day", "neujahr", "jour de l'an", "ano nuevo"), _fixed(1, 1)),
+    **dict.fromkeys(("new year", "new years"), _around_new_year),
     **dict.fromkeys(
         ("valentine's day", "valentines day", "valentinstag", "saint-valentin", "san valentin"), _fixed(2, 14)
     ),

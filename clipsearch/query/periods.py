@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
@@ -103,9 +104,9 @@ def month_of(year: int, month: int) -> Period | None:
 
 
 def months_from(year: int, month: int, count: int) -> Period:
-    """So many months, the first of them included."""
-    later, last = divmod(month - 1 + count, 12)
-    return Period(datetime(year, month, 1), datetime(year + later, last + 1, 1))
+    """So many months, the first of them included. A month of more than 12 is in a later year."""
+    (later, first), (latest, last) = divmod(month - 1, 12), divmod(month - 1 + count, 12)
+    return Period(datetime(year + later, first + 1, 1), datetime(year + latest, last + 1, 1))
 
 
 def unit_of(day: date, unit: Unit) -> Period:
@@ -127,6 +128,47 @@ def last_unit(today: date, unit: Unit) -> Period:
     this = unit_of(today, unit)
     assert this.start is not None
     return unit_of(this.start.date() - timedelta(1), unit)
+
+
+def part_of(when: When, part: int, parts: int) -> When | None:
+    """One of equal parts of a month, a season, a year or a decade, counted from 0; None for other times.
+
+    A third of a month has ten days, and the last has the rest. Months of a season or a year, and years of a decade, stay whole.
+    """
+    if isinstance(when, EveryYear):
+        if when.day is not None:
+            return None
+        first, after = _days_of(calendar.monthrange(2000, when.month)[1], part, parts)
+        return EveryYear(when.month, first + 1, after - first)
+    if when.start is None or when.end is None or when.start.day != 1 or when.end.day != 1:
+        return None
+    year, month = when.start.year, when.start.month
+    months = 12 * (when.end.year - year) + when.end.month - month
+    if months == 1:
+        first, after = _days_of(calendar.monthrange(year, month)[1], part, parts)
+        return days_from(date(year, month, first + 1), after - first)
+    if months not in (3, 12, 120):
+        return None
+    unit = 12 if months == 120 else 1
+    count = months // unit
+    first, after = part * count // parts, -(-(part + 1) * count // parts)
+    return months_from(year, month + first * unit, (after - first) * unit)
+
+
+def _days_of(days: int, part: int, parts: int) -> tuple[int, int]:
+    length = 30 // parts
+    return part * length, days if part == parts - 1 else (part + 1) * length
+
+
+def together(first: When, second: When) -> Period | None:
+    """The time from a lower open date to an upper one, in any order; None for other dates, and if they have no common time."""
+    if isinstance(first, EveryYear) or isinstance(second, EveryYear):
+        return None
+    if first.end is not None:
+        first, second = second, first
+    if first.start is None or first.end is not None or second.start is not None or second.end is None:
+        return None
+    return Period(first.start, second.end) if first.start < second.end else None
 
 
 def joined(first: When | int, second: When, *, any_order: bool = False) -> When | None:

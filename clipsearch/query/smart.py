@@ -27,7 +27,7 @@ from clipsearch.query.negation import (
     negations,
     subtracted,
 )
-from clipsearch.query.periods import EveryYear
+from clipsearch.query.periods import EveryYear, When, together
 from clipsearch.query.spoken_dates import SpokenDate, folded, spoken_dates
 from clipsearch.query.spoken_names import FindPlaces, SpokenName, spoken_names
 from clipsearch.query.understood import Fact, FactKind, Understood
@@ -46,7 +46,7 @@ _LINKS = re.compile(
 )
 """Words before a fact that belong to it; but they also say how it is joined to what is before it."""
 
-_BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
+_BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND}|{_BUT})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
 _AT_START = re.compile(rf"^(?:[\s,;.:&{GAP}]|(?:{_AND}|{_BUT}|with|mit|avec|con)\b)+", re.IGNORECASE)
 _AT_END = re.compile(
     rf"(?:[\s,;.:&{GAP}]|\b(?:{_AND}|{_BUT}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",
@@ -151,11 +151,17 @@ def _denied(fact: _Found) -> _Found:
 
 
 def _date_facts(text: str, dates: Sequence[SpokenDate]) -> list[_Found]:
-    return [
-        _Found("taken", text[spoken.start : spoken.end], str(when), when.condition, isinstance(when, EveryYear))
-        for spoken in dates
-        for when in [spoken.when]
-    ]
+    """Each date. A lower and an upper open date, "since 2015 but before 2018", are one time, if no "or" is between them."""
+    found: list[tuple[str, When]] = []
+    end = 0
+    for spoken in dates:
+        words, when = text[spoken.start : spoken.end], spoken.when
+        is_or = any(word in _OR for word in folded(text[end : spoken.start]).split())
+        if found and not is_or and (both := together(found[-1][1], when)):
+            words, when = f"{found.pop()[0]} and {words}", both
+        found.append((words, when))
+        end = spoken.end
+    return [_Found("taken", words, str(when), when.condition, isinstance(when, EveryYear)) for words, when in found]
 
 
 def _person_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import calendar
 import re
 import unicodedata
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
+from clipsearch.query import date_patterns as patterns
+from clipsearch.query.date_parts import LISTED, name_at, named_in, part_at, share_year, shared
 from clipsearch.query.date_words import (
-    DATES_BY_NAME,
     DAYS_AGO,
     DECADES,
     HOLIDAYS,
@@ -23,11 +23,20 @@ from clipsearch.query.date_words import (
     MONTHS_THAT_ARE_WORDS,
     MOVABLE,
     NUMBERS,
-    SEASON_BEGINS,
     SEASONS,
     SHORT_MONTHS,
     UNITS,
     WEEKDAYS,
+)
+from clipsearch.query.open_dates import (
+    AGO,
+    AGO_FIRST,
+    BOUND,
+    BOUND_AFTER,
+    GOES_ON,
+    bound_of,
+    is_unsure,
+    opened,
 )
 from clipsearch.query.periods import (
     EveryYear,
@@ -39,9 +48,12 @@ from clipsearch.query.periods import (
     last_unit,
     month_of,
     months_from,
+    part_of,
+    together,
     unit_of,
 )
 
+_MOST_LISTED = 12  # dates before the last of a list
 _MOST_UNITS = 1000  # of "the last 3 weeks"; more is no time of photos
 
 
@@ -68,98 +80,6 @@ def spoken_dates(text: str, today: date) -> list[SpokenDate]:
     return _Reader(text, today).dates()
 
 
-def _any_of(words: Iterable[str]) -> str:
-    return "(?:" + "|".join(map(re.escape, sorted(words, key=len, reverse=True))) + ")"
-
-
-_ALL_MONTHS = {word: number for language in MONTHS.values() for word, number in language.items()}
-_MONTH = (
-    r"(?P<month>[a-z]+)\b\.?"  # the tables say whether a word is a month: patterns with all words take long to compile
-)
-_NAME = rf"(?P<name>{_any_of(word for word in (*UNITS, *HOLIDAYS) if not word.isalpha())}|[a-z]+)(?![\w-])"
-_NUMBER = r"(?P<number>\d{1,4}|[a-z]+)"
-_YEAR = r"(?P<year>(?:19|20)\d\d|'\d\d)(?!\w|[.,:/]\d)"
-_OF = r"(?:,? (?:(?:of|de|del|d'|im jahre?|of the year|en l'an|de l'an|de l'annee|del ano|de l'annee) ?)?)"
-_IN = rf"(?:{_OF}|,? in )"
-_ORDINAL = r"(?:st|nd|rd|th|er|\.)?"
-
-_PREFIX = re.compile(
-    r"(?:(?:in|on|at|from|of|during|over|taken|dated|the|year|im|am|an|aus|vom|von|zu|an|wahrend|aufgenommen|der|die|das|dem|den|des"
-    r"|jahre?|en|au|aux|a|cours|le|la|les|du|de|dans|pendant|durant|prises?|annees?|el|los|las|del|durante|tomadas?|ano) "
-    r"|d'|l')"
-)
-_MOST_PREFIXES = 5  # "taken in the year of ..."
-_BEFORE_A_YEAR = re.compile(
-    r"(?:^|.*[ '])(?:in|from|of|during|taken|dated|year|im|aus|vom|von|jahre?|en|dans|du|de|annees?|durante|del|ano) "
-    r"(?:l'|el )?$"
-)
-_AFTER_A_YEAR = re.compile(
-    r"$|[,;.!?)]| (?:in|at|with|from|near|on|by|and|or|im|am|an|auf|mit|bei|von|aus|und|oder|en|a|au|aux|avec|dans|et|ou|con|y"
-    r"|o|the)\b"
-)
-
-_BOUND = re.compile(
-    r"(?:(?P<since>since|as of|seit|ab|depuis|desde)|(?P<after>after|nach|apres|despues de|despues del)"
-    r"|(?P<before>before|vor|avant|antes de|antes del)|(?P<until>until|till|up to|bis|jusqu'en|jusqu'a|jusqu'au|hasta)) "
-)
-_ARTICLES = re.compile(
-    r"(?:(?:the|dem|der|den|zum|zur|le|la|les|l'|el|los|las|du|del|de|year|jahre?|ano|annee)(?:(?<=') ?| ))*"
-)
-_BETWEEN = re.compile(r"(?:between|zwischen|entre) ")
-_AND = re.compile(r" (?:and|und|et|y|e) ")
-_FROM = re.compile(r"(?:from|von|vom|de|du|depuis|desde|del) ")
-_TO = re.compile(
-    r" ?(?:-|\u2013|\u2014|\.\.\.?|\u2026) ?| (?:to|until|till|through|bis|jusqu'en|jusqu'a|jusqu'au|hasta) "
-)
-_TO_AFTER_FROM = re.compile(
-    r" ?(?:-|\u2013|\u2014|\.\.\.?) ?| (?:to|until|till|through|bis|a|au|al|jusqu'en|jusqu'a|jusqu'au|hasta) "
-)
-_DAY_ONLY = re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|\.)?(?= ?-| ?\u2013| [a-z])")
-
-_MONTH_BEFORE = re.compile(rf"(?:.*\W)?{_any_of(_ALL_MONTHS)} $")
-_DAY_BEFORE = re.compile(r"(?:.*\D)?\d{1,2}(?:st|nd|rd|th|er|\.)? (?:of |de )?$")
-_BOUND_BEFORE = re.compile(rf"(?:.* )?(?:{_BOUND.pattern}|{_BETWEEN.pattern}){_ARTICLES.pattern}$")
-
-_LAST = "last|past|previous|letzte[nrsm]?|vorige[nrsm]?|vergangene[nrsm]?|derniere?s?|passee?s?|pasad[oa]s?|ultim[oa]s?"
-_THIS = "this|diese[nrsm]?|cette|cet|ce|est[ea]"
-_ISO = re.compile(r"(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)(?:-(?P<day>\d\d))?(?![\w-])")
-_NUMERIC = re.compile(r"(?P<first>\d{1,2})(?P<sign>[./])(?P<second>\d{1,2})(?P=sign)(?P<year>(?:19|20)\d\d)(?![\w/])")
-_MONTH_OF_YEAR = re.compile(r"(?P<month>\d{1,2})/(?P<year>(?:19|20)\d\d)(?![\w/])")
-_DAY_MONTH = re.compile(rf"(?P<day>\d{{1,2}}){_ORDINAL} ?(?:of |de )?{_MONTH}(?:{_OF}{_YEAR})?")
-_MONTH_DAY = re.compile(rf"{_MONTH} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\w|[.:]\d)(?:{_OF}{_YEAR})?")
-_MONTH_YEAR = re.compile(rf"{_MONTH}{_OF}{_YEAR}")
-_MONTH_ALONE = re.compile(
-    r"(?:{} (?P<English>{})|{} (?P<German>{})|{}(?P<French>{})|{} (?P<Spanish>{}))\b".format(
-        *("(?:in|during|every)(?: the month of)?", _any_of(MONTHS["English"])),
-        *("(?:im|jeden)(?: monat)?", _any_of(MONTHS["German"])),
-        *("(?:(?:en|au mois de|pendant) |au mois d')", _any_of(MONTHS["French"])),
-        *("(?:en|durante)(?: el mes de)?", _any_of(MONTHS["Spanish"])),
-    )
-)
-_NAME_YEAR = re.compile(rf"{_NAME}{_IN}{_YEAR}")
-_YEAR_NAME = re.compile(rf"{_YEAR} {_NAME}")
-_WINTER_OF_TWO_YEARS = re.compile(rf"{_NAME}{_IN}(?P<year>(?:19|20)\d\d)(?:/|-|\u2013)(?P<next>(?:19|20)?\d\d)(?!\w)")
-_DATE_BY_NAME = re.compile(rf"(?P<name>{_any_of(DATES_BY_NAME)})(?!\w)")
-_AT_HOLIDAY = re.compile(rf"(?:at|over|on|an|zu|uber|a|en|durante) (?:la )?{_NAME}")
-_FOUR_DIGITS = re.compile(r"(?P<decade>(?:19|20)\d0)(?:'?s|er[ns]?(?: jahren?)?)\b")
-_TWO_DIGITS = re.compile(
-    r"(?:(?:the |')(?P<a>[03-9]0)s|(?P<b>[3-9]0)er[ns]?(?: jahren?)?|(?:annees|anos) (?P<c>(?:19|20)\d0|[3-9]0))\b"
-)
-_NAMED_DECADE = re.compile(
-    r"(?:the |den |die |der |anos )(?P<name>[a-z]+?)(?: ?jahren?)?\b|(?P<german>[a-z]+?) ?jahren?\b"
-)
-_RELATIVE_DAY = re.compile(rf"(?P<word>{_any_of(DAYS_AGO)})(?:'s)?(?!\w)")
-_LAST_NAME = re.compile(rf"(?:(?P<last>{_LAST})|(?P<this>{_THIS})) {_NAME}(?:'s)?(?!\w)")
-_NAME_LAST = re.compile(rf"{_NAME} (?:derniere?|passee?|pasad[oa])(?!\w)")
-_LAST_FEW = re.compile(rf"(?:{_LAST}) {_NUMBER} (?P<unit>[a-z]+)(?!\w)")
-_FEW_LAST = re.compile(rf"{_NUMBER} (?:{_LAST}) (?P<unit>[a-z]+)(?!\w)")
-_AGO = re.compile(rf"{_NUMBER} (?P<unit>[a-z]+) ago(?!\w)")
-_AGO_FIRST = re.compile(rf"(?:vor|il y a|hace) {_NUMBER} (?P<unit>[a-z]+)(?!\w)")
-_BARE_YEAR = re.compile(_YEAR)
-_BARE_MONTH = re.compile(_MONTH)
-_FRENCH = re.compile(r"\b(?:le|la|les|des|du|une|au|aux|et|mon|ma|mes|avec|photos? d')|l'|d'")
-_GERMAN = re.compile(r"\b(?:der|die|das|den|dem|ein|eine|und|ist|im|am|auf|mit)\b")
-
 _Found: TypeAlias = "tuple[int, When]"
 
 
@@ -170,16 +90,34 @@ class _Reader:
         self._text = text
         self._plain = folded(text)
         self._today = today
+        self._found: dict[int, list[_Found]] = {}  # by where they begin, as lists and ranges look there again
 
     def dates(self) -> list[SpokenDate]:
         found: list[SpokenDate] = []
+        end = 0
         for match in re.finditer(r"(?<![\w./'-])['\w]", self._plain):
             start = match.start()
-            if found and start < found[-1].end:
+            if start < end:
                 continue
-            if best := self._longest(start):
-                found.append(SpokenDate(start, *best))
+            best = self._longest(start)
+            listed, is_certain_list = self._listed(start)
+            if listed and (best is None or listed[-1].end > best[0]):
+                dates, is_certain = listed, is_certain_list
+            elif best:
+                dates, is_certain = [SpokenDate(start, *best)], True
+            else:
+                continue
+            end = dates[-1].end
+            if is_certain and self._is_certain(dates):
+                found += dates
         return found
+
+    def _is_certain(self, dates: list[SpokenDate]) -> bool:
+        """Whether no word around dates, such as "around", makes them another time."""
+        when = dates[0].when
+        if isinstance(when, Period) and (when.start is None or when.end is None):
+            return True
+        return not is_unsure(self._plain, dates[0].start, dates[-1].end)
 
     def _longest(self, start: int) -> _Found | None:
         """The longest date that begins here, perhaps after words such as "from the"."""
@@ -189,21 +127,21 @@ class _Reader:
             for candidate in (
                 self._range(position),
                 self._bound(position),
+                self._bound_after(position),
+                self._long_ago(position),
                 self._single(position, self._plain[start:position] if is_after_word else ""),
             ):
-                if candidate and (best is None or candidate[0] > best[0]) and self._is_whole(position, *candidate):
+                if candidate and (best is None or candidate[0] > best[0]) and self._is_whole(candidate[0]):
                     best = candidate
         return best
 
-    def _is_whole(self, start: int, end: int, when: When) -> bool:
-        """Whether all that belongs to a date was understood. "2019-model" goes on; "before 3 May" has no year."""
-        if re.match(r"-\w|\w", self._plain[end:]):
-            return False
-        return isinstance(when, Period) or not _BOUND_BEFORE.match(self._plain[:start])
+    def _is_whole(self, end: int) -> bool:
+        """Whether no part of a word is left. "2019-model" goes on."""
+        return not re.match(r"-\w|\w", self._plain[end:])
 
     def _after_prefixes(self, start: int) -> list[int]:
         positions = [start]
-        while len(positions) <= _MOST_PREFIXES and (match := _PREFIX.match(self._plain, positions[-1])):
+        while len(positions) <= patterns.MOST_PREFIXES and (match := patterns.PREFIX.match(self._plain, positions[-1])):
             positions.append(match.end())
         return positions
 
@@ -211,41 +149,124 @@ class _Reader:
 
     def _range(self, start: int) -> _Found | None:
         """From one date to another: "between 2015 and 2017", "3-7 May 2019"."""
-        if between := _BETWEEN.match(self._plain, start):
-            return self._from_to(between.end(), _AND, any_order=True)
-        before = _FROM.match(self._plain, start)
-        if before and (found := self._from_to(before.end(), _TO_AFTER_FROM, any_order=True)):
-            return found
-        return self._from_to(start, _TO)
+        if between := patterns.BETWEEN.match(self._plain, start):
+            return self._from_to(between.end(), patterns.AND, any_order=True)
+        if before := patterns.FROM.match(self._plain, start):
+            found = self._from_to(before.end(), patterns.TO_AFTER_FROM, any_order=True)
+            if found or (found := self._from_before(before.end())):
+                return found
+        return self._from_to(start, patterns.TO)
+
+    def _from_before(self, start: int) -> _Found | None:
+        """From one date to before another: "from 2015 and before 2018"."""
+        for end, first in self._parts_of_range(start):
+            if isinstance(first, Period) and (between := patterns.BUT.match(self._plain, end)):
+                end, last = self._bound(between.end()) or (0, None)
+                if last and (period := together(opened(first, "since"), last)):
+                    return end, period
+        return None
 
     def _from_to(self, start: int, joint: re.Pattern[str], *, any_order: bool = False) -> _Found | None:
-        start = self._after_articles(start)
-        firsts: list[tuple[int, When | int]] = list(self._singles(start, is_in_range=True))
-        if day := _DAY_ONLY.match(self._plain, start):
+        firsts: list[tuple[int, When | int]] = list(self._parts_of_range(start))
+        if day := patterns.DAY_ONLY.match(self._plain, self._after_articles(start)[-1]):
             firsts.append((day.end(), int(day["day"])))
         for end, first in sorted(firsts, key=lambda found: -found[0]):
             if not (between := joint.match(self._plain, end)):
                 continue
-            seconds = self._singles(self._after_articles(between.end()), is_in_range=True)
-            for second_end, second in sorted(seconds, key=lambda found: -found[0]):
+            for second_end, second in self._parts_of_range(between.end()):
                 if when := joined(first, second, any_order=any_order):
                     return second_end, when
         return None
 
     def _bound(self, start: int) -> _Found | None:
         """Since, after, before or until a date."""
-        if not (match := _BOUND.match(self._plain, start)):
+        if not (match := BOUND.match(self._plain, start)) or not (bound := bound_of(match, self._plain[:start])):
             return None
-        end, period = self._single(self._after_articles(match.end()), is_in_range=True) or (0, None)
-        if not isinstance(period, Period):
+        if match["des"] and self._text[start + 1].casefold() != "\u00e8":  # French "dès" is since
             return None
-        if match["since"] or match["after"]:
-            return end, Period(period.start if match["since"] else period.end, None)
-        return end, Period(None, period.start if match["before"] else period.end)
+        end, period = next(iter(self._parts_of_range(match.end())), (0, None))
+        if not isinstance(period, Period) or period.start is None or period.end is None:
+            return None
+        is_clear = not match["count"] or patterns.AFTER_A_YEAR.match(self._plain, end)
+        return (end, opened(period, bound)) if is_clear else None
 
-    def _after_articles(self, start: int) -> int:
-        match = _ARTICLES.match(self._plain, start)
-        return match.end() if match else start
+    def _bound_after(self, start: int) -> _Found | None:
+        """A date and words for an open end: "2010 or earlier", "from 2022 on"."""
+        for end, period in self._parts_of_range(start):
+            match = BOUND_AFTER.match(self._plain, end)
+            if match is None or not isinstance(period, Period) or period.start is None or period.end is None:
+                continue
+            if match["on"]:
+                goes_on = GOES_ON.match(self._plain, match.end()) and patterns.FROM_BEFORE.match(self._plain[:start])
+            else:
+                goes_on = patterns.AFTER_A_YEAR.match(self._plain, match.end())
+            if goes_on:
+                return match.end(), opened(period, "until" if match["until"] else "since")
+        return None
+
+    def _long_ago(self, start: int) -> _Found | None:
+        """More or less than so many years ago."""
+        match = AGO.match(self._plain, start) or AGO_FIRST.match(self._plain, start)
+        found = self._last_few(match) if match else None
+        if match is None or not isinstance(found, Period):
+            return None
+        is_more = any(match.groupdict().get(name) for name in ("more", "mehr", "plus", "mas"))
+        return match.end(), opened(found, "before") if is_more else found
+
+    def _listed(self, start: int) -> tuple[list[SpokenDate], bool]:
+        """Dates of which only the last has the year or the month, "May and June 2018", and whether that is certain."""
+        for position in self._after_prefixes(start):
+            at = position
+            firsts: list[When | int | str] = []
+            spans: list[tuple[int, int]] = []
+            while (
+                len(firsts) < _MOST_LISTED
+                and (item := self._without_year(at))
+                and (joint := LISTED.match(self._plain, item[0]))
+            ):
+                spans.append((at, item[0]))
+                firsts.append(item[1])
+                at = self._after_prefixes(joint.end())[-1]
+                for end, last in self._parts_of_range(at):
+                    if not self._is_whole(end) or not self._shares(at, end, last, firsts[0], position):
+                        continue
+                    if dates := shared(firsts, last):
+                        spans = [*spans, (at, end)]
+                        parts = zip([start, *(span[0] for span in spans[1:])], spans, [*dates, last], strict=True)
+                        return [SpokenDate(begin, span[1], when) for begin, span, when in parts], share_year(firsts)
+        return [], True
+
+    def _shares(self, start: int, end: int, last: When, first: When | int | str, position: int) -> bool:
+        """Whether the last date of a list has what the others lack. Without a year, they need "in", or a day."""
+        if isinstance(last, Period):
+            return bool(patterns.HAS_YEAR.fullmatch(self._plain, start, end))
+        if isinstance(first, EveryYear) and first.day is None:
+            return bool(patterns.MONTH_ALONE.match(self._plain, position)) and last.day is None
+        return isinstance(first, int) and last.day is not None
+
+    def _without_year(self, start: int) -> tuple[int, When | int | str] | None:
+        """A month, day, season or holiday of a list that begins here."""
+        for end, when in self._parts_of_range(start):
+            if isinstance(when, EveryYear) and LISTED.match(self._plain, end):
+                return end, when
+        if day := patterns.DAY_ONLY.match(self._plain, start):
+            return day.end(), int(day["day"])
+        return name_at(self._plain, start)
+
+    def _parts_of_range(self, start: int) -> list[_Found]:
+        """The dates that begin here or after articles, the longest first. Parts of a range need no context."""
+        if start not in self._found:
+            found = [date for at in self._after_articles(start) for date in self._singles(at, is_in_range=True)]
+            self._found[start] = sorted(found, key=lambda date: -date[0])
+        return self._found[start]
+
+    def _after_articles(self, start: int) -> list[int]:
+        positions = [start]
+        while len(positions) <= patterns.MOST_PREFIXES and (
+            match := patterns.ARTICLE.match(self._plain, positions[-1])
+        ):
+            positions.append(match.end())
+        return positions
 
     # -- one date
 
@@ -259,14 +280,36 @@ class _Reader:
         for pattern, read in self._READERS:
             if (match := pattern.match(self._plain, start)) and (when := read(self, match)):
                 found.append((match.end(), when))
-        if match := _BARE_YEAR.match(self._plain, start):
+        if match := patterns.BARE_YEAR.match(self._plain, start):
             year = self._year(match)
-            is_clear = is_in_range or _BEFORE_A_YEAR.match(before) or _AFTER_A_YEAR.match(self._plain, match.end())
-            if year is not None and is_clear and not _MONTH_BEFORE.match(self._plain[:start]):
+            is_clear = (
+                is_in_range
+                or patterns.BEFORE_A_YEAR.match(before)
+                or patterns.AFTER_A_YEAR.match(self._plain, match.end())
+            )
+            if year is not None and is_clear and not patterns.MONTH_BEFORE.match(self._plain[:start]):
                 found.append((match.end(), months_from(year, 1, 12)))
-        if is_in_range and (match := _BARE_MONTH.match(self._plain, start)) and (month := _month(match["month"])):
+        if (
+            is_in_range
+            and (match := patterns.BARE_MONTH.match(self._plain, start))
+            and (month := _month(match["month"]))
+        ):
             found.append((match.end(), EveryYear(month)))
-        return found
+        return [*found, *self._parts(start)]
+
+    def _parts(self, start: int) -> list[_Found]:
+        """Early, middle and late parts of dates: "late July", "the first half of 2018"."""
+        if not (part := part_at(self._plain, start)):
+            return []
+        inner = self._after_articles(part.end)[-1]
+        wholes = self._parts_of_range(part.end)
+        if decade := patterns.DECADE_AFTER_PART.match(self._plain, inner):
+            number = int(decade["tens"] or 0) + 1900 if decade["tens"] else DECADES.get(decade["name"], 0)
+            if number and (years := self._years(number)):
+                wholes.append((decade.end(), years))
+        if (month := patterns.BARE_MONTH.match(self._plain, inner)) and not self._is_clear_month(month):
+            wholes = [(end, when) for end, when in wholes if isinstance(when, Period)]
+        return [(end, cut) for end, when in wholes if (cut := part_of(when, part.part, part.parts))]
 
     def _year(self, match: re.Match[str]) -> int | None:
         """The year that a match has; None for years to come."""
@@ -309,7 +352,9 @@ class _Reader:
 
     def _month_and_year(self, match: re.Match[str]) -> When | None:
         year, month = self._year(match), _month(match["month"])
-        if year is None or not month or _DAY_BEFORE.match(self._plain[: match.start()]):  # 30 February 2019 is no day
+        if (
+            year is None or not month or patterns.DAY_BEFORE.match(self._plain[: match.start()])
+        ):  # 30 February 2019 is no day
             return None
         return months_from(year, month, 1)
 
@@ -319,13 +364,14 @@ class _Reader:
 
     def _name_and_year(self, match: re.Match[str]) -> When | None:
         year = self._year(match)
-        return None if year is None else _season_or_holiday(year, match["name"])
+        is_other = "new year" in match["name"] and patterns.OTHER_NEW_YEAR.match(self._plain[: match.start()])
+        return None if year is None or is_other else named_in(year, match["name"])
 
     def _winter(self, match: re.Match[str]) -> When | None:
         year = int(match["year"])
         if SEASONS.get(match["name"]) != "winter" or int(match["next"]) % 100 != (year + 1) % 100:
             return None
-        return _season_or_holiday(year, match["name"])
+        return named_in(year, match["name"])
 
     def _date_by_name(self, match: re.Match[str]) -> When | None:
         name = match["name"]
@@ -336,7 +382,7 @@ class _Reader:
 
     def _at_holiday(self, match: re.Match[str]) -> When | None:
         """As in "at Christmas", but not in "at Christmas market"."""
-        return self._date_by_name(match) if _AFTER_A_YEAR.match(self._plain, match.end()) else None
+        return self._date_by_name(match) if patterns.AFTER_A_YEAR.match(self._plain, match.end()) else None
 
     def _decade(self, match: re.Match[str]) -> When | None:
         return self._years(int(match["decade"]))
@@ -360,7 +406,7 @@ class _Reader:
     def _is_french(self, end: int) -> bool:
         """Whether "hier" is yesterday: in German it is "here"."""
         rest = self._plain[:end] + self._plain[end + len("hier") :]
-        return not rest.strip() or (_FRENCH.search(rest) is not None and not _GERMAN.search(rest))
+        return not rest.strip() or (patterns.FRENCH.search(rest) is not None and not patterns.GERMAN.search(rest))
 
     def _last_or_this(self, match: re.Match[str]) -> When | None:
         name = match["name"]
@@ -418,47 +464,37 @@ class _Reader:
         return today - timedelta(count * (1 if unit == "day" else 7))
 
     _READERS = (
-        (_ISO, _iso),
-        (_NUMERIC, _numeric),
-        (_MONTH_OF_YEAR, _month_of_year),
-        (_DAY_MONTH, _day_and_month),
-        (_MONTH_DAY, _day_and_month),
-        (_MONTH_YEAR, _month_and_year),
-        (_MONTH_ALONE, _month_alone),
-        (_NAME_YEAR, _name_and_year),
-        (_YEAR_NAME, _name_and_year),
-        (_WINTER_OF_TWO_YEARS, _winter),
-        (_DATE_BY_NAME, _date_by_name),
-        (_AT_HOLIDAY, _at_holiday),
-        (_FOUR_DIGITS, _decade),
-        (_TWO_DIGITS, _short_decade),
-        (_NAMED_DECADE, _named_decade),
-        (_RELATIVE_DAY, _relative_day),
-        (_LAST_NAME, _last_or_this),
-        (_NAME_LAST, _last),
-        (_LAST_FEW, _last_few),
-        (_FEW_LAST, _last_few),
-        (_AGO, _ago),
-        (_AGO_FIRST, _ago),
+        (patterns.ISO, _iso),
+        (patterns.NUMERIC, _numeric),
+        (patterns.MONTH_OF_YEAR, _month_of_year),
+        (patterns.DAY_MONTH, _day_and_month),
+        (patterns.MONTH_DAY, _day_and_month),
+        (patterns.MONTH_YEAR, _month_and_year),
+        (patterns.MONTH_ALONE, _month_alone),
+        (patterns.NAME_YEAR, _name_and_year),
+        (patterns.YEAR_NAME, _name_and_year),
+        (patterns.WINTER_OF_TWO_YEARS, _winter),
+        (patterns.DATE_BY_NAME, _date_by_name),
+        (patterns.AT_HOLIDAY, _at_holiday),
+        (patterns.FOUR_DIGITS, _decade),
+        (patterns.TWO_DIGITS, _short_decade),
+        (patterns.NAMED_DECADE, _named_decade),
+        (patterns.RELATIVE_DAY, _relative_day),
+        (patterns.LAST_NAME, _last_or_this),
+        (patterns.NAME_LAST, _last),
+        (patterns.LAST_FEW, _last_few),
+        (patterns.FEW_LAST, _last_few),
+        (patterns.AGO, _ago),
+        (patterns.AGO_FIRST, _ago),
     )
 
 
 def _month(word: str) -> int:
     """1 to 12; 0 for another word."""
-    return _ALL_MONTHS.get(word) or SHORT_MONTHS.get(word, 0)
+    return patterns.ALL_MONTHS.get(word) or SHORT_MONTHS.get(word, 0)
 
 
 def _named(year: int, name: str) -> Period | None:
     """A month, season or holiday of a year; None for another word."""
-    month = _ALL_MONTHS.get(name)
-    return months_from(year, month, 1) if month else _season_or_holiday(year, name)
-
-
-def _season_or_holiday(year: int, name: str) -> Period | None:
-    """Winter begins in the year, and ends in the next. None for another word."""
-    if season := SEASONS.get(name):
-        return months_from(year, SEASON_BEGINS[season], 3)
-    if name not in HOLIDAYS:
-        return None
-    first, after = HOLIDAYS[name](year)
-    return days_from(first, (after - first).days)
+    month = patterns.ALL_MONTHS.get(name)
+    return months_from(year, month, 1) if month else named_in(year, name)

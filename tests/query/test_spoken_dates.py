@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
+from time import process_time
 
 import pytest
 
@@ -158,7 +159,110 @@ SPANISH = [
     ("después de 2019", "|", "from 2020"),
 ]  # fmt: skip
 
+OPEN = [
+    *(
+        (f"dogs {words} 2010", "before 2010")
+        for words in ("older than", "earlier than", "prior to", "pre", "älter als")
+    ),
+    *(
+        (f"{words} 2010", "before 2010")
+        for words in ("früher als", "plus vieux que", "antérieures à", "más antiguas que")
+    ),
+    *((f"{words} 2020", "from 2021") for words in ("newer than", "later than", "post", "später als", "posteriores a")),
+    *(
+        (f"2010 {words}", "before 2011")
+        for words in ("or earlier", "and before", "oder früher", "ou avant", "at the latest")
+    ),
+    *(
+        (f"2020 {words}", "from 2020")
+        for words in ("or later", "and newer", "onwards", "oder später", "o después", "to now")
+    ),
+    *((f"{words} 2020", "from 2020") for words in ("at least", "starting", "in or after", "ab", "à partir de", "dès")),
+    *((f"{words} 2012", "before 2013") for words in ("no later than", "not newer than", "spätestens", "in or before")),
+    ("a partir de 2020", "from 2020"),
+    ("from 2022 on", "from 2022"),
+    ("from 2022 on with a dog", "from 2022"),
+    ("from 2022 on the beach", "2022"),
+    ("von 2022 an", "from 2022"),
+    ("von 2022 an der See", "2022"),
+    ("from 2015 until now", "from 2015"),
+    ("des Jahres 2019 im Park", "2019"),
+    ("desde el año pasado", "from 2025"),
+    ("nothing before 2010", "from 2010"),
+    ("nichts nach 2015", "before 2016"),
+    ("more than 3 years ago", "before 2023-11-29"),
+    ("vor mehr als 3 Jahren", "before 2023-11-29"),
+    ("il y a plus d'un an", "before 2025-11-29"),
+    ("hace más de tres años", "before 2023-11-29"),
+    ("less than two weeks ago", "2026-11-15..2026-11-29"),
+    ("dogs at night before 2010", "before 2010"),
+    ("since 2015 until 2017", "2015..2017"),
+    ("seit 2015 bis 2017", "2015..2017"),
+    ("from 2015 and before 2018", "2015..2017"),
+]
+
+PARTS = [
+    ("end of 2018", "2018-09..2018-12"),
+    ("the first half of 2018", "2018-01..2018-06"),
+    ("in early 2018", "2018-01..2018-04"),
+    ("late July 2018", "2018-07-21..2018-07-31"),
+    ("mid-July 2018", "2018-07-11..2018-07-20"),
+    ("in early autumn 2021", "2021-09"),
+    ("late March", "21..31 March of any year"),
+    ("the late 90s", "1996..1999"),
+    ("within the last 3 years", "2023-11-29..2026-11-29"),
+    ("Ende August 2018", "2018-08-21..2018-08-31"),
+    ("Anfang der 90er Jahre", "1990..1993"),
+    ("zweite Hälfte 2018", "2018-07..2018-12"),
+    ("fin juillet 2018", "2018-07-21..2018-07-31"),
+    ("début de l'année 2018", "2018-01..2018-04"),
+    ("a finales del año pasado", "2025-09..2025-12"),
+    ("a mediados de julio de 2018", "2018-07-11..2018-07-20"),
+    ("shark fin 2018", "2018"),
+    ("New Year 2019", "2018-12-31..2019-01-01"),
+    ("Chinese New Year 2019", "2019"),
+]
+
+LISTS = [
+    ("May and June 2018", "2018-05, 2018-06"),
+    ("in May or August 2018", "2018-05, 2018-08"),
+    ("Mai und Juni 2018", "2018-05, 2018-06"),
+    ("Juni, Juli und August 2019", "2019-06, 2019-07, 2019-08"),
+    ("mai et juin 2019", "2019-05, 2019-06"),
+    ("junio y julio de 2019", "2019-06, 2019-07"),
+    ("3 May and 4 May 2019", "2019-05-03, 2019-05-04"),
+    ("on 5 and 7 July 2019", "2019-07-05, 2019-07-07"),
+    ("summer or autumn 2018", "2018-06..2018-08, 2018-09..2018-11"),
+    ("in May and June", "May of any year, June of any year"),
+    ("June 2018 and May 2019", "2018-06, 2019-05"),
+    ("3 dogs and 4 cats 2019", "2019"),
+    ("people and June 2018", "2018-06"),
+]
+
+UNCERTAIN = [
+    "around 2010",
+    "vers 2010",
+    "by the end of 2019",
+    "2010 or so",
+    "> 2020",
+    "in 2020+",
+    "kurz nach 2015",
+    "the week before Christmas 2019",
+    "two years after 2010",
+    "from 2015 until my wedding",
+    "2018 or older people",
+    "a crowd of more than 2000",
+    "plus de 2000 personnes",
+    "a lamp post 2020",
+    "before May and June 2018",
+    "winter and spring 2018",
+    "end of last week",
+    "a late march through snow",
+    "kids older than 3 years",
+]
+
 NOT_DATES = [
+    *UNCERTAIN,
     "a may tree",
     "this may be a dog",
     "march of penguins",
@@ -205,6 +309,17 @@ NOT_DATES = [
 def test_a_date_in_a_sentence_is_found_with_its_words(text, rest, meaning):
     (found,) = spoken_dates(text, SUNDAY)
     assert (text[: found.start] + "|" + text[found.end :], str(found.when)) == (rest, meaning)
+
+
+@pytest.mark.parametrize(("text", "meanings"), OPEN + PARTS + LISTS)
+def test_open_dates_parts_and_lists_mean_their_time(text, meanings):
+    assert ", ".join(str(found.when) for found in spoken_dates(text, SUNDAY)) == meanings
+
+
+def test_long_lists_are_read_in_time():
+    began = process_time()
+    assert spoken_dates("1, " * 700 + "may and " * 250, SUNDAY) == []
+    assert process_time() - began < 3
 
 
 @pytest.mark.parametrize("text", NOT_DATES)
