@@ -36,6 +36,10 @@ from clipsearch.terms import Query, Term
 _FEW = 3  # alternatives that are named
 _OR = ("or", "oder", "ou", "o", "u")
 _AND = "and|or|und|oder|et|ou|y|e|o"
+_NAME_AT_START = re.compile(r"\s*(?:[a-z\u00e0]+\s+)?[^\W\d_a-z\u00df-\u00ff]")
+_NAME_AT_END = re.compile(r"(?:^|\s)[^\W\d_a-z\u00df-\u00ff][^\s,;.]*$")
+"""What may be a place of which the index has no photo: "in London"."""
+
 _NO_GAPS = dict.fromkeys(map(ord, GAPS), " ")
 _BUT = "but|aber|sondern|mais|pero|sino"
 _OR_WORD = re.compile(rf"(?<!\w)(?:{'|'.join(_OR)})(?!\w)", re.IGNORECASE)
@@ -277,12 +281,17 @@ def _is_uncertain(
             is_clear = _joined_kind(first, denied) == _joined_kind(other, denied)
         elif first is not None:  # "a cat in Rome or a dog" has a place, but "Ben or a dog" may be without Ben
             is_next_denial = any(denial.start == start for denial in denials)
-            is_clear = is_next_denial or bool(_without(before, [part for part in parts if part.end <= len(before)]))
+            rest = _without(before, [part for part in parts if part.end <= len(before)])
+            is_clear = is_next_denial or bool(rest) or (_is_place(first) and _NAME_AT_START.match(after) is not None)
         else:
-            is_clear = other is None
+            is_clear = other is None or (_is_place(other) and _NAME_AT_END.search(before) is not None)
         if not is_clear:
             return True
     return False
+
+
+def _is_place(part: SpokenDate | SpokenName) -> bool:
+    return _gap_of(part) == PLACE_GAP
 
 
 def _joined_kind(part: SpokenDate | SpokenName, denied: Collection[int]) -> tuple[object, ...]:
