@@ -20,8 +20,20 @@ _PART = re.compile(
     r"|(?P<middle>mid|mid-|(?:the )?middle of|mitte|mi-|(?:au )?milieu d[eu]|mediados del?)"
     r"|(?P<late>late(?: in)?|(?:the )?end of|ende|(?<!shark )(?<!dolphin )(?<!whale )(?<!tail )(?<!dorsal )(?<!the )fin"
     r"(?: d[eu]l?)?|(?:finales|fines|final) del?))(?: |(?<=-))"
+    r"|(?:(?P<fruh>fruh)|(?P<spat>spat))(?=sommer|herbst|winter)"
 )
-_PARTS = {"first": (0, 2), "second": (1, 2), "early": (0, 3), "middle": (1, 3), "late": (2, 3)}
+_PARTS = {
+    "first": (0, 2),
+    "second": (1, 2),
+    "early": (0, 3),
+    "middle": (1, 3),
+    "late": (2, 3),
+    "fruh": (0, 3),
+    "spat": (2, 3),
+}
+
+_TENS = re.compile(r"(?<!\d)(?P<tens>[3-9]0)(?P<plural>s|er[ns]?(?: jahren?)?)?(?![\w-])")
+_YEAR = re.compile(r"(?:19|20)\d\d(?![\w-]|[.,:/]\d| [a-z]*\d)")
 
 LISTED = re.compile(r" ?(?:, ?(?:(?:and|or|und|oder|et|ou|y|o|e|u) )?|&|(?<= )(?:and|or|und|oder|et|ou|y|o|e|u)\b) ?")
 """What stands between dates of a list."""
@@ -42,6 +54,19 @@ def part_at(text: str, start: int) -> Part | None:
     if not (match := _PART.match(text, start)):
         return None
     return Part(match.end(), *_PARTS[str(match.lastgroup)])
+
+
+def repeated_at(text: str, start: int, words: str) -> tuple[int, str] | None:
+    """The end of a year or decade that stands at a place of a folded text, and a date in `words` moved to it.
+
+    So "2018" after "Christmas 2017 and" is Christmas 2018.
+    """
+    if (year := _YEAR.match(text, start)) and re.search(r"[a-z].* (?:19|20)\d\d$", words):
+        return year.end(), words[:-4] + year[0]
+    decade = _TENS.search(words)
+    if decade and (tens := _TENS.match(text, start)) and (tens["plural"] or re.search("annees|anos", words)):
+        return tens.end(), words[: decade.start()] + tens["tens"] + words[decade.start() + 2 :]
+    return None
 
 
 def name_at(text: str, start: int) -> tuple[int, str] | None:

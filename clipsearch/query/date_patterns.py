@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from clipsearch.query.date_words import DATES_BY_NAME, DAYS_AGO, HOLIDAYS, MONTHS, UNITS
+from clipsearch.query.date_words import DATES_BY_NAME, DAYS_AGO, HOLIDAYS, MONTHS, UNITS, WEEKDAYS
 from clipsearch.query.open_dates import any_of
 
 ALL_MONTHS = {word: number for language in MONTHS.values() for word, number in language.items()}
@@ -23,9 +23,10 @@ ORDINAL = r"(?:st|nd|rd|th|er|\.)?"
 
 PREFIX = re.compile(
     r"(?:(?:in|on|at|from|of|during|over|taken|dated|the|(?<!new )year|im|am|an|aus|vom|von|zu|an|wahrend|aufgenommen|der|die"
-    r"|das|dem|den|des|jahre?|en|au|aux|a|cours|le|la|les|du|de|dans|pendant|durant|prises?|annees?|el|los|las|del|durante|tomadas?|ano"
-    r"|within|throughout|innerhalb|innert|tout au long) "
+    r"|das|dem|den|des|jahre?s?|en|au|aux|a|cours|le|la|les|du|de|dans|pendant|durant|prises?|annees?|el|los|las|del|durante|tomadas?|ano"
+    r"|within|throughout|sometime|courant|innerhalb|innert|tout au long) "
     r"|d'|l')"
+    rf"|{any_of(WEEKDAYS)},? (?=(?:(?:the|den|der|le|el) )?\d\d?\b|[a-z]+ \d)"
 )
 MOST_PREFIXES = 5  # "taken in the year of ..."
 BEFORE_A_YEAR = re.compile(

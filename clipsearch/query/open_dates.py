@@ -23,8 +23,9 @@ _AGE = {
     r"|posterieure?s? au?|mas (?:recientes?|nuev[oa]s?|tarde) (?:que|de)|posterior(?:es)? al?",
 }
 _WHEN = {
-    "since": r"(?:ever )?since|as of|(?:starting|beginning)(?: in| on| from| with)?|(?:in|on|at) or after|(?:after|since) or in"
-    r"|at least|seit|ab|fruhestens|mindestens|depuis|a partir (?:de|du|del|d')|au plus tot|desde|como pronto",
+    "since": r"(?:(?:since|from) )?at least|fruhestens|mindestens|au plus tot|(?:ever )?since|as of"
+    r"|(?:starting|beginning)(?: in| on| from| with)?|(?:in|on|at) or after|(?:after|since) or in"
+    r"|seit|ab|depuis|a partir (?:de|du|del|d')|desde|como pronto",
     "after": r"after|post-?|nach|apres|despues del?",
     "before": r"before|prior to|pre-?|vor|avant|antes del?",
     "until": r"until(?: and including)?|till|up to(?: and including)?|(?:in|on|at) or before|before or in|at most|at the latest"
@@ -64,6 +65,9 @@ BOUND_AFTER = re.compile(
 GOES_ON = re.compile(r"$|[,;.!?)]| (?:with|of|in|at|by|near|and|but|until|mit|im|bei|und|aber|bis)\b")
 """What may follow "from 2022 on". "from 2022 on the beach" is no open end."""
 
+INCLUDED = re.compile(r",? (?:inclusive|included|inclus|einschlie(?:ss|\u00df)lich)(?!\w)")
+"""What may follow the last date of a time, which is part of it."""
+
 AGO = re.compile(
     r"(?:(?P<more>more than|over|at least) |(?P<less>(?:less|fewer|no more|not more) than|under|at most) )"
     r"(?P<number>\d{1,4}|[a-z]+) (?P<unit>[a-z]+) ago(?!\w)"
@@ -85,7 +89,8 @@ def any_of(words: Iterable[str]) -> str:
 _A = r"(?:the|a|an|one|am|der|die|den|das|ein|einen?|la|le|l'|un|une|el|una)"
 _SPANS = (
     "day|night|morning|evening|week|weekend|month|year|tag|abend|nacht|woche|wochenende|monat|jahr|jour|nuit|soir|semaine|mois"
-    "|annee|dia|noche|semana|mes|ano"
+    "|annee|dia|noche|semana|mes|ano|spring|summer|autumn|winter|fruhling|sommer|herbst|printemps|ete|automne|hiver|primavera"
+    "|verano|otono|invierno"
 )
 _NARROWED = re.compile(
     rf"(?<!\w)(?:{_A} ?(?:{_SPANS})|(?:\d+|few|some|{any_of(NUMBERS)}) {any_of(UNITS)}"
@@ -97,7 +102,7 @@ _LINKS = (
     r" |[dl]')*"
 )
 _VAGUE = (
-    "around|about|circa|ca\\.?|approximately|roughly|nearly|almost|by|beyond|past|between|um|gegen|etwa|ungefahr|zwischen|vers"
+    "around|about|earliest|latest|circa|ca\\.?|approximately|roughly|nearly|almost|by|beyond|past|between|um|gegen|etwa|ungefahr|zwischen|vers"
     "|environ|autour|alentours|entre|hacia|alrededor|(?:more|less|fewer) than|(?:mehr|weniger) als|(?:plus|moins|mas|menos) de"
     "|(?:beginning|start|middle|end|half)(?= of )|anfang|mitte|ende|halfte|debut|milieu|moitie|principios|comienzos|mediados"
     "|finales|mitad|veille|lendemain|vispera|vortag|pre|post"

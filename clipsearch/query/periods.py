@@ -171,6 +171,16 @@ def together(first: When, second: When) -> Period | None:
     return Period(first.start, second.end) if first.start < second.end else None
 
 
+def units_before(day: date, count: int, unit: Unit) -> date | None:
+    """The day so many days, weeks, months or years earlier; None before the year 1."""
+    if unit in ("month", "year"):
+        year, month = divmod(12 * day.year + day.month - 1 - count * (12 if unit == "year" else 1), 12)
+        if year < 1:
+            return None
+        return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+    return day - timedelta(count * (1 if unit == "day" else 7))
+
+
 def joined(first: When | int, second: When, *, any_order: bool = False) -> When | None:
     """From one date to another. The first takes the month and year that it lacks from the second.
 

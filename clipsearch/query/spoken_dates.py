@@ -14,7 +14,7 @@ from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
 from clipsearch.query import date_patterns as patterns
-from clipsearch.query.date_parts import LISTED, name_at, named_in, part_at, share_year, shared
+from clipsearch.query.date_parts import LISTED, name_at, named_in, part_at, repeated_at, share_year, shared
 from clipsearch.query.date_words import (
     DAYS_AGO,
     DECADES,
@@ -34,6 +34,7 @@ from clipsearch.query.open_dates import (
     BOUND,
     BOUND_AFTER,
     GOES_ON,
+    INCLUDED,
     bound_of,
     is_unsure,
     opened,
@@ -51,6 +52,7 @@ from clipsearch.query.periods import (
     part_of,
     together,
     unit_of,
+    units_before,
 )
 
 _MOST_LISTED = 12  # dates before the last of a list
@@ -104,13 +106,27 @@ class _Reader:
             if listed and (best is None or listed[-1].end > best[0]):
                 dates, is_certain = listed, is_certain_list
             elif best:
-                dates, is_certain = [SpokenDate(start, *best)], True
+                date = SpokenDate(start, *best)
+                dates, is_certain = [date, *self._repeated(date)], True
             else:
                 continue
             end = dates[-1].end
             if is_certain and self._is_certain(dates):
                 found += dates
         return found
+
+    def _repeated(self, first: SpokenDate) -> list[SpokenDate]:
+        """The same in years or decades that follow: "Christmas 2017 and 2018", "the 80s and 90s"."""
+        dates: list[SpokenDate] = []
+        end, words = first.end, self._plain[first.start : first.end]
+        if isinstance(first.when, Period) and None in (first.when.start, first.when.end):
+            return dates
+        while (joint := LISTED.match(self._plain, end)) and (found := repeated_at(self._plain, joint.end(), words)):
+            end, other = found
+            if not (patterns.AFTER_A_YEAR.match(self._plain, end) and (again := spoken_dates(other, self._today))):
+                break
+            dates.append(SpokenDate(joint.end(), end, again[0].when))
+        return dates
 
     def _is_certain(self, dates: list[SpokenDate]) -> bool:
         """Whether no word around dates, such as "around", makes them another time."""
@@ -185,6 +201,7 @@ class _Reader:
         if match["des"] and self._text[start + 1].casefold() != "\u00e8":  # French "dès" is since
             return None
         end, period = next(iter(self._parts_of_range(match.end())), (0, None))
+        end = included.end() if (included := INCLUDED.match(self._plain, end)) else end
         if not isinstance(period, Period) or period.start is None or period.end is None:
             return None
         is_clear = not match["count"] or patterns.AFTER_A_YEAR.match(self._plain, end)
@@ -216,7 +233,7 @@ class _Reader:
     def _listed(self, start: int) -> tuple[list[SpokenDate], bool]:
         """Dates of which only the last has the year or the month, "May and June 2018", and whether that is certain."""
         for position in self._after_prefixes(start):
-            at = position
+            at, begin = position, start
             firsts: list[When | int | str] = []
             spans: list[tuple[int, int]] = []
             while (
@@ -224,16 +241,16 @@ class _Reader:
                 and (item := self._without_year(at))
                 and (joint := LISTED.match(self._plain, item[0]))
             ):
-                spans.append((at, item[0]))
+                spans.append((begin, item[0]))
                 firsts.append(item[1])
+                begin = joint.end()
                 at = self._after_prefixes(joint.end())[-1]
                 for end, last in self._parts_of_range(at):
                     if not self._is_whole(end) or not self._shares(at, end, last, firsts[0], position):
                         continue
                     if dates := shared(firsts, last):
-                        spans = [*spans, (at, end)]
-                        parts = zip([start, *(span[0] for span in spans[1:])], spans, [*dates, last], strict=True)
-                        return [SpokenDate(begin, span[1], when) for begin, span, when in parts], share_year(firsts)
+                        parts = zip([*spans, (begin, end)], [*dates, last], strict=True)
+                        return [SpokenDate(*span, when) for span, when in parts], share_year(firsts)
         return [], True
 
     def _shares(self, start: int, end: int, last: When, first: When | int | str, position: int) -> bool:
@@ -454,14 +471,7 @@ class _Reader:
         count = NUMBERS.get(number) or int(number if number.isdecimal() else 0)
         if unit is None or not 1 <= count <= _MOST_UNITS:
             return None
-        today = self._today
-        if unit in ("month", "year"):
-            month = 12 * today.year + today.month - 1 - count * (12 if unit == "year" else 1)
-            year, month = divmod(month, 12)
-            if year < 1:
-                return None
-            return date(year, month + 1, min(today.day, calendar.monthrange(year, month + 1)[1]))
-        return today - timedelta(count * (1 if unit == "day" else 7))
+        return units_before(self._today, count, unit)
 
     _READERS = (
         (patterns.ISO, _iso),

@@ -197,6 +197,9 @@ OPEN = [
     ("less than two weeks ago", "2026-11-15..2026-11-29"),
     ("dogs at night before 2010", "before 2010"),
     ("since 2015 until 2017", "2015..2017"),
+    ("since at least 2018", "from 2018"),
+    ("sometime before 2016", "before 2016"),
+    ("hasta 2012 inclusive", "before 2013"),
     ("seit 2015 bis 2017", "2015..2017"),
     ("from 2015 and before 2018", "2015..2017"),
 ]
@@ -219,6 +222,8 @@ PARTS = [
     ("a finales del año pasado", "2025-09..2025-12"),
     ("a mediados de julio de 2018", "2018-07-11..2018-07-20"),
     ("shark fin 2018", "2018"),
+    ("Spätsommer 2019", "2019-08"),
+    ("on Friday, 3 May 2019", "2019-05-03"),
     ("New Year 2019", "2018-12-31..2019-01-01"),
     ("Chinese New Year 2019", "2019"),
 ]
@@ -237,10 +242,20 @@ LISTS = [
     ("June 2018 and May 2019", "2018-06, 2019-05"),
     ("3 dogs and 4 cats 2019", "2019"),
     ("people and June 2018", "2018-06"),
+    ("au printemps ou en été 2019", "2019-03..2019-05, 2019-06..2019-08"),
+    ("Halloween 2017 and 2018", "2017-10-31, 2018-10-31"),
+    ("summer 2017, 2018 and 2019 in Italy", "2017-06..2017-08, 2018-06..2018-08, 2019-06..2019-08"),
+    ("Mai 2018 und 2019", "2018-05, 2019-05"),
+    ("in May 2018 and in 2019", "2018-05, 2019"),
+    ("30 May 2018 and 80s party", "2018-05-30"),
+    ("the 80s and 90s", "1980..1989, 1990..1999"),
+    ("les années 80 et 90", "1980..1989, 1990..1999"),
 ]
 
 UNCERTAIN = [
     "around 2010",
+    "earliest 2014",
+    "der Sommer vor 2015",
     "vers 2010",
     "by the end of 2019",
     "2010 or so",
