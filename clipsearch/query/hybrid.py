@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 from clipsearch.conditions import Contains, all_of
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.store.full_text import words
+from clipsearch.store.full_text import former_words
 from clipsearch.terms import Query
 from clipsearch.types import Embeddings, FoundBy, ImageRecord
 
@@ -65,7 +65,7 @@ class Fusion:
 def searched_words(query: Query) -> str:
     """The words of a query's wanted texts that are looked for in photos' texts; "" if it has none."""
     texts = [term.content for term in query.terms if isinstance(term.content, str) and term.weight > 0]
-    every = list(dict.fromkeys(word for text in texts for word in words(text)))
+    every = list(dict.fromkeys(word for text in texts for word in former_words(text)))
     return " ".join([word for word in every if word not in _FUNCTION_WORDS] or every)
 
 

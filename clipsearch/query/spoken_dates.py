@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
+from clipsearch._internal.letters import LETTERS
 from clipsearch.query import date_patterns as patterns
 from clipsearch.query.date_parts import LISTED, name_at, named_in, part_at, repeated_at, share_year, shared
 from clipsearch.query.date_words import (
@@ -69,11 +70,12 @@ class SpokenDate:
 
 
 def folded(text: str) -> str:
-    """A text in small letters and without accents. It has as many characters as the text in the form NFC."""
+    """A text in small letters and without accents and strokes. It has as many characters as the text in the form NFC."""
     letters = []
     for sign in unicodedata.normalize("NFC", text):
         simple = unicodedata.normalize("NFKD", sign)[:1].casefold()
-        letters.append(simple if len(simple) == 1 else sign)
+        plain = simple if sign.isascii() else simple.translate(LETTERS)
+        letters.append(plain if len(plain) == 1 else sign)
     return "".join(letters).replace("\u2019", "'")
 
 

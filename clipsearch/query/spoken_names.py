@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from clipsearch._internal.letters import LETTERS
 from clipsearch.query.spoken_dates import folded
 from clipsearch.query.usual_words import USUAL_WORDS
 
@@ -92,7 +93,7 @@ class _Reader:
         self._words = list(_words(text))
         self._people: dict[str, list[str]] = {}
         for name in people:
-            whole = folded(" ".join(name.split()))
+            whole = _spelt_out(folded(" ".join(name.split())))
             for key in dict.fromkeys((whole, whole.split(" ")[0])):
                 self._people.setdefault(key, []).append(name)
 
@@ -119,7 +120,7 @@ class _Reader:
 
     def _person(self, first: int, count: int) -> SpokenName | None:
         words = self._words[first : first + count]
-        people = self._people.get(" ".join(word.plain for word in words))
+        people = self._people.get(_spelt_out(" ".join(word.plain for word in words)))
         if not people or not self._is_one_piece(words):
             return None
         if count == 1 and (words[0].text[:1].islower() or self._goes_on(first + 1)):  # some scripts have no capitals
@@ -189,11 +190,16 @@ class _Reader:
         word = self._words[after]
         if not word.text[:1].isupper() or not self._is_one_piece(self._words[after - 1 : after + 1]):
             return False
-        return word.plain not in self._people and not self._find_places(word.text)
+        return _spelt_out(word.plain) not in self._people and not self._find_places(word.text)
 
     def _is_one_piece(self, words: Sequence[_Word]) -> bool:
         """Whether only spaces are between words."""
         return all(self._text[one.end : other.start] in (" ", "", "'", "\u2019") for one, other in pairwise(words))
+
+
+def _spelt_out(plain: str) -> str:
+    """A folded text with several letters for one, as "ss" for "ß"."""
+    return plain if plain.isascii() else plain.casefold().translate(LETTERS)
 
 
 def _words(text: str) -> Iterator[_Word]:

@@ -20,7 +20,7 @@ from clipsearch.store.database import FORMAT_VERSION, Database
 from clipsearch.store.fact_table import CountableFact, FactTable, is_fact
 from clipsearch.store.file_ids import FileIds
 from clipsearch.store.filters import FolderLookup, Sql, below, require_shallow, to_sql, without_later
-from clipsearch.store.full_text import Phrase, words
+from clipsearch.store.full_text import former_words, phrase_of
 from clipsearch.store.placeholder_table import PlaceholderTable
 from clipsearch.store.rows import (
     FAILURE_COLUMNS,
@@ -200,7 +200,7 @@ class ImageTable(FileTable):
         self, text: str, condition: Condition | None, folders: FolderLookup, limit: int, least: int
     ) -> list[int]:
         """The images whose texts have at least so many of a text's words, best first, among those that meet a condition."""
-        wanted = [Phrase((word,)) for word in dict.fromkeys(words(text))]
+        wanted = list(dict.fromkeys(phrase for word in former_words(text) if (phrase := phrase_of(word))))
         return self.facts.ranking(wanted, self._where(condition, folders), limit, least) if wanted else []
 
     # -- files

@@ -1,8 +1,9 @@
 """Words of texts, as the full-text table of the catalog has them, and its queries.
 
 Words are folded here, and not by SQLite, so that all versions of SQLite find the same. Case and the accents of Latin, Greek and
-Cyrillic letters do not count, nor do the points of Hebrew and Arabic. In scripts that are written without spaces, and in
-Hangul, each character is a word of its own: a query is then found anywhere in a text, whatever its length.
+Cyrillic letters do not count, nor do strokes through letters (ł, ø) and the points of Hebrew and Arabic. In scripts that are
+written without spaces, and in Hangul, each character is a word of its own: a query is then found anywhere in a text, whatever
+its length.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from clipsearch._internal.letters import LETTERS
 from clipsearch.errors import QueryError
 
-_VERSION = 1  # of the folding below
+_VERSION = 2  # of the folding below
 
 FOLDING = f"{_VERSION}, Unicode {unicodedata.unidata_version}"
 """How texts are folded. It differs if other words may come of it."""
@@ -46,10 +48,20 @@ def _word() -> re.Pattern[str]:
 
 
 class Phrase(NamedTuple):
-    """Words that follow each other; with `is_prefix`, the last one may go on."""
+    """Words that follow each other; with `is_prefix`, the last one may go on.
+
+    `former` are the words as an index has them whose texts were folded by an older version, if they differ: "łukasz".
+    """
 
     words: tuple[str, ...]
     is_prefix: bool = False
+    former: tuple[str, ...] = ()
+
+
+def phrase_of(text: str, is_prefix: bool = False) -> Phrase | None:
+    """The words of a text as a phrase; None if it has no words."""
+    parts, former = tuple(words(text)), tuple(former_words(text))
+    return Phrase(parts, is_prefix, former if former != parts else ()) if parts else None
 
 
 def words(text: str) -> list[str]:
@@ -57,6 +69,13 @@ def words(text: str) -> list[str]:
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
     return [word for word, _ in located_words(text)]
+
+
+def former_words(text: str) -> list[str]:
+    """The words of a text as older versions folded them: with the strokes through letters, as in "łukasz"."""
+    if text.isascii():
+        return words(text)
+    return _word().findall("".join(_folded(character, {}) for character in text))
 
 
 def located_words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -71,20 +90,20 @@ def located_words(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
         yield match[0], (origin[match.start()], origin[match.end() - 1] + 1)
 
 
-def _folded(character: str) -> str:
+def _folded(character: str, letters: dict[int, str] = LETTERS) -> str:
     if character < "\u0080":
         return character.lower()
     if "\uac00" <= character <= "\ud7a3":
         return character
-    folded = _IGNORED.sub("", unicodedata.normalize("NFKD", character).casefold())
-    return unicodedata.normalize("NFC", folded)
+    folded = unicodedata.normalize("NFKD", character).casefold().translate(letters)
+    return unicodedata.normalize("NFC", _IGNORED.sub("", folded))
 
 
 def unaccented(text: str) -> str:
     """A name without case and accents, as keywords and people are compared. Wildcards in it stay, and no others appear."""
     if text.isascii():
         return text.casefold()
-    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold())
+    folded = unicodedata.normalize("NFD", unicodedata.normalize("NFD", text).casefold()).translate(LETTERS)
     return unicodedata.normalize("NFC", _IGNORED.sub("", folded))
 
 
@@ -97,18 +116,29 @@ def phrases(text: str) -> tuple[Phrase, ...]:
     """What `--text` asks for: words and "phrases", each perhaps with a * at its end. QueryError if it has no words."""
     found = []
     for quoted, star, bare in _PART.findall(text):
-        parts = tuple(words(quoted or bare))
-        if parts:
-            found.append(Phrase(parts, bool(star) or (quoted or bare).endswith("*")))
+        if phrase := phrase_of(quoted or bare, bool(star) or (quoted or bare).endswith("*")):
+            found.append(phrase)
     if not found:
         raise QueryError(f"{text!r} has no words to look for; give at least one letter or digit")
     return tuple(found)
 
 
+def pieces(text: str) -> list[str]:
+    """The words and "phrases" of what `--text` asks for, as they were typed, each once."""
+    typed = (match[0] for match in _PART.finditer(text))
+    return list(dict.fromkeys(piece for piece in typed if words(piece)))
+
+
 def expression(wanted: Iterable[Phrase], *, any_of: bool = False) -> str:
     """Phrases as an expression of SQLite's FTS5: all of them are needed, or one is enough."""
     joined = " OR " if any_of else " AND "
-    return joined.join(f'"{" ".join(phrase.words)}"{" *" if phrase.is_prefix else ""}' for phrase in wanted)
+    return joined.join(map(_expression, wanted))
+
+
+def _expression(phrase: Phrase) -> str:
+    forms = [phrase.words, phrase.former] if phrase.former else [phrase.words]
+    quoted = " OR ".join(f'"{" ".join(form)}"{" *" if phrase.is_prefix else ""}' for form in forms)
+    return f"({quoted})" if phrase.former else quoted
 
 
 def occurrences(text: str, wanted: Iterable[Phrase]) -> list[tuple[int, int]]:

@@ -36,7 +36,7 @@ PLACES = {
     "anna": [Place("US/TX/8", "city", "Anna, Texas, United States")],
     "essen": [Place("DE/07/9", "city", "Essen, Germany")],
 }
-PEOPLE = ["Anna Müller", "Anna Schmidt", "Ben", "Rose", "Carla Bruni", "田中陽子"]
+PEOPLE = ["Anna Müller", "Anna Schmidt", "Ben", "Rose", "Carla Bruni", "田中陽子", "Łukasz Nowak", "Jörg Strauß"]
 
 
 def find_places(name):
@@ -66,6 +66,8 @@ def find_places(name):
         ("a house close to Rome", "a house |", "place", "Rome"),
         ("lights of New York at night", "lights | at night", "place", "New York"),
         ("port à La Rochelle", "port |", "place", "La Rochelle"),
+        ("lukasz nowak on a beach", "| on a beach", "person", "lukasz nowak"),
+        ("a dog with Jorg Strauss", "a dog |", "person", "Jorg Strauss"),
         ("boats in Nice", "boats |", "place", "Nice"),
         ("Mittag in Essen", "Mittag |", "place", "Essen"),
         ("Anna on a beach", "| on a beach", "person", "Anna"),

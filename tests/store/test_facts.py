@@ -9,7 +9,7 @@ import pytest
 from clipsearch.conditions import Contains, Known, Not, Test
 from clipsearch.errors import CollectionDamaged, QueryError
 from clipsearch.query.filters import chosen, parse_where
-from clipsearch.store import fact_table
+from clipsearch.store import fact_table, full_text
 from clipsearch.store.collection import Collection
 from clipsearch.store.fact_table import FOLDED
 from clipsearch.store.full_text import occurrences, phrases, words
@@ -217,6 +217,50 @@ def test_other_folding_is_replaced_by_the_next_writer(index):
     with CollectionWriter(index):
         pass
     assert found(index, Contains("ticket")) == ["anna"] and verify(index).damages == ()
+
+
+LUKASZ = ImageInfo(
+    4, 3, "JPEG", "dd", title="Smørrebrød in Đakovo", keywords=("Fußball", "Œuvre"), people=("Łukasz Nowak",)
+)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "person = 'lukasz nowak'",
+        "person = 'Łukasz Nowak'",
+        "person ~ 'LUKASZ*'",
+        "keyword = fussball",
+        "keyword = oeuvre",
+        "contains lukasz",
+        "contains 'ŁUKASZ now*'",
+        "contains 'smorrebrod in dakovo'",
+        "contains 'fussball oeuvre'",
+    ],
+)
+def test_strokes_and_joined_letters_do_not_count(index, where):
+    with CollectionWriter(index) as collection:
+        collection.set_facts(3, LUKASZ)
+        collection.commit()
+    assert found(index, parse_where(where)) == ["plain"] and verify(index).damages == ()
+
+
+def test_texts_folded_with_strokes_answer_and_are_folded_anew_by_the_next_writer(index, monkeypatch):
+    today, as_before = full_text.words, full_text.former_words
+    with monkeypatch.context() as patched:
+        patched.setattr(full_text, "words", lambda text: today(text) if text.isascii() else as_before(text))
+        patched.setattr("clipsearch.store.fact_table.FOLDING", "1, Unicode 15")
+        with CollectionWriter(index) as collection:
+            collection.set_facts(3, LUKASZ)
+            collection.commit()
+    typed = [Contains("Łukasz"), Contains("Nowak"), Contains("lukasz")]
+    assert [found(index, condition) for condition in typed] == [["plain"], ["plain"], []]
+    with Collection(index) as collection:
+        hits = collection.text_search(VECTORS[:1], full_text.former_words("Łukasz")[0], None, 5)
+        assert [record.image_id for _, record in hits] == [3]
+    with CollectionWriter(index):
+        pass
+    assert [found(index, condition) for condition in typed] == [["plain"]] * 3 and verify(index).damages == ()
 
 
 def test_counts_by_facts(index):
