@@ -379,12 +379,12 @@ def _picture_bytes(content: Any) -> bytes:
         return Path(content).read_bytes()
     from PIL.Image import fromarray  # not for a text query
 
-    from clipsearch.images.rgb import to_rgb
+    from clipsearch.images.orientation import upright_rgb
     from clipsearch.images.thumbnails import encoded
 
     if is_picture(content):
         content = fromarray(content)
-    return encoded(to_rgb(content), "PNG")
+    return encoded(upright_rgb(content), "PNG")
 
 
 def is_loopback(host: str) -> bool:

@@ -33,6 +33,7 @@ Content: TypeAlias = "str | os.PathLike[str] | Image | NDArray[np.floating[Any]]
 """What a query looks for: a text (str), a picture, or an embedding (float32, (dim,)).
 
 A picture is a Path, a PIL image, or an array uint8 of shape (height, width), (height, width, 3) or (height, width, 4).
+A PIL image is turned by its EXIF orientation, as the photo of a file is.
 """
 
 EMPTY_TEXT = "the text is empty; describe the photo you are looking for"

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 Picture: TypeAlias = "str | os.PathLike[str] | Image | NDArray[Any] | bytes"
-"""A file's path, a PIL image, an array uint8 of shape (height, width[, 3 or 4]), or the bytes of a picture's file."""
+"""A file's path, a PIL image, an array uint8 of shape (height, width[, 3 or 4]), or the bytes of a picture's file.
+
+All but arrays are turned by their EXIF orientation.
+"""
 
 
 def require_several(images: object) -> None:
@@ -60,6 +63,7 @@ def _upright(image: Any, spec: PixelSpec) -> Image:
     from PIL.Image import Image, fromarray
 
     from clipsearch.images.files import ReadLimits
+    from clipsearch.images.orientation import upright_rgb
     from clipsearch.images.preprocess import minimum_size
     from clipsearch.images.reader import decode_image, read_image
     from clipsearch.images.rgb import to_rgb
@@ -71,7 +75,7 @@ def _upright(image: Any, spec: PixelSpec) -> Image:
     if isinstance(image, Image):
         if not all(image.size):
             raise ImageError("the picture has no pixels")
-        return to_rgb(image)
+        return upright_rgb(image)
     if not hasattr(image, "__array__"):
         raise TypeError(
             f"a picture is a path, a PIL image, an array or the bytes of a file, not {type(image).__name__}"

@@ -26,6 +26,7 @@ from clipsearch.images.float_values import describe, read_float_tiff
 from clipsearch.images.jpeg import END, embedded_frames, end_of, exif_block, has_all_first_passes, read_frame
 from clipsearch.images.libraw import develop, has_libraw
 from clipsearch.images.memory import TOO_MUCH
+from clipsearch.images.orientation import SIDEWAYS, TURN, turn_of
 from clipsearch.images.pages import Source, TiffPages, heif_pages, source_at, take_pictures
 from clipsearch.images.raw import ORIENTATION, Preview, RawPhoto, read_raw
 from clipsearch.images.rgb import with_profile
@@ -48,16 +49,6 @@ Measured on ten noisy 12-megapixel pictures, for 224, 256 and 384 px, like DRAFT
 
 # EPS would run Ghostscript. The others have no decoder in Pillow, or are not pictures.
 _REFUSED_FORMATS = {"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF", "XVTHUMB"}
-_TURN = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
 _REDUCIBLE = ("L", "LA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")  # modes that are shrunk before their conversion to RGB
 _WIDTH, _HEIGHT = 0x0100, 0x0101  # of a TIFF
 _MP_ENTRIES = 0xB002  # CIPA DC-007, the list of pictures in a file
@@ -286,7 +277,7 @@ class _Decoder:
         packets: Packets,
     ) -> ImageInfo:
         """The facts about a picture whose size is given as stored, before it is turned upright."""
-        is_sideways = main.get(ORIENTATION) in _SIDEWAYS
+        is_sideways = main.get(ORIENTATION) in SIDEWAYS
         return self._info(size[::-1] if is_sideways else size, image_format, main, exif_tags, gps, packets)
 
     def _tiff_page(self, pages: TiffPages, number: int) -> tuple[Image.Image, ImageInfo]:
@@ -323,7 +314,7 @@ class _Decoder:
         upright_size = None
         wanted = self.min_size
         if isinstance(image, JpegImageFile):
-            turned = _tags(image)[0].get(ORIENTATION) in _SIDEWAYS
+            turned = _tags(image)[0].get(ORIENTATION) in SIDEWAYS
             upright_size = image.size[::-1] if turned else image.size
             wanted = wanted[::-1] if wanted and turned else wanted
         loaded, is_cut = self._load(image, self.data, wanted)
@@ -332,10 +323,9 @@ class _Decoder:
         # After loading, because PNG may have tags after the pixels, and loading turns TIFF upright.
         main, exif_tags, gps = _tags(image)
         orientation = main.get(ORIENTATION)
-        is_upright = image_format == "JXL" and not getattr(image, "jpeg", False)  # libjxl has turned all others upright
-        turn = _TURN.get(orientation) if isinstance(orientation, int) and not is_upright else None
+        turn = turn_of(image, orientation)
         if upright_size is None:
-            turned = turn is not None and orientation in _SIDEWAYS
+            turned = turn is not None and orientation in SIDEWAYS
             upright_size = loaded.size[::-1] if turned else loaded.size
             wanted = wanted[::-1] if wanted and turned else wanted
         picture = self._to_rgb(loaded, wanted)
@@ -394,7 +384,7 @@ class _Decoder:
 
     def _raw(self, photo: RawPhoto) -> tuple[Image.Image, ImageInfo]:
         """A camera's raw file: a preview that is large enough, else LibRaw's picture, else a smaller usable preview."""
-        sideways = photo.orientation in _SIDEWAYS
+        sideways = photo.orientation in SIDEWAYS
         wanted = self.min_size[::-1] if self.min_size and sideways else self.min_size
         enough = (wanted[0] * DRAFT_FACTOR, wanted[1] * DRAFT_FACTOR) if wanted else None
         previews = photo.previews_of(enough)
@@ -447,11 +437,9 @@ class _Decoder:
             except Exception as error:  # decoders raise errors of any type for broken bytes
                 problem = error
                 continue
-            is_upright = (
-                photo.orientation in _SIDEWAYS and photo.width > photo.height and preview.width < preview.height
-            )
-            if photo.orientation in _TURN and not is_upright:
-                picture = picture.transpose(_TURN[photo.orientation])
+            is_upright = photo.orientation in SIDEWAYS and photo.width > photo.height and preview.width < preview.height
+            if photo.orientation in TURN and not is_upright:
+                picture = picture.transpose(TURN[photo.orientation])
             return picture, None
         return None, problem
 
@@ -513,10 +501,10 @@ class _Decoder:
                     picture = self._embedded_jpeg(data[start : end_of(data, start)], self.min_size)
                     main, exif_tags, gps = TiffTags(data, max(exif_block(data), 0)).facts()
                     orientation = main.get(ORIENTATION)
-                    sideways = orientation in _SIDEWAYS
+                    sideways = orientation in SIDEWAYS
                     size = (frame.height, frame.width) if sideways else (frame.width, frame.height)
-                    if orientation in _TURN:
-                        picture = picture.transpose(_TURN[orientation])
+                    if orientation in TURN:
+                        picture = picture.transpose(TURN[orientation])
                     return picture, self._info(size, "JPEG", main, exif_tags, gps, find_packets(data))
             kind = "lossless " if frame.is_lossless else ""
             raise ImageError(
@@ -528,8 +516,8 @@ class _Decoder:
             if float_picture:
                 main, exif_tags, gps = tags.facts()
                 picture, orientation = with_profile(float_picture), main.get(ORIENTATION)
-                if orientation in _TURN:
-                    picture = picture.transpose(_TURN[orientation])
+                if orientation in TURN:
+                    picture = picture.transpose(TURN[orientation])
                 return picture, self._info(picture.size, "TIFF", main, exif_tags, gps, tiff_packets(tags))
             if entries:
                 raise ImageError(f"{describe(tags, entries)}, which clipsearch does not read; save it as 8 or 16 bits")

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from clipsearch.client import _picture_bytes
+from clipsearch.encoders.pictures import prepared
 from clipsearch.errors import ImageError, QueryError
+from clipsearch.images.orientation import upright_rgb
 from tests.conftest import ColourEncoder, save_photo
 
 
@@ -24,6 +27,20 @@ def test_all_kinds_of_pictures_give_the_same_vectors(encoder, tmp_path):
     clear = np.dstack([grey, grey, grey, np.full_like(grey, 255)])
     assert np.array_equal(encoder.encode_images([grey])[0], encoder.encode_images([clear])[0])
     assert np.array_equal(encoder.encode_images(np.stack([np.asarray(image)] * 2)), vectors[[0, 0]])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "tif", "webp"])
+def test_a_pil_image_is_turned_as_its_file_is(encoder, tmp_path, suffix):
+    turned = Image.new("RGB", (64, 32), "red")
+    turned.paste("blue", (0, 0, 32, 32))
+    tags = turned.getexif()
+    tags[0x0112] = 6
+    turned.save(path := tmp_path / f"turned.{suffix}", exif=tags)
+    with Image.open(path) as opened, Image.open(path) as whole:
+        images = [path, path.read_bytes(), opened, whole.convert("RGB"), _picture_bytes(opened)]
+        ((by_path, *others),) = prepared(images, encoder.spec.pixels, 9)
+    assert all(np.abs(by_path.astype(int) - other).mean() < 3 for other in others)
+    assert by_path[0, 0, 2] > 200 > 50 > by_path[-1, 0, 2] and upright_rgb(turned).size == (32, 64)  # blue is above red
 
 
 def test_pictures_are_encoded_in_batches_with_progress(encoder, tmp_path, monkeypatch):
