@@ -65,12 +65,12 @@ class LabelOptions:
         LOOK_FOR,
         type=Probability(),
     )
-    everything: bool = flag("--all everything", "All photos, also with unlikely labels: --min-match 0.", LOOK_FOR)
+    everything: bool = flag("--all everything", "List all photos, also with unlikely labels.", LOOK_FOR)
     as_json: bool = json_option
     as_jsonl: bool = flag("--jsonl as_jsonl", "Print one JSON object for each photo.", OUTPUT)
     paths: bool = paths_option
     print0: bool = print0_option
-    write_sidecar: bool = flag("--write-sidecar", "Add the labels as keywords to photo.jpg.xmp.", OUTPUT)
+    write_sidecar: bool = flag("--write-sidecar", "Add likely labels as keywords to photo.jpg.xmp.", OUTPUT)
     html: str | None = html_option
     force: bool = force_option("--html")
     index_folder: str | None = index_option
@@ -86,7 +86,7 @@ class LabelOptions:
                 "--json, --jsonl, --paths and -0 exclude each other; choose one way to print the photos"
             )
         if self.everything and self.min_match is not None:
-            raise click.UsageError("--all and --min-match exclude each other; --all is --min-match 0")
+            raise click.UsageError("--all and --min-match exclude each other; --all lists labels of any match")
         if not self.words and not self.files:
             raise click.UsageError("there are no labels; give --label TEXT, once or more often, or --labels FILE")
         texts = [*self.words, *(text for file in self.files for text in read_labels(file))]
@@ -97,6 +97,11 @@ class LabelOptions:
         """The least match of a label."""
         if self.everything:
             return 0.0
+        return self.least_written
+
+    @property
+    def least_written(self) -> float:
+        """The least match of a label that is written as a keyword, also if all are listed."""
         return _LIKELY if self.min_match is None else self.min_match
 
     @property
@@ -123,7 +128,8 @@ def label(
     only compares your labels with each other: it sums to 1, so one is high even if none suits.
 
     --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
-    no photo, and nothing else in a sidecar. Exit status 3: some could not be written.
+    no photo, and nothing else in a sidecar. Labels below 50%, or below --min-match, are not written, also if --all lists them.
+    Exit status 3: some could not be written.
     """
     texts = options.labels()
     check_html(options.html, options.force)
@@ -161,7 +167,8 @@ def label(
                     page.add(image.record, best)
                 value = labels_to_json(image.record, best)
                 if options.write_sidecar:
-                    value["sidecar"] = sidecars.write(image.record.file.path, [text for text, *_ in best])
+                    keywords = [text for text, match, _ in best if match >= options.least_written]
+                    value["sidecar"] = sidecars.write(image.record.file.path, keywords)
                 if options.as_json:
                     objects.append(value)
                 elif not output_failed:
@@ -197,7 +204,10 @@ class _Sidecars:
     failures: list[dict[str, str]] = field(default_factory=list)
 
     def write(self, path: str, keywords: Sequence[str]) -> str | None:
-        """Add the keywords of a photo to its sidecar; the sidecar, or None after a message if that fails."""
+        """Add the keywords of a photo to its sidecar; the sidecar, or None without keywords or after a message if it fails."""
+        if not keywords:
+            self.others += 1
+            return None
         from clipsearch.images.xmp import add_keywords, sidecar_path
 
         try:
@@ -232,6 +242,11 @@ def _printer(texts: Sequence[str], options: LabelOptions) -> Callable[[dict[str,
         return print_json
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     table = LabelsTable(texts, options.top_labels, current_folder(), width)
-    if sys.stdout.isatty():
-        say(table.heading())
-    return lambda value: say(table.line(value))
+    headings = [table.heading()] if sys.stdout.isatty() else []
+
+    def show(value: dict[str, Any]) -> None:
+        while headings:  # before the first photo, so that none stands above nothing
+            say(headings.pop())
+        say(table.line(value))
+
+    return show

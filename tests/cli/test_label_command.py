@@ -3,6 +3,7 @@
 import json
 import shutil
 import warnings
+from types import SimpleNamespace
 
 import pytest
 
@@ -104,6 +105,23 @@ def test_sidecars_lie_beside_the_photos_and_the_index_does_not_notice(clipsearch
     assert "0 sidecars written, 2 had it all" in clipsearch(*command)[2]
     with SearchEngine.open(photos) as engine:
         assert engine.index().unchanged == 5
+
+
+def test_only_likely_labels_are_written_whatever_is_listed(clipsearch, photos):
+    status, output, errors = clipsearch("label", *RED_BLUE, "--write-sidecar", "--all", "--jsonl")
+    objects = [json.loads(line) for line in output.splitlines()]
+    assert status == 0 and len(objects) == 5 and "2 sidecars written" in errors and "3 photos without" in errors
+    assert [value["sidecar"] for value in objects].count(None) == 3
+    assert sorted(path.name for path in photos.rglob("*.xmp")) == ["blue.jpg.xmp", "red.jpg.xmp"]
+    assert b"blue" not in (photos / "red.jpg.xmp").read_bytes()
+
+
+def test_no_heading_stands_above_no_photo(clipsearch, monkeypatch):
+    terminal = SimpleNamespace(stdout=SimpleNamespace(isatty=lambda: True))
+    monkeypatch.setattr("clipsearch.cli.label.sys", terminal)
+    assert clipsearch("label", "--label", "green", "--min-match", "1")[1] == ""
+    heading, *rows = clipsearch("label", *RED_BLUE)[1].splitlines()
+    assert "photo" in heading and len(rows) == 2
 
 
 def test_without_the_flag_nothing_is_written(clipsearch, photos):
