@@ -270,3 +270,8 @@ def literals(glob: str) -> list[str]:
 def literal_glob(text: str) -> str:
     """The glob that only a text itself matches."""
     return re.sub(r"([*?\[])", r"[\1]", text)
+
+
+def typed_glob(name: str) -> str:
+    """The glob that a file name means where one was typed: its * and ? are wildcards, and a bracket alone is none."""
+    return name if "*" in name or "?" in name else literal_glob(name)

@@ -26,17 +26,21 @@ def topic_text(name: str) -> str:
     return (Path(__file__).parent / "topics" / f"{name}.md").read_text("utf-8")
 
 
+def _all_names(context: click.Context) -> list[str]:
+    """The commands and the topics."""
+    group = context.find_root().command
+    return [*(group.list_commands(context) if isinstance(group, click.Group) else ()), *TOPICS]
+
+
 def _complete_name(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
     from click.shell_completion import CompletionItem
 
-    group = context.find_root().command
-    names = [*(group.list_commands(context) if isinstance(group, click.Group) else ()), *TOPICS]
-    return [CompletionItem(name) for name in names if name.startswith(word)]
+    return [CompletionItem(name) for name in _all_names(context) if name.startswith(word)]
 
 
 @command("help", context_settings={"ignore_unknown_options": True})
 def help_(
-    names: tuple[str, ...] = argument("names", nargs=-1, metavar="[COMMAND|TOPIC]...", shell_complete=_complete_name),
+    names: tuple[str, ...] = argument("names", nargs=-1, metavar="[COMMAND...|TOPIC]", shell_complete=_complete_name),
 ) -> None:
     """Show how to use a command, or explain a topic. Without a name, list all commands.
 
@@ -56,6 +60,10 @@ def help_(
     for name in names:
         group = inner.command
         subcommand = group.get_command(inner, name) if isinstance(group, click.Group) else None
+        if subcommand is None and inner.parent and name in _all_names(inner):
+            raise click.UsageError(
+                f"`{inner.command_path}` has no command {name!r}; ask for one at a time: {commands.command('help', name)}"
+            )
         if subcommand is None:
             known = group.list_commands(inner) if isinstance(group, click.Group) else []
             meant = closest(name, [*known, *TOPICS]).split()[:1]

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from clipsearch._internal.commands import command
 from clipsearch.cli.typed_line import TypedLine, is_picture
-from clipsearch.conditions import literal_glob
+from clipsearch.conditions import literal_glob, typed_glob
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.terms import Term
@@ -25,7 +25,7 @@ def _advice(code: str, value: str, typed: str) -> str:
     line = TypedLine.current(typed)
     smart = () if line.has("smart") else ("--smart",)
     if code == "file-name":
-        others = [term for term in line.terms if literal_glob(str(term.content)) != value.strip("*")]
+        others = [term for term in line.terms if typed_glob(str(term.content)).strip("*") != value.strip("*")]
         return f". By name: `{line.with_terms(others, '--name', value, without=('names',))}`"
     if code == "places":
         return f". For one of them: `{line.with_terms(line.terms, '--place', value, without=('places',))}`"

@@ -24,7 +24,7 @@ from clipsearch.cli.options import Probability, SearchOptions, prompt_options, s
 from clipsearch.cli.output import is_unread, note, remark, say
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
-from clipsearch.conditions import Below, Condition, Either, Test, literal_glob
+from clipsearch.conditions import Below, Condition, Either, Test, typed_glob
 from clipsearch.errors import ClipsearchError, ImageError, QueryError, UnknownModel
 from clipsearch.images.file_types import is_image_name
 from clipsearch.query.language import parse_terms, shell_words, split_words
@@ -303,7 +303,7 @@ class _Pictures:
             name = Path(text).name
             if is_image_name(name):
                 line = _typed_line()
-                by_name = line.with_terms(line.without(text), "--name", literal_glob(name), without=("names",))
+                by_name = line.with_terms(line.without(text), "--name", typed_glob(name), without=("names",))
                 message += f". To find indexed photos of this name: `{by_name}`"
             raise QueryError(message)
         if " " in text:

@@ -41,9 +41,11 @@ def targets(
         names = [str(collection.folder.parent)]
     chosen = []
     for folder in sorted(set(names)):
-        if any(folder != other and Path(folder).is_relative_to(other) for other in names):
-            continue
         place = collection.place(folder)
+        if any(folder != other and Path(folder).is_relative_to(other) for other in names):
+            if folders and not _is_indexed(collection, folder, place):
+                require_folder(folder)
+            continue
         _require_there(collection, folder, place, prune)
         is_root = place is not None and folder == known.get(place.root_id)
         old_rules = rules_of(collection, place.root_id) if place else None
@@ -137,10 +139,7 @@ def rules_of(collection: KnownFiles, root_id: int) -> WalkRules:
 
 def _require_there(collection: KnownFiles, folder: str, place: Place | None, prune: bool) -> None:
     """Raise SyncRefused if an indexed folder is gone, unless `prune`; ClipsearchError if another folder does not exist."""
-    is_indexed = False  # a mistyped name inside a root is not
-    if place and not is_remote(folder):
-        is_indexed = place.path == "" or bool(collection.folders(place.root_id, place.path))
-    if not is_indexed or Path(folder).exists():
+    if not _is_indexed(collection, folder, place) or Path(folder).exists():
         require_folder(folder)
     elif not prune:
         how = command("forget", folder)
@@ -148,6 +147,13 @@ def _require_there(collection: KnownFiles, folder: str, place: Place | None, pru
             f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "
             f"again. If it is really gone, confirm with `prune=True`, or remove it: `{how}`. Nothing was changed"
         )
+
+
+def _is_indexed(collection: KnownFiles, folder: str, place: Place | None) -> bool:
+    """Whether a folder on this machine is in the index. A mistyped name inside a root is not."""
+    if not place or is_remote(folder):
+        return False
+    return place.path == "" or bool(collection.folders(place.root_id, place.path))
 
 
 def require_folder(folder: str) -> None:

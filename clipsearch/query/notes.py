@@ -26,6 +26,7 @@ from clipsearch.conditions import (
     Test,
     Within,
     literal_glob,
+    typed_glob,
 )
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.other_languages import words_of_other_languages
@@ -155,7 +156,7 @@ def filter_notes(
     if considered:
         notes = [_several_places(leaf, hits) for leaf in leaves if isinstance(leaf, Located)]
     if not considered and (images := len(store)):
-        from clipsearch.query.unmet import unmet  # few queries need it
+        from clipsearch.query.unmet import no_words, unmet  # few queries need it
 
         longer = {leaf: note for leaf in leaves if isinstance(leaf, Test) and (note := _longer(leaf, store))}
         values = unmet([leaf for leaf in leaves if leaf not in longer], store)
@@ -165,7 +166,9 @@ def filter_notes(
             or _unknown(field, images - len(store.select(Known(field))), images)
             for field in fields
         ]
-        if any(isinstance(leaf, Contains) for leaf in leaves) and not len(store.select(Known("text"))):
+        texts = [leaf.text for leaf in leaves if isinstance(leaf, Contains)]
+        notes += [no_words(text, store) for text in texts]
+        if texts and not len(store.select(Known("text"))):
             unread = "the text in the pictures has not been read; `clipsearch index --ocr` reads it"
             notes.append(QueryNote("unknown", unread, "text"))
         notes += [*longer.values(), *values.values()]
@@ -266,7 +269,7 @@ def _file_name(text: str, store: VectorStore[SelectionT]) -> QueryNote | None:
     is_whole = is_image_name(text)
     if not is_whole and not _CAMERA_NAME.fullmatch(text):
         return None
-    glob = literal_glob(text)
+    glob = typed_glob(text)
     if not is_whole:
         glob = f"*{glob}*" if text.isdecimal() else f"{glob}*"
     count = len(store.select(Test("name", "~", glob)))

@@ -8,10 +8,11 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from clipsearch.conditions import Below, Condition, Known, Located, Test
+from clipsearch.conditions import Below, Condition, Contains, Known, Located, Test
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
+from clipsearch.store.full_text import pieces
 
 if TYPE_CHECKING:
     from clipsearch.store.file_tables import Listed
@@ -48,6 +49,25 @@ def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[s
             what = _NO[field].format(values[0]) if len(values) == 1 else f"no photo has one of these {field}s"
             notes[field] = QueryNote("values", f"{what}; there {_listed(named, known)}", named[0])
     return notes
+
+
+def no_words(text: str, store: VectorStore[SelectionT]) -> QueryNote | None:
+    """If no photo's texts have all words of a text: those that none has, or that no photo has them together."""
+    if len(store.select(Contains(text))):
+        return None
+    typed = pieces(text)
+    missing = [piece for piece in typed if not len(store.select(Contains(piece)))]
+    words = [piece.replace('"', "") for piece in missing or typed]
+    more = f" and {len(words) - _MOST:,} more" if len(words) > _MOST else ""
+    named = ", ".join(f'"{word}"' for word in words[:_MOST]) + more
+    if not missing:
+        return QueryNote("values", f"no photo has all of these words in its texts: {named}", "")
+    fields = (
+        "keyword, person, place or text in a picture"
+        if len(store.select(Known("text")))
+        else "keyword, person or place"
+    )
+    return QueryNote("values", f"no title, description, {fields} has {named}", "")
 
 
 def _no_place(located: Located, known: Sequence[str], missing: int) -> QueryNote:

@@ -78,6 +78,10 @@ def test_the_name_of_a_photo_that_is_not_a_file_here_says_how_to_find_it(album, 
     status, _, errors = run_here("query", "red.jpg", cwd=tmp_path)
     assert status == 2 and "there is no file red.jpg" in errors
     assert "To find indexed photos of this name: `clipsearch query --name red.jpg`" in errors
+    _, _, errors = run_here("query", "R*D.jpg", cwd=tmp_path)
+    assert (
+        run_here(*shlex.split(errors.split("`")[1])[1:], "--paths", cwd=album)[1] == f"{album / 'red.jpg'}\n".encode()
+    )
     _, _, errors = run_here("query", "-k", "3", "red.jpg", "--index", album, "--relevant", cwd=tmp_path)
     assert shlex.split(errors.split("`")[1])[2:] == ["-k", "3", "--index", str(album), "--name", "red.jpg"]
     _, _, errors = run_here("query", f"{album}/", f"--index={album}", cwd=tmp_path)

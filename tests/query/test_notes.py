@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from clipsearch import SearchEngine
-from clipsearch.conditions import Test
+from clipsearch.conditions import Contains, Test
 from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.prompts import everyday_texts, query_bank
 from clipsearch.encoders.recommended import find_entry
@@ -43,6 +43,7 @@ def notes(engine, text):
         ("IMG_000", "IMG_000*", "2 photos have such a name"),
         ("0005", "*0005*", "1 photo has such a name"),
         ("red.jpg", "red.jpg", "1 photo has such a name"),
+        ("IMG*4.jpg", "IMG*4.jpg", "1 photo has such a name"),
         ("DSC01234", "", "no photo has such a name"),
         ("giraffe.jpg", "", "no photo has such a name"),
         ("[1234]", None, ""),
@@ -322,6 +323,23 @@ def test_a_name_that_photos_have_in_a_longer_one_is_told(engine):
     for filters, value in ((Test("person", "=", "Anna"), "*Anna*"), (Test("keyword", "=", "york"), "*york*")):
         (note,) = engine.search(Query((), (filters,)), 3).explanation.notes
         assert (note.code, note.value) == ("longer", value) and f'"{value}"' in note.message
+
+
+def test_words_that_no_text_has_are_told_before_texts_that_were_not_read(engine):
+    engine.index()
+    give_facts(engine.index_folder, "red.jpg", title="A train", people=("Anna Schmidt",))
+    give_facts(engine.index_folder, "blue.jpg", title="Ticket")
+
+    def messages(words, *others):
+        return [note.message for note in engine.search(Query((), (Contains(words), *others))).explanation.notes]
+
+    unread = "the text in the pictures has not been read; `clipsearch index --ocr` reads it"
+    assert messages("tikcet") == ['no title, description, keyword, person or place has "tikcet"', unread]
+    assert messages('ticket "trian ticket" tri*')[0].endswith(' has "trian ticket", "tri*"')
+    assert messages("ticket anna") == ['no photo has all of these words in its texts: "ticket", "anna"', unread]
+    assert messages("ticket", named("red*")) == [unread]
+    give_facts(engine.index_folder, "blue.jpg", title="Ticket", text="GLEIS")
+    assert messages("tikcet") == ['no title, description, keyword, person, place or text in a picture has "tikcet"']
 
 
 @pytest.mark.parametrize(
