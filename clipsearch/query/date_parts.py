@@ -15,11 +15,11 @@ _SECOND_HALF = (
 )
 _PART = re.compile(
     rf"(?:(?P<first>{_FIRST_HALF})|(?P<second>{_SECOND_HALF})"
-    r"|(?P<early>early(?: in)?|(?:the )?(?:beginning|start) of|(?:zu )?(?:anfang|beginn)|(?:au )?debut(?: d[eu])?"
+    r"|(?P<early>early(?: in)?|(?:the )?(?:beginning|start) of|(?:zu )?(?:anfang|beginn)|(?:au )?debut(?: d(?:[eu]\b|'))?"
     r"|(?:principios|comienzos|inicios) del?)"
     r"|(?P<middle>mid|mid-|(?:the )?middle of|mitte|mi-|(?:au )?milieu d[eu]|mediados del?)"
     r"|(?P<late>late(?: in)?|(?:the )?end of|ende|(?<!shark )(?<!dolphin )(?<!whale )(?<!tail )(?<!dorsal )(?<!the )fin"
-    r"(?: d[eu]l?)?|(?:finales|fines|final) del?))(?: |(?<=-))"
+    r"(?: d(?:[eu]l?\b|'))?|(?:finales|fines|final) del?))(?: |(?<=[-']))"
     r"|(?:(?P<fruh>fruh)|(?P<spat>spat))(?=sommer|herbst|winter)"
 )
 _PARTS = {

@@ -23,14 +23,14 @@ _AGE = {
     r"|posterieure?s? au?|mas (?:recientes?|nuev[oa]s?|tarde) (?:que|de)|posterior(?:es)? al?",
 }
 _WHEN = {
-    "since": r"(?:(?:since|from) )?at least|fruhestens|mindestens|au plus tot|(?:ever )?since|as of"
-    r"|(?:starting|beginning)(?: in| on| from| with)?|(?:in|on|at) or after|(?:after|since) or in"
+    "since": r"(?:after|since) or in|(?:(?:since|from) )?at least|fruhestens|mindestens|au plus tot|(?:ever )?since|as of"
+    r"|(?:starting|beginning)(?: in| on| from| with)?|(?:in|on|at) or after"
     r"|seit|ab|depuis|a partir (?:de|du|del|d')|desde|como pronto",
     "after": r"after|post-?|nach|apres|despues del?",
-    "before": r"before|prior to|pre-?|vor|avant|antes del?",
     "until": r"until(?: and including)?|till|up to(?: and including)?|(?:in|on|at) or before|before or in|at most|at the latest"
     r"|bis(?: einschlie(?:ss|\u00df)lich)?|spatestens|hochstens|jusqu'en|jusqu'au?|au plus tard|hasta"
     "|a mas tardar|como muy tarde",
+    "before": r"before|prior to|pre-?|vor|avant|antes del?",
 }
 _NOTHING = "nothing|none|nichts|rien|nada"
 
@@ -107,8 +107,10 @@ _VAGUE = (
     "|(?:beginning|start|middle|end|half)(?= of )|anfang|mitte|ende|halfte|debut|milieu|moitie|principios|comienzos|mediados"
     "|finales|mitad|veille|lendemain|vispera|vortag|pre|post"
 )
+_PART = "early|mid|late|beginning|start|middle|end|anfang|mitte|ende|debut|fin|principios|mediados|finales"
 _UNSURE_BEFORE = re.compile(
-    rf"(?:(?<![\w-])(?:{_VAGUE}|{'|'.join((_WHEN | _AGE).values())})(?: |(?<=['-])){_LINKS}|[<>\u2264\u2265~]=? ?)$"
+    rf"(?:(?<![\w-])(?:{_VAGUE}|{'|'.join((_WHEN | _AGE).values())})(?: |(?<=['-])){_LINKS}"
+    rf"|(?<![\w-])(?:{_PART})(?: of| de)? {_OR} {_LINKS}|[<>\u2264\u2265~]=? ?)$"
 )
 _UNSURE_AFTER = re.compile(
     rf"(?:-?ish|\+|,? {_OR} (?:{_LATER}|{_EARLIER}|so|thereabouts|more|less|mehr|weniger|plus|moins|mas|menos)"

@@ -307,5 +307,5 @@ def _without(text: str, parts: Sequence[SpokenDate | SpokenName | Negation]) -> 
     text = _BETWEEN_GAPS.sub("", text)
     text = _AT_END.sub("", _AT_START.sub("", text))
     text = " ".join(text.replace(GAP, " ").split())
-    text = re.sub(r" (?=[,;.])", "", text)
+    text = re.sub(r"([,;])(?: ?[,;])+", r"\1", re.sub(r" (?=[,;.])", "", text))
     return "" if _ONLY_PHOTOS.fullmatch(text) else text

@@ -200,6 +200,8 @@ class _Reader:
         """Since, after, before or until a date."""
         if not (match := BOUND.match(self._plain, start)) or not (bound := bound_of(match, self._plain[:start])):
             return None
+        if match[0] == "post " and self._text[start].isupper():  # the German for mail
+            return None
         if match["des"] and self._text[start + 1].casefold() != "\u00e8":  # French "dès" is since
             return None
         end, period = next(iter(self._parts_of_range(match.end())), (0, None))
