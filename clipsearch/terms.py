@@ -36,15 +36,19 @@ A picture is a Path, a PIL image, or an array uint8 of shape (height, width), (h
 A PIL image is turned by its EXIF orientation, as the photo of a file is.
 """
 
+PICTURE_ARRAY = "uint8 of shape (height, width), (height, width, 3) or (height, width, 4)"
+"""The arrays that are pictures, for messages; `is_picture` tells them."""
+
 EMPTY_TEXT = "the text is empty; describe the photo you are looking for"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Term:
     """One part of a query. A negative weight steers away from it.
 
     `content` is text (str), a picture (an os.PathLike or a PIL image), or an embedding (float32, (dim,)). `literal` is for text
-    that was typed in double quotes: a `smart` query looks for no facts in it.
+    that was typed in double quotes: a `smart` query looks for no facts in it. Terms are equal if their contents are: arrays
+    by their type, shape and bytes, and a PIL image only to itself.
     """
 
     content: Content
@@ -59,8 +63,8 @@ class Term:
         if not (isinstance(content, (str, os.PathLike)) or any(hasattr(type(content), name) for name in _ARRAYS)):
             memory = "; PIL.Image.open(io.BytesIO(data)) makes a picture of bytes" if isinstance(content, bytes) else ""
             raise QueryError(
-                "a query is a text (str), a picture (a Path, a PIL image or a uint8 array) or an embedding (a numpy array), "
-                f"not {short(content)}{memory}"
+                f"a query is a text (str), a picture (a Path, a PIL image or an array {PICTURE_ARRAY}) or an embedding "
+                f"(an array float32 of shape (dim,)), not {short(content)}{memory}"
             )
         if isinstance(content, str) and not content.strip():
             raise QueryError(EMPTY_TEXT)
@@ -72,6 +76,22 @@ class Term:
                 f"the weight {self.weight:g} makes no sense; give a number above 0, or below 0 to avoid it"
             )
         make_plain(self, "weight")
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the other term looks for the same: comparing arrays by `==` would give an array."""
+        if not isinstance(other, Term):
+            return NotImplemented
+        shared = (self.weight, self.literal) == (other.weight, other.literal)
+        return shared and _is_same(self.content, other.content)
+
+    def __hash__(self) -> int:
+        """A number that is the same for equal terms. It leaves out the values of an array, which may change."""
+        content: Any = self.content
+        if _is_array(content):
+            content = (str(content.dtype), content.shape)
+        elif not isinstance(content, (str, os.PathLike)):
+            content = id(content)  # a PIL image has no hash
+        return hash((content, self.weight, self.literal))
 
     def __repr__(self) -> str:
         """With the size of a picture or an embedding in place of its values."""
@@ -87,6 +107,21 @@ def is_picture(content: Any) -> bool:
     return str(getattr(content, "dtype", "")) == "uint8" and (
         (len(shape) == 2 and shape[0] > 1) or (len(shape) == 3 and shape[2] in (3, 4))
     )
+
+
+def _is_array(content: Any) -> bool:
+    """Whether a content is a numpy array, without importing numpy."""
+    return type(content).__module__ == "numpy" and hasattr(content, "dtype")
+
+
+def _is_same(content: Any, other: Any) -> bool:
+    """Whether two contents of terms are the same. Those of other kinds, such as PIL images, are only the same as themselves."""
+    if isinstance(content, (str, os.PathLike)):
+        return bool(content == other) if isinstance(other, (str, os.PathLike)) else False
+    if _is_array(content) and _is_array(other):
+        is_alike = (content.dtype, content.shape) == (other.dtype, other.shape)
+        return is_alike and bool(content.tobytes() == other.tobytes())
+    return content is other
 
 
 _ARRAYS = ("__array__", "__array_interface__")  # of numpy arrays, PIL images and what converts to an array

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from clipsearch._internal.windows import is_in_use
-from clipsearch.errors import ClipsearchError, one_line
+from clipsearch.errors import ClipsearchError, QueryError, one_line
 
 fcntl: Any = None
 with contextlib.suppress(ImportError):  # Windows has none
@@ -105,9 +105,9 @@ def put_in_place(finished: str | os.PathLike[str], target: str | os.PathLike[str
 def require_free(target: Path, *, force: bool) -> None:
     """ClipsearchError if a file cannot get this name: a folder or (unless `force`) a file has it, or its folder is missing."""
     if target.is_dir():
-        raise ClipsearchError(f"{target} is a folder; name a file")
+        raise QueryError(f"{target} is a folder; name a file")
     if not target.absolute().parent.is_dir():
-        raise ClipsearchError(f"there is no folder {target.absolute().parent}")
+        raise QueryError(f"there is no folder {target.absolute().parent}")
     if not force and os.path.lexists(target):  # also a link that leads nowhere
         raise ClipsearchError(f"{target} is there already; `force=True` replaces it")
 

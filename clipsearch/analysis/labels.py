@@ -34,7 +34,7 @@ _MAX_LOGITS = 1 << 21  # computed at once, 16 MB, however many labels and photos
 _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # comparing arrays by == gives arrays
 class LabelledImage:
     """A photo and how well each label suits it.
 
@@ -112,7 +112,7 @@ def _unread(labels: Sequence[str], encoder: Encoder) -> list[int]:
     if unread:
         model = encoder.spec.text_model or encoder.spec.fingerprint.model
         named = ", ".join(f'"{labels[place]}"' for place in unread[:_MOST_NAMED])
-        others = f" and {len(unread) - _MOST_NAMED:,} more labels" if len(unread) > _MOST_NAMED else ""
+        others = f" and {len(unread) - _MOST_NAMED:,} more" if len(unread) > _MOST_NAMED else ""
         warn(f"the model {model} cannot read {named}{others}, so no photo gets such a label")
     return unread
 

@@ -9,7 +9,7 @@ import threading
 from enum import IntEnum
 from typing import NoReturn
 
-from clipsearch.errors import ClipsearchError, CollectionDamaged, QueryError, StoreUnreachable
+from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionNotFound, QueryError, StoreUnreachable
 
 FAIL_IF_NONE = "--fail-if-none"
 
@@ -20,9 +20,9 @@ class ExitStatus(IntEnum):
     OK = 0
     """The command did what was asked."""
     ERROR = 1
-    """Something does not work, as the message explains. With --fail-if-none: no photo was found."""
+    """Something does not work, as the message explains, such as a file's content. With --fail-if-none: no photo was found."""
     WRONG_USE = 2
-    """Wrong use: an option, a value, a query or a filter that does not fit, or a folder or model that does not exist."""
+    """Wrong use: an option, a value, a query or a filter that does not fit, or a folder, index or model that does not exist."""
     SOME_FAILED = 3
     """The command finished, but some files failed in this run."""
     DAMAGED = 4
@@ -37,6 +37,7 @@ class ExitStatus(IntEnum):
 
 _OF_ERRORS = {
     CollectionDamaged: ExitStatus.DAMAGED,
+    CollectionNotFound: ExitStatus.WRONG_USE,
     StoreUnreachable: ExitStatus.UNREACHABLE,
     QueryError: ExitStatus.WRONG_USE,
 }

@@ -285,7 +285,11 @@ def _announce(change: ModelChange, options: IndexOptions, folder: Path) -> None:
         )
     if is_quiet():
         return
-    start = f"{change.done:,} photos are embedded already" if change.done else "all photos are embedded again"
+    start = (
+        f"{counted(change.done, 'photo')} {'is' if change.done == 1 else 'are'} embedded already"
+        if change.done
+        else "all photos are embedded again"
+    )
     note(
         f"the model of the index changes from {change.former} to {change.model}: {start}, and the old index answers until the "
         f"new one is complete, which needs about {human_bytes(change.bytes)} "

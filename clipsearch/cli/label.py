@@ -78,7 +78,10 @@ class LabelOptions:
     device: str = device_option
 
     def labels(self) -> list[str]:
-        """The labels of --label and --labels, each once. Raises an error for options that make no sense."""
+        """The labels of --label and --labels, each once. Raises an error for options that make no sense.
+
+        A label that is typed twice is one of them, as in `SearchEngine.label`.
+        """
         from clipsearch.analysis.labels import check_labels, read_labels
 
         if sum((self.as_json, self.as_jsonl, self.paths, self.print0)) > 1:
@@ -89,8 +92,9 @@ class LabelOptions:
             raise click.UsageError("--all and --min-match exclude each other; --all lists labels of any match")
         if not self.words and not self.files:
             raise click.UsageError("there are no labels; give --label TEXT, once or more often, or --labels FILE")
-        texts = [*self.words, *(text for file in self.files for text in read_labels(file))]
-        return check_labels(list(dict.fromkeys(texts)))
+        words = check_labels(self.words) if self.words else []  # files may repeat them, as lists that are shared do
+        texts = [*words, *(text for file in self.files for text in read_labels(file))]
+        return list(dict.fromkeys(texts))
 
     @property
     def least_match(self) -> float:

@@ -13,7 +13,7 @@ from clipsearch.cli.command import command, flag, option
 from clipsearch.cli.options import device_option, index_option, json_option, model_option
 from clipsearch.cli.output import print_report
 from clipsearch.cli.progress import ProgressBar
-from clipsearch.render.text import human_bytes
+from clipsearch.render.text import counted, human_bytes
 
 if TYPE_CHECKING:
     from clipsearch.analysis.optimization import OptimizeReport
@@ -96,7 +96,7 @@ def _about(card: ApproximateInfo) -> dict[str, Any]:
 
 
 def _summary(report: OptimizeReport) -> str:
-    lines = [f"{report.images:,} photos"]
+    lines = [counted(report.images, "photo")]
     if report.exact_milliseconds is not None:
         lines[0] += f"; an exact search takes {report.exact_milliseconds:.1f} ms"
     for card in report.tried:

@@ -11,6 +11,7 @@ from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import print_report
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.verify import damages_text, first_lines
+from clipsearch.render.text import counted
 
 
 @command()
@@ -28,8 +29,8 @@ def repair(index_folder: str | None = index_option, as_json: bool = json_option)
     with ProgressBar(unit="B", unit_scale=True) as bar:
         report = repair_index(folder, bar.show)
     if report.damages:
-        kept = f"kept {report.kept:,} photos; {len(report.lost):,} must be embedded again: {hint('index')}\n"
+        kept = f"kept {counted(report.kept, 'photo')}; {len(report.lost):,} must be embedded again: {hint('index')}\n"
         text = damages_text(report.damages) + kept + first_lines(report.lost, indent="  ")
     else:
-        text = f"nothing is damaged; all {report.kept:,} photos are as they were\n"
+        text = f"nothing is damaged; {counted(report.kept, 'photo')} as before\n"
     print_report(as_json, {"index": str(folder), **asdict(report)}, text, summary=not report.damages)

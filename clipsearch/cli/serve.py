@@ -18,6 +18,7 @@ from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
 from clipsearch.cli.output import OutputFailed, is_unread, note, remark, say
 from clipsearch.errors import ClipsearchError
+from clipsearch.render.text import counted
 
 if TYPE_CHECKING:
     from clipsearch.server.sessions import Sessions
@@ -89,7 +90,7 @@ def serve(
         else:
             remark(f"loading the index at {folder} and its model")
             fingerprint, images = service.load()
-            content = f"{images:,} photos, model {fingerprint.model}" if fingerprint else "no photos yet"
+            content = f"{counted(images, 'photo')}, model {fingerprint.model}" if fingerprint else "no photos yet"
             remember_index(folder)
         sessions = Sessions(token, port) if token else None
         app = make_app(service, host=host, port=port, sessions=sessions)

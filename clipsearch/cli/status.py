@@ -92,7 +92,7 @@ def _text_lines(state: Status) -> list[tuple[str, str]]:
     """In how many photos text was looked for, if the index reads it."""
     if state.texts_read is None:
         return []
-    return [("text", f"looked for in {state.texts_read:,} of {state.images:,} photos; {state.with_text:,} hold some")]
+    return [("text", f"looked for in {state.texts_read:,} of {state.images:,} photos; {state.with_text:,} with some")]
 
 
 def _change_lines(state: Status) -> list[tuple[str, str]]:

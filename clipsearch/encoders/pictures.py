@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ImageError, one_line
+from clipsearch.terms import PICTURE_ARRAY
 from clipsearch.types import PixelSpec
 
 if TYPE_CHECKING:
@@ -83,8 +84,5 @@ def _upright(image: Any, spec: PixelSpec) -> Image:
     pixels = np.asarray(image)
     is_picture = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if pixels.dtype != np.uint8 or not is_picture or not pixels.size:
-        raise ImageError(
-            "the array of a picture is uint8 of shape (height, width), (height, width, 3) or (height, width, 4), not "
-            f"{pixels.dtype} of shape {pixels.shape}"
-        )
+        raise ImageError(f"the array is {pixels.dtype} of shape {pixels.shape}; a picture is {PICTURE_ARRAY}")
     return to_rgb(fromarray(pixels))

@@ -18,6 +18,7 @@ _SPELLINGS = {"st": ("saint", "sankt", "sint"), "ste": ("sainte",), "mt": ("moun
 _FAMOUS = 10
 """A city's other name, as Paris is of Parys, does not count if another place of that name has so many times its inhabitants."""
 _LONGEST_NAME = 200  # characters; longer texts are not looked up
+_COMPARED = 20  # similar names, of which those with the fewest mistakes are suggested
 _SUGGESTED_FROM = 50_000  # inhabitants of a city that is suggested for a name that is not known
 
 Kind = Literal["city", "section", "region", "country"]
@@ -102,21 +103,40 @@ def find(name: str) -> list[Place]:
 
 
 def near_spellings(name: str, limit: int = 3) -> list[str]:
-    """Names of larger places that are spelled like a name that is not known."""
+    """Names of larger places that are spelled like a name that is not known: fewest mistakes first, then most inhabitants."""
     import difflib  # few queries need it
 
     places, wanted = gazetteer(), fold(name.partition(",")[0])
     if not wanted or len(name) > _LONGEST_NAME:
         return []
     candidates: dict[str, str] = {}
-    for row in np.flatnonzero(places.array("population") >= _SUGGESTED_FROM).tolist():
-        label = places.texts("city_name")[row]
-        candidates.setdefault(fold(label), label)
-    for kind in ("region_name", "country_name"):
-        for row in range(len(places.texts("region_code" if kind == "region_name" else "country_code"))):
-            if label := places.texts(kind)[row]:
-                candidates.setdefault(fold(label), label)
-    return [candidates[key] for key in difflib.get_close_matches(wanted, candidates, limit, 0.75)]
+    inhabitants: dict[str, int] = {}
+    cities = np.flatnonzero(places.array("population") >= _SUGGESTED_FROM).tolist()
+    regions, countries = (range(len(places.texts(kind))) for kind in ("region_code", "country_code"))
+    for kind, rows in ((CITY, cities), (REGION, regions), (COUNTRY, countries)):
+        labels = places.texts(("city_name", "region_name", "country_name")[kind])
+        for row in rows:
+            if label := labels[row]:
+                key = fold(label)
+                candidates.setdefault(key, label)
+                inhabitants[key] = max(inhabitants.get(key, 0), _population(places, kind, row))
+    close = difflib.get_close_matches(wanted, candidates, _COMPARED, 0.75)
+    close.sort(key=lambda key: (_mistakes(wanted, key), -inhabitants[key]))
+    return [candidates[key] for key in close[:limit]]
+
+
+def _mistakes(typed: str, meant: str) -> int:
+    """How many letters are missing, too many, wrong, or swapped with the next: the optimal string alignment distance."""
+    before, last = list[int](), list(range(len(meant) + 1))
+    for row, letter in enumerate(typed, 1):
+        this = [row]
+        for column, other in enumerate(meant, 1):
+            fewest = min(last[column] + 1, this[-1] + 1, last[column - 1] + (letter != other))
+            if row > 1 and column > 1 and (letter, typed[row - 2]) == (meant[column - 2], other):
+                fewest = min(fewest, before[column - 2] + 1)
+            this.append(fewest)
+        before, last = last, this
+    return last[-1]
 
 
 def _contains(whole: str, code: str) -> bool:

@@ -14,7 +14,7 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.commands import PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_gone
 from clipsearch.conditions import Either, Known
-from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.errors import ClipsearchError, QueryError, SyncRefused
 from clipsearch.indexing import roots
 from clipsearch.indexing.apply import index_folders
 from clipsearch.indexing.facts import DATE_FROM_FILES
@@ -64,7 +64,7 @@ def change_model(
     _require_here(collection, fingerprint)
     for folder in folders:
         if collection.place(collection.spelled(roots.absolute(folder))) is None:
-            raise ClipsearchError(
+            raise QueryError(
                 f"{folder} is not in the index at {collection.folder}. Index it first, `{command('index', folder)}`, and then "
                 "change the model"
             )

@@ -333,7 +333,7 @@ class FolderComparison:
                     del images[name]
                     plan.unchanged += 1
         if photos := sorted(name for name in listing.unsure if name in images or is_image_name(name)):
-            more = f" (nor at {len(photos) - 1:,} others in its folder)" if len(photos) > 1 else ""
+            more = f" (nor at {len(photos) - 1:,} more in its folder)" if len(photos) > 1 else ""
             reason = f"cannot look at this file{more}: {listing.unsure[photos[0]]}"
             plan.unreadable.append(Failure(self._file(listing, photos[0], (0, 0))[1], reason))
         again = self._to_try_again(listing, images) if failures else set()

@@ -108,7 +108,7 @@ def forget(collection: CollectionWriter, folder: str) -> int:
     place = collection.place(folder)
     inside = [root_id for root_id, root in collection.roots().items() if Path(root).is_relative_to(folder)]
     if not place:
-        raise ClipsearchError(f"{folder} is not in the index at {collection.folder}; {_what_is(collection, inside)}")
+        raise QueryError(f"{folder} is not in the index at {collection.folder}; {_what_is(collection, inside)}")
     if inside:
         return sum(collection.remove_root(root_id)[0] for root_id in inside)
     images, failures = collection.remove_below(place.root_id, place.path)
@@ -117,7 +117,7 @@ def forget(collection: CollectionWriter, folder: str) -> int:
         return 1
     collection.forget_failure(place)  # an archive may have one of its own
     if not images and not failures:
-        raise ClipsearchError(f"nothing below {folder} is in the index at {collection.folder}")
+        raise QueryError(f"nothing below {folder} is in the index at {collection.folder}")
     return images
 
 
@@ -128,7 +128,7 @@ def _what_is(collection: Collection, inside: Sequence[int]) -> str:
     roots = collection.roots()
     first = sorted(roots[root_id] for root_id in inside)[:_MOST_NAMED]
     these, that = ("one folder is", "that") if len(inside) == 1 else (f"{len(inside):,} folders are", "them")
-    named = "" if len(first) == len(inside) else f", and so on for the {len(inside) - len(first):,} others"
+    named = "" if len(first) == len(inside) else f", and so on for {len(inside) - len(first):,} more"
     return f"{these} indexed below it, and nothing was changed; to forget {that}: `{command('forget', *first)}`{named}"
 
 

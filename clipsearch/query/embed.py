@@ -15,7 +15,7 @@ from clipsearch.errors import ImageError, QueryError
 from clipsearch.query.language import EMPTY
 from clipsearch.query.null_scores import NullScores, null_scores
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.terms import Query, Term, is_picture
+from clipsearch.terms import PICTURE_ARRAY, Query, Term, is_picture
 from clipsearch.types import Embeddings, Failure, ImageFile
 
 RIGHT = 0.5
@@ -123,7 +123,7 @@ class QueryEmbedder:
         if values.dtype.kind not in "fiu" or (values.ndim > 1 and values.shape != (1, values.size)):
             raise QueryError(
                 f"the array is {values.dtype} of shape {values.shape}; an embedding is float32 of shape ({dim},), and a "
-                "picture uint8 of shape (height, width, 3)"
+                f"picture {PICTURE_ARRAY}"
             )
         vector = values.astype(np.float32).reshape(1, -1)
         if vector.shape[1] != dim:

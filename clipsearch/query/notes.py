@@ -197,8 +197,12 @@ def _unknown(field: Field, missing: int, images: int) -> QueryNote | None:
     if not missing:
         return None
     name = _NAMES[field]
-    lack = f"no photo has a {name}" if missing == images else f"{missing:,} of {images:,} photos lack a {name}"
+    lack = f"no photo has a {name}" if missing == images else f"{_lacking(missing, images)} a {name}"
     return QueryNote("unknown", f"{lack}, so no filter by {name} finds them", field)
+
+
+def _lacking(missing: int, images: int) -> str:
+    return f"{missing:,} of {images:,} photos {'lacks' if missing == 1 else 'lack'}"
 
 
 def _dates(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:
@@ -217,7 +221,7 @@ def _dates(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:
             return None
         shown.append(day(records[0].info.taken_at))
     images = len(store)
-    lack = f"; {images - dated:,} of {images:,} photos lack a date" if dated < images else ""
+    lack = f"; {_lacking(images - dated, images)} a date" if dated < images else ""
     return QueryNote("unknown", f"the photos with a date are from {shown[0]} to {shown[1]}{lack}", "taken")
 
 

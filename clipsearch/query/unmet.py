@@ -76,10 +76,9 @@ def _no_place(located: Located, known: Sequence[str], missing: int) -> QueryNote
     places = list(dict.fromkeys(map(label, known)))  # two codes may have one name
     named = places[:_MOST]
     asked = " or ".join(map(label, located.codes[:_MOST]))
-    lack = f"; {counted(missing, 'photo')} have no place" if missing else ""
-    message = (
-        f"no photo is from {asked}; the most frequent of {counted(len(places), 'place')} are {'; '.join(named)}{lack}"
-    )
+    lack = f"; {counted(missing, 'photo')} {'has' if missing == 1 else 'have'} no place" if missing else ""
+    most = f"the most frequent of {counted(len(places), 'place')} are" if len(places) > 1 else "the only place is"
+    message = f"no photo is from {asked}; {most} {'; '.join(named)}{lack}"
     return QueryNote("values", message, named[0])
 
 

@@ -116,7 +116,8 @@ def save_gallery(
     check_gallery(path, force=force)
     sections = tuple(_limited(gallery.sections))
     left = sum(len(section.cards) for section in gallery.sections) - sum(len(section.cards) for section in sections)
-    about = (*gallery.about, f"and {left:,} more photos, which are not on this page") if left else gallery.about
+    rest = f"and {counted(left, 'more photo')}, which {'is' if left == 1 else 'are'} not on this page"
+    about = (*gallery.about, rest) if left else gallery.about
     with (
         replacing([Path(path)], force=force) as (unfinished,),
         unfinished.open("w", encoding="utf-8", newline="\n") as file,

@@ -11,6 +11,7 @@ from clipsearch.render.grouping import GroupBy, group_title, grouped
 from clipsearch.render.text import (
     columns,
     cosine,
+    counted,
     day,
     found_words,
     human_bytes,
@@ -194,7 +195,7 @@ def evaluation_table(result: dict[str, Any]) -> str:
     """The result of an evaluation with captions, from `RetrievalResult.to_json`."""
     names = list(result["text_to_image"])
     lines = [
-        f"model {printable(result['model'])}: {result['images']:,} photos, {result['captions']:,} captions",
+        f"model {printable(result['model'])}: {counted(result['images'], 'photo')}, {counted(result['captions'], 'caption')}",
         " " * 14 + "".join(f"{name.replace('_', ' '):>13}" for name in names),
     ]
     for direction in ("text_to_image", "image_to_text"):
@@ -207,7 +208,7 @@ def zero_shot_table(result: dict[str, Any]) -> str:
     """The result of a zero-shot evaluation with labels."""
     prompts = " | ".join(printable(prompt) for prompt in result["prompts"]) or "none"
     return (
-        f"model {printable(result['model'])}: {result['images']:,} photos, {result['labels']:,} labels\n"
+        f"model {printable(result['model'])}: {counted(result['images'], 'photo')}, {counted(result['labels'], 'label')}\n"
         f"prompts  {prompts}\n"
         f"top-1    {result['top1']:.4f}\n"
         f"top-5    {result['top5']:.4f}\n"

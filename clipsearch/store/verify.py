@@ -135,7 +135,8 @@ class _Verification:
         if len(np.unique(ids)) < len(ids):
             yield Damage("segments", "some image has two vectors")
         if len(missing := np.setdiff1d(known, ids)):
-            yield Damage("segments", f"{len(missing):,} images have no vector, first image {missing[0]}")
+            have = "1 image has" if len(missing) == 1 else f"{len(missing):,} images have"
+            yield Damage("segments", f"{have} no vector, first image {missing[0]}")
         if len(stray := np.setdiff1d(np.setdiff1d(ids, removed), known)):
             yield Damage("segments", f"{len(stray):,} vectors belong to no image, first that of image {stray[0]}")
         if len(np.intersect1d(removed, known)):

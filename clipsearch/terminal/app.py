@@ -25,7 +25,7 @@ from clipsearch.images.pool import DecoderPool, picture_file
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.shots import first_shots
-from clipsearch.render.text import day, human_bytes, minute, percent, printable, short_path, with_moment
+from clipsearch.render.text import counted, day, human_bytes, minute, percent, printable, short_path, with_moment
 from clipsearch.terminal.graphics import blocks
 from clipsearch.terms import Query, Term
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord
@@ -285,7 +285,7 @@ class BrowseApp(App[None]):
         """The rows, and a message about them; runs in the engine's own thread."""
         if not request.text and request.like is None:
             rows, count = self._newest(every_file=request.every_file or request.all_moments)
-            return rows, f"the newest of {count:,} photos" if count else "there are no photos"
+            return rows, f"the newest of {counted(count, 'photo')}" if count else "there are no photos"
         like = request.like
         least = RELEVANT if request.relevant and not like else None
         if like:
@@ -305,7 +305,7 @@ class BrowseApp(App[None]):
         )
         hits = self._engine.search(query, self._top_k)
         explained = hits.explanation
-        photos = f"{explained.considered:,} photos"
+        photos = counted(explained.considered, "photo")
         photos += f" like {printable(like.file.name)}" if like else ""
         photos += " that match" if least is not None else ""
         photos += _marks(request)

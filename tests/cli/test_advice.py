@@ -173,7 +173,7 @@ def test_an_index_that_is_not_there_is_proposed_to_be_made_as_it_was_named(tmp_p
         ["export", "x.npy"],
     ):
         status, _, errors = run_here(*arguments, "--index", nowhere, cwd=tmp_path)
-        assert status == 1 and f'clipsearch index PHOTOS --index "{nowhere}"' in errors
+        assert status == 2 and f'clipsearch index PHOTOS --index "{nowhere}"' in errors
     assert run_here("index", "--index", nowhere, cwd=tmp_path)[0] == 1 and not nowhere.exists()
     errors = run_here("query", "dog", "--index", photos, cwd=tmp_path)[2]
     assert errors.endswith(f"To index the photos in that folder: clipsearch index {quoted(photos)}\n")
@@ -206,7 +206,7 @@ def test_index_in_a_folder_without_an_index_does_not_touch_the_one_used_last(los
         remember_index(tmp_path / "nothing")
     save_photo(lost / "new.jpg", "yellow")
     status, output, errors = run_here("index", cwd=tmp_path / "empty")
-    assert status == 1 and output == b"" and "clipsearch index ." in errors
+    assert status == 2 and output == b"" and "clipsearch index ." in errors
     assert (f'clipsearch index --index "{lost / ".clipsearch"}"' in errors) == last
     assert not (tmp_path / "empty" / ".clipsearch").exists()
     assert b"1 new" in run_here("status", "--index", lost, cwd=tmp_path)[1]
@@ -334,7 +334,7 @@ def test_an_index_without_photos_does_not_become_the_one_used_last(lost, tmp_pat
 def test_an_index_used_last_that_is_not_there_now_is_named(lost, tmp_path):
     os.rename(lost, tmp_path / "elsewhere")
     status, _, errors = run_here("status", cwd=tmp_path)
-    assert status == 1 and f"and the last used one, {lost / '.clipsearch'}, is not there now. Make one with" in errors
+    assert status == 2 and f"and the last used one, {lost / '.clipsearch'}, is not there now. Make one with" in errors
 
 
 def test_help_and_version_are_commands_too(tmp_path):

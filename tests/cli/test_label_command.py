@@ -152,6 +152,7 @@ def test_a_photo_that_went_after_indexing_gets_no_sidecar(clipsearch, photos):
     [
         ([], "there are no labels"),
         (["--label", " "], "--label: it is empty; give TEXT"),
+        (["--label", "a dog", "--label", "a  dog"], "the label 'a dog' is given twice; leave one out"),
         (["--labels", "nowhere.txt"], "--labels: there is no file nowhere.txt"),
         (["--label", "red", "--json", "--jsonl"], "exclude each other"),
         (["--label", "red", "--min-match", "2"], "give a number from 0 to 1 or a percentage"),

@@ -156,4 +156,4 @@ def test_wrong_use_is_told(indexed, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     for command in ("stats", "duplicates"):
         status, _, errors = run_here(command, "--index", tmp_path / "elsewhere", cwd=tmp_path)
-        assert status == 1 and "there is no index" in errors
+        assert status == 2 and "there is no index" in errors

@@ -27,7 +27,7 @@ def test_query_and_similar_search_several_indexes_as_one(clipsearch, two, tmp_pa
 
 def test_an_index_that_is_not_there_is_named(clipsearch, two, tmp_path):
     status, _, errors = clipsearch("query", "red", "--index", two[0], "--index", tmp_path / "nothing")
-    assert status == 1 and f"there is no index at {tmp_path / 'nothing'}" in errors
+    assert status == 2 and f"there is no index at {tmp_path / 'nothing'}" in errors
 
 
 def test_the_environment_names_one_index_whatever_signs_it_has(clipsearch, two):

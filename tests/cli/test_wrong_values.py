@@ -66,6 +66,26 @@ def test_an_empty_date_is_no_search_of_all_photos(clipsearch, photos_with_mini):
 
 
 @pytest.mark.parametrize(
+    ("status", "arguments", "message"),
+    [
+        (2, ["query", "red", "--index", "nowhere"], "there is no index at nowhere"),
+        (2, ["status", "--index", "nowhere"], "there is no index at nowhere"),
+        (2, ["query", "red", "--html", "nowhere/a.html"], "there is no folder"),
+        (2, ["query", "red", "--contact-sheet", "nowhere/a.pdf"], "there is no folder"),
+        (2, ["forget", "Nope"], "nothing below"),
+        (2, ["label", "--labels", "nowhere.txt"], "there is no file nowhere.txt"),
+        (1, ["label", "--labels", "empty.txt"], "empty.txt has no labels"),
+    ],
+)
+def test_what_is_named_and_not_there_is_status_2_and_wrong_content_of_a_file_status_1(
+    clipsearch, status, arguments, message, photos_with_mini
+):
+    (photos_with_mini / "empty.txt").touch()
+    assert clipsearch(*arguments, cwd=photos_with_mini)[:2] == (status, "")
+    assert message in clipsearch(*arguments, cwd=photos_with_mini)[2]
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["query", "x", "--min-score", "nan"], "--min-score: 'nan' is not a number from -1 to 1"),

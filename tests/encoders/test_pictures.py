@@ -74,7 +74,7 @@ def test_only_one_batch_is_decoded_at_a_time(encoder):
     ("bad", "message"),
     [
         (b"nothing", r"^images\[1\]: not a picture"),
-        (np.zeros((3, 8, 8), np.float32), r"^images\[1\]: the array of a picture is uint8 .* not float32 of shape \(3, 8, 8\)"),
+        (np.zeros((3, 8, 8), np.float32), r"^images\[1\]: the array is float32 of shape \(3, 8, 8\); a picture is uint8 "),
         (np.zeros((8, 8, 2), np.uint8), r"^images\[1\]: the array"),
         ("missing.jpg", r"missing\.jpg: "),
     ],

@@ -188,6 +188,8 @@ def test_a_code_is_not_a_name_and_a_place_is_not_in_itself() -> None:
 def test_similar_names_are_suggested() -> None:
     assert near_spellings("Barcelna")[0] == "Barcelona"
     assert near_spellings("Pariss")[0] == "Paris"
+    assert near_spellings("Itlay")[0] == "Italy"  # a swap is one mistake, and "Itasy" would be two
+    assert near_spellings("Prais")[0] == "Paris"  # of several with one mistake, the largest
     assert near_spellings("xyzzyx") == [] and near_spellings("") == []
 
 

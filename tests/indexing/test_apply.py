@@ -376,7 +376,7 @@ def test_photos_that_cannot_be_looked_at_are_kept(index, indexed, photos, tmp_pa
     assert {name: image_id for name, image_id in indexed().items() if name != "copy.png"} == before
     assert (report.removed, report.moved, report.copied) == (0, 0, 1)
     assert [failure.reason for failure in report.unreadable] == [
-        "cannot look at this file (nor at 2 others in its folder): Permission denied",
+        "cannot look at this file (nor at 2 more in its folder): Permission denied",
         "cannot list this folder: Permission denied",
     ]
     with Collection(tmp_path / "index") as collection:

@@ -249,4 +249,4 @@ def test_the_command_reads_finds_and_counts(rapidocr, indexed_photos):
     assert status == 0, errors
     assert {"read": 6, "with_text": 1, "not_read": 0}.items() <= json.loads(output).items()
     assert b"ticket.png" in run_here("query", "--text", "lyon", cwd=indexed_photos)[1]
-    assert b"looked for in 6 of 6 photos; 1 hold some" in run_here("status", cwd=indexed_photos)[1]
+    assert b"looked for in 6 of 6 photos; 1 with some" in run_here("status", cwd=indexed_photos)[1]

@@ -2,6 +2,7 @@
 
 import json
 import os
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -13,6 +14,7 @@ from clipsearch.gazetteer import find, label, nearest
 from clipsearch.gazetteer.data import gazetteer
 from clipsearch.query.filters import chosen, named, parse_where, taken_at
 from clipsearch.query.json_form import condition_to_json
+from clipsearch.query.unmet import unmet
 from clipsearch.render.explain import condition_text
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -175,7 +177,7 @@ def test_an_empty_answer_says_how_many_photos_lack_the_fact(index):
     )
     assert message.startswith(f"no photo is from Japan; the most frequent of 4 places are {cities.counts[0].value}; ")
     assert "Munich, Bavaria, Germany" in message and message.endswith("; 2 photos have no place")
-    assert noted(*chosen(near="10,10")) == ["1 of 7 photos lack a place, so no filter by place finds them"]
+    assert noted(*chosen(near="10,10")) == ["1 of 7 photos lacks a place, so no filter by place finds them"]
     assert noted(*chosen(taken="2024", places=["Paris"])) == [
         "2 of 7 photos lack a place, so no filter by place finds them",
         "no photo has a date, so no filter by date finds them",
@@ -205,3 +207,17 @@ def test_photos_are_counted_by_country_region_and_city(index):
 def test_a_section_belongs_to_its_city():
     code = nearest(*POINTS["montmartre"])
     assert code is not None and code.startswith(f"{PARIS}/")
+
+
+@pytest.mark.parametrize(
+    ("codes", "says"),
+    [
+        (["DK/21/2624652"], "the only place is Århus, South Denmark, Denmark; 1 photo has no place"),
+        (["DK/21/2624652", "FR"], "the most frequent of 2 places are Århus, South Denmark, Denmark; France; 1 photo"),
+    ],
+)
+def test_one_place_and_one_photo_are_spoken_of_in_the_singular(codes, says):
+    store = MagicMock(select=lambda condition: [0] if condition == Known("place") else [])
+    store.__len__.return_value = 2  # photos, one without a place
+    store.values_of.return_value = codes
+    assert says in unmet([Located(("JP",))], store)["place"].message

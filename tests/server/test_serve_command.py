@@ -76,7 +76,7 @@ def test_a_port_that_is_taken_is_said(clipsearch, indexed):
 
 def test_no_index_and_no_such_host_are_said(clipsearch, indexed, tmp_path):
     status, _, errors = clipsearch("serve", "--index", tmp_path / "nowhere", "--no-open")
-    assert status == 1 and "there is no index" in errors
+    assert status == 2 and "there is no index" in errors
     token = "x" * 20
     status, _, errors = clipsearch(
         "serve", "--index", indexed, "--host", "no-such-host.invalid", "--token", token, "--no-open"
