@@ -121,9 +121,10 @@ class Client:
         """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
 
         An embedding is float32 (dim,). Keywords are those of SearchEngine.search, and hits and scores are its own, to the
-        last digit. Pictures are uploaded. Folders in filters are folders of the server's machine.
+        last digit. Pictures are uploaded. Folders in filters are folders of the server's machine. A server gives at most 1,000
+        photos at once, skips at most 100,000, and takes texts of at most 2,000 characters; QueryError for more.
         """
-        require_whole("top_k", top_k)
+        require_whole("top_k", top_k, 1)
         wanted = make_query(query, keywords)
         if not wanted.terms and not wanted.filters:
             raise QueryError(EMPTY)
@@ -139,7 +140,7 @@ class Client:
         diverse: bool = False,
     ) -> Hits:
         """Find photos that look like an indexed photo, given by its id, or like a picture. It and its copies are left out."""
-        require_whole("top_k", top_k)
+        require_whole("top_k", top_k, 1)
         if isinstance(image, str):
             raise TypeError(f"an image is an id (int) or a picture (a Path or PIL image), not {short(image)}")
         if not isinstance(image, int):
@@ -340,7 +341,8 @@ def _known(kind: type[_T], values: Mapping[str, Any]) -> _T:
 def _error(status: int, data: bytes) -> ClipsearchError:
     try:
         error = parse_json(data)["error"]
-        return _ERRORS.get(error["code"], ClipsearchError)(str(error["message"]))
+        message = str(error["message"]).removeprefix("the body's ")  # which the caller did not write
+        return _ERRORS.get(error["code"], ClipsearchError)(message)
     except (ValueError, TypeError, KeyError):
         return ClipsearchError(f"the server refused the request without a reason (HTTP {status})")
 

@@ -13,7 +13,7 @@ _PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,.
 _PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
 _PARAMETER = re.compile(
     r"`(any_length|defaults|device|diverse|exact|exclude|folder|follow_links|force|format|hidden|hybrid|images|index|jobs"
-    r"|keep_old|min_match|min_score|model|parts|precision|prune|relevant|store|take_over|text_model|trust_model|where)"
+    r"|keep_old|min_match|min_score|model|offset|parts|precision|prune|relevant|store|take_over|text_model|top_k|trust_model|where)"
     r"""(?:=["']?([^`"']*)["']?)?`"""
 )
 _OTHER_NAMES = {
@@ -27,7 +27,9 @@ _OTHER_NAMES = {
     "places": "place",
 }
 """Parameters whose option has another name."""
-_OF_REQUESTS = frozenset(("diverse", "exact", "format", "hybrid", "min_match", "min_score", "relevant", "where"))
+_OF_REQUESTS = frozenset(
+    ("diverse", "exact", "format", "hybrid", "min_match", "min_score", "offset", "relevant", "top_k", "where")
+)
 _WITHOUT_INDEX = ("models", "eval")
 _PLACES = (" --index", " --server", " --store")  # options that say where to search
 INDEX_FOLDER = ".clipsearch"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import Any
 
+from clipsearch._internal.arguments import short
 from clipsearch.conditions import (
     All,
     Among,
@@ -30,13 +31,48 @@ from clipsearch.conditions import (
 from clipsearch.errors import QueryError
 from clipsearch.terms import Query, Term, is_picture
 
+MOST_HITS = 1000
+FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
+MOST_TERMS = 100
+MOST_MARKS = 100  # right ones, and as many wrong ones
+MOST_CONDITIONS = 1000  # in one list
+MOST_PROMPTS = 100
+LONGEST_TEXT = 2000  # characters
+"""What a server does for one request, at most."""
+
+_MOST = {
+    "terms": MOST_TERMS,
+    "filters": MOST_CONDITIONS,
+    "prompts": MOST_PROMPTS,
+    "right": MOST_MARKS,
+    "wrong": MOST_MARKS,
+}
+
+
+def _require_limits(query: Query, top_k: int) -> None:
+    """Raise QueryError, in the words of the caller, for more than a server does for one request."""
+    if top_k > MOST_HITS:
+        raise QueryError(
+            f"`top_k` is {top_k}; a server gives at most {MOST_HITS:,} photos at once, and more by `offset`"
+        )
+    if query.offset > FARTHEST:
+        raise QueryError(f"this would skip the first {query.offset:,} photos; a server skips at most {FARTHEST:,}")
+    for name, most in _MOST.items():
+        if (count := len(getattr(query, name))) > most:
+            raise QueryError(f"there are {count:,} {name}; a server takes at most {most:,}")
+    for term in query.terms:
+        if isinstance(term.content, str) and len(term.content) > LONGEST_TEXT:
+            start = short(term.content)
+            raise QueryError(f"the text {start} is too long; a server takes at most {LONGEST_TEXT:,} characters")
+
 
 def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
     """The body of `POST /api/search` for a query that wants `top_k` hits.
 
     Fields with their usual values are left out, so that older servers can answer, too.
-    `upload` sends the picture of a term to the server and returns its token.
+    `upload` sends the picture of a term to the server and returns its token. QueryError for more than a server does at once.
     """
+    _require_limits(query, top_k)
     return {
         **{field.name: value for field in fields(query) if (value := getattr(query, field.name)) != field.default},
         "terms": [_term_to_json(term, upload) for term in query.terms],

@@ -14,11 +14,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import chosen
+from clipsearch.query.json_form import LONGEST_TEXT, MOST_HITS, MOST_MARKS
 from clipsearch.render.grouping import GroupBy
 from clipsearch.server.search_body import (
     LONGEST_VALUE,
-    MOST_HITS,
-    MOST_MARKS,
     HitChoice,
     Id,
     Probability,
@@ -41,7 +40,7 @@ Facet = Literal[
 MOST_IDS = 200
 """Photos that are named in one request."""
 
-Text = Annotated[str, StringConstraints(max_length=2000)]
+Text = Annotated[str, StringConstraints(max_length=LONGEST_TEXT)]
 Word = Annotated[str, StringConstraints(max_length=300)]
 FolderPath = Annotated[str, StringConstraints(max_length=LONGEST_VALUE)]
 Pixels = Annotated[int, Field(ge=1, le=1_000_000)]

@@ -26,13 +26,17 @@ from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.errors import QueryError
 from clipsearch.query.filters import containing, in_album, place_test, rectangle
+from clipsearch.query.json_form import (
+    FARTHEST,
+    LONGEST_TEXT,
+    MOST_CONDITIONS,
+    MOST_HITS,
+    MOST_MARKS,
+    MOST_PROMPTS,
+    MOST_TERMS,
+)
 from clipsearch.store.albums import LONGEST_NAME
 
-MOST_HITS = 1000
-FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
-MOST_TERMS = 100
-MOST_MARKS = 100  # right ones, and as many wrong ones
-MOST_CONDITIONS = 1000  # in one list
 MOST_CHOSEN = 100_000  # photos in a condition that names them
 MOST_VALUES = 8192  # of an embedding
 LONGEST_VALUE = 4096  # characters; Linux's PATH_MAX
@@ -181,7 +185,7 @@ _CONDITIONS: TypeAdapter[list[ConditionObject]] = TypeAdapter(Conditions)
 class TermObject(Strict):
     """A part of the query: one of `text`, `embedding`, `image`, `upload` and `id`, with its weight."""
 
-    text: Annotated[str, Field(min_length=1, max_length=2000, examples=["a dog on a beach"])] | None = None
+    text: Annotated[str, Field(min_length=1, max_length=LONGEST_TEXT, examples=["a dog on a beach"])] | None = None
     embedding: Annotated[list[Finite], Field(min_length=1, max_length=MOST_VALUES)] | None = Field(
         None, description="A vector of the index's model."
     )
@@ -246,7 +250,10 @@ class SearchBody(Strict, HitChoice):
     )
     filters: Conditions = Field([], description="They all hold.")
     prompts: list[Annotated[str, Field(max_length=300)]] = Field(
-        [], max_length=100, description="Put texts into these, and search by the mean.", examples=[["a photo of a {}"]]
+        [],
+        max_length=MOST_PROMPTS,
+        description="Put texts into these, and search by the mean.",
+        examples=[["a photo of a {}"]],
     )
     min_match: Probability | None = Field(None, description="Only with at least this probability of being right.")
     own: list[Id] = Field(

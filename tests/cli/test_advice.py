@@ -174,7 +174,7 @@ def test_an_index_that_is_not_there_is_proposed_to_be_made_as_it_was_named(tmp_p
     ):
         status, _, errors = run_here(*arguments, "--index", nowhere, cwd=tmp_path)
         assert status == 2 and f'clipsearch index PHOTOS --index "{nowhere}"' in errors
-    assert run_here("index", "--index", nowhere, cwd=tmp_path)[0] == 1 and not nowhere.exists()
+    assert run_here("index", "--index", nowhere, cwd=tmp_path)[0] == 2 and not nowhere.exists()
     errors = run_here("query", "dog", "--index", photos, cwd=tmp_path)[2]
     assert errors.endswith(f"To index the photos in that folder: clipsearch index {quoted(photos)}\n")
     errors = run_here("query", "dog", "--index", photos / ".clipsearch", cwd=tmp_path)[2]

@@ -103,7 +103,7 @@ def every_command(photos, outside):
         *((["models", *how], 0) for how in ([], ["--json"])),
         (["eval", photos / "captions.jsonl", "--images", photos, "--model", "mini"], 0),
         (["forget", photos / NAMES[1]], 0),
-        (["forget", photos / "\u043d\u0435\u0442"], 1),
+        (["forget", photos / "\u043d\u0435\u0442"], 2),
         (["help"], 0),
         (["help", "filters"], 0),
         (["completion", "bash"], 0),

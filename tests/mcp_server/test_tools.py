@@ -278,7 +278,7 @@ def test_status(ask, index):
 
 def test_a_folder_without_an_index_is_told(clipsearch_process):
     status, output, errors = clipsearch_process("mcp")
-    assert status == 1 and output == "" and "there is no index" in errors
+    assert status == 2 and output == "" and "there is no index" in errors
 
 
 def test_without_the_library_the_extra_is_named(clipsearch_process, tmp_path):

@@ -23,6 +23,7 @@ from clipsearch.client import Client
 from clipsearch.conditions import All, Among, Below, Either, Known, Located, Near, Not, Test, Within
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
 from clipsearch.query.filters import chosen
+from tests.cli.running import run_here
 from tests.conftest import PHOTOS, give_captions, save_pages, save_photo
 from tests.server.conftest import serving
 
@@ -137,6 +138,22 @@ def test_a_server_prints_each_form_as_the_index_does(index, server, flag):
         own = printed(*arguments, flag, "--index", index)
         assert printed(*arguments, flag, "--server", server) == own
         assert own[0] == 0
+
+
+def test_the_limits_of_a_server_are_told_in_the_words_of_the_command_line(server, tmp_path):
+    for arguments, message in (
+        (
+            ["dog", "-k", "5000"],
+            "--top-k is 5000; a server gives at most 1,000 photos at once, and more by --offset",
+        ),
+        (
+            ["dog", "--page", "99999"],
+            "this would skip the first 999,980 photos; a server skips at most 100,000",
+        ),
+        (["x" * 3000], "is too long; a server takes at most 2,000 characters"),
+    ):
+        status, output, errors = run_here("query", *arguments, "--server", server, cwd=tmp_path)
+        assert (status, output) == (2, b"") and message in errors
 
 
 def test_an_explanation_is_the_same_but_for_the_time(index, server):
@@ -301,8 +318,24 @@ def test_the_client_finds_what_the_engine_does(index, server):
         assert client.index_job()["state"] in ("idle", "done")
         with pytest.raises(ClipsearchError, match="no photo 9999"):
             client.image(9999)
-        with pytest.raises(QueryError, match=r"terms\.0\.text"):
-            client.search(Query((Term("a" * 5000),)))
+        with pytest.raises(QueryError, match="describe the photo"):
+            client.search()
+        for wrong, message in (
+            (
+                lambda: client.search("a" * 5000),
+                "^the text 'aaa.* is too long; a server takes at most 2,000 characters",
+            ),
+            (lambda: client.search("a", top_k=0), "^top_k must be a whole number of at least 1, not 0"),
+            (lambda: client.similar(number, top_k=10**7), "^`top_k` is 10000000; a server gives at most 1,000 photos"),
+            (lambda: client.search("a", offset=10**6), "^this would skip the first 1,000,000 photos"),
+            (lambda: client.search("a", right=list(range(1, 200))), "^there are 199 right; a server takes at most 100"),
+            (
+                lambda: client.search("a", where=Among(tuple(range(1, 100_002)))),
+                r"^filters\.0\.among: there are too many",
+            ),
+        ):
+            with pytest.raises(QueryError, match=message):
+                wrong()
 
 
 def test_lists_notes_and_own_photos_travel(index, server, tmp_path):
