@@ -1,0 +1,46 @@
+"""The page on JSON names each key that commands print."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from clipsearch.query.understood import Fact, FactKind, Understood
+from tests.cli.running import run_here
+from tests.conftest import ROOT
+
+PAGE = (ROOT / "docs" / "reference" / "json.md").read_text()
+_CODE = re.findall(r"```.+?```|`[^`]+`", PAGE, re.DOTALL)
+NAMED = set(re.findall(r"\w+", " ".join(_CODE)))
+"""Words between backticks, and in the examples."""
+
+
+def _keys(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            if key not in ("seconds", "by"):  # their keys are parts of a search, and properties of photos
+                yield from _keys(inner)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _keys(item)
+
+
+def test_the_page_names_each_kind_and_key_of_what_was_understood():
+    understood = Understood((Fact("without", "no people", "people", True),), "a beach")
+    assert {*get_args(FactKind), *_keys(understood.to_json())} <= NAMED
+
+
+def test_the_page_names_each_key_that_a_command_prints(photos_with_mini):
+    for arguments in (
+        ["query", "a red wall", "--explain"],
+        ["status"],
+        ["failures"],
+        ["duplicates"],
+        ["label", "--label", "red"],
+        ["stats"],
+        ["verify"],
+    ):
+        _, output, _ = run_here(*arguments, "--json", cwd=photos_with_mini)
+        missing = sorted(set(_keys(json.loads(output))) - NAMED)
+        assert not missing, arguments
