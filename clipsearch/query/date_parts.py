@@ -108,7 +108,8 @@ def share_year(firsts: Sequence[When | int | str]) -> bool:
 def _completed(first: When | int | str, last: When) -> When | None:
     if isinstance(last, EveryYear):
         if isinstance(first, int):
-            return EveryYear(last.month, first) if last.day is not None and first <= 31 else None
+            is_day = last.day is not None and day_of(2000, last.month, first)
+            return EveryYear(last.month, first) if is_day else None
         return first if isinstance(first, EveryYear) else None
     if last.start is None or last.end is None:
         return None
