@@ -100,8 +100,13 @@ def shared(firsts: Sequence[When | int | str], last: When) -> list[When] | None:
     return dates
 
 
-def share_year(firsts: Sequence[When | int | str]) -> bool:
-    """Whether the year of a list is that of all. In "winter and spring 2018" the winter may begin in 2017."""
+def share_year(firsts: Sequence[When | int | str], last: When, words: str) -> bool:
+    """Whether the year of a list, in the `words` of its last date, is that of all.
+
+    In "winter and spring 2018" the winter may begin in 2017, and in "Christmas and New Year 2018" both dates may.
+    """
+    if isinstance(last, Period) and last.start and not words.endswith(f"{last.start.year % 100:02}"):
+        return False
     return not any(isinstance(first, str) and SEASONS.get(first) == "winter" for first in firsts)
 
 

@@ -81,6 +81,15 @@ AGO_FIRST = re.compile(
 """The same in German, French and Spanish."""
 
 
+_PHOTO_AGE = re.compile(
+    rf"(?P<denied>(?:not?|nicht|pas) )?(?:(?P<more>{_AGE['older']})|{_AGE['newer']}) "
+    r"(?P<number>\d{1,4}|[a-z]+) (?P<unit>[a-z]+)(?!\w| ago\b)"
+)
+_OF_PHOTOS = re.compile(
+    r"(?:^|(?<!\w)(?:photos?|pictures?|pics?|images?|fotos?|bild|bilder|aufnahmen|imagen|imagenes) (?:(?:that|which) are )?)$"
+)
+
+
 def any_of(words: Iterable[str]) -> str:
     """A pattern of words, the longest first."""
     return "(?:" + "|".join(map(re.escape, sorted(words, key=len, reverse=True))) + ")"
@@ -118,6 +127,12 @@ _UNSURE_AFTER = re.compile(
 )
 _LEADING = re.compile(_LINKS)
 _REACH = 60  # letters before a date that are looked at
+
+
+def age_at(text: str, start: int) -> re.Match[str] | None:
+    """The age of photos at a place of a folded text: "photos older than 3 years". Children have ages, too."""
+    match = _PHOTO_AGE.match(text, start)
+    return match if match and _OF_PHOTOS.search(text[max(0, start - _REACH) : start]) else None
 
 
 def bound_of(match: re.Match[str], before: str) -> Bound | None:

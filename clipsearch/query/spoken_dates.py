@@ -36,6 +36,7 @@ from clipsearch.query.open_dates import (
     BOUND_AFTER,
     GOES_ON,
     INCLUDED,
+    age_at,
     bound_of,
     is_unsure,
     opened,
@@ -228,10 +229,12 @@ class _Reader:
     def _long_ago(self, start: int) -> _Found | None:
         """More or less than so many years ago."""
         match = AGO.match(self._plain, start) or AGO_FIRST.match(self._plain, start)
+        match = match or age_at(self._plain, start)
         found = self._last_few(match) if match else None
         if match is None or not isinstance(found, Period):
             return None
-        is_more = any(match.groupdict().get(name) for name in ("more", "mehr", "plus", "mas"))
+        groups = match.groupdict()
+        is_more = any(groups.get(name) for name in ("more", "mehr", "plus", "mas")) != bool(groups.get("denied"))
         return match.end(), opened(found, "before") if is_more else found
 
     def _listed(self, start: int) -> tuple[list[SpokenDate], bool]:
@@ -254,7 +257,8 @@ class _Reader:
                         continue
                     if dates := shared(firsts, last):
                         parts = zip([*spans, (begin, end)], [*dates, last], strict=True)
-                        return [SpokenDate(*span, when) for span, when in parts], share_year(firsts)
+                        is_certain = share_year(firsts, last, self._plain[at:end])
+                        return [SpokenDate(*span, when) for span, when in parts], is_certain
         return [], True
 
     def _shares(self, start: int, end: int, last: When, first: When | int | str, position: int) -> bool:

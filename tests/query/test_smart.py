@@ -41,6 +41,7 @@ def understood(text, **fields):
         ("before 2010 and after 2020", "taken: before 2010 or from 2021, looking for: all photos"),
         ("since 2010 or before 2015", "taken: from 2010 or before 2015, looking for: all photos"),
         ("Katze nicht später als 2014", "taken: before 2015, looking for: Katze"),
+        ("photos not older than 3 months", "taken: 2026-08-29..2026-11-29, looking for: all photos"),
         ("dogs, not later than 2018, in snow", "taken: before 2019, looking for: dogs, in snow"),
         ("a dog in May and June 2018", "taken: 2018-05 or 2018-06, looking for: a dog"),
         ("dogs in August with a ball 2018", "taken: August of any year, taken: 2018, looking for: dogs with a ball"),
