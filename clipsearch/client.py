@@ -124,7 +124,7 @@ class Client:
         last digit. Pictures are uploaded. Folders in filters are folders of the server's machine. A server gives at most 1,000
         photos at once, skips at most 100,000, and takes texts of at most 2,000 characters; QueryError for more.
         """
-        require_whole("top_k", top_k, 1)
+        require_whole("top_k", top_k)
         wanted = make_query(query, keywords)
         if not wanted.terms and not wanted.filters:
             raise QueryError(EMPTY)
@@ -140,7 +140,7 @@ class Client:
         diverse: bool = False,
     ) -> Hits:
         """Find photos that look like an indexed photo, given by its id, or like a picture. It and its copies are left out."""
-        require_whole("top_k", top_k, 1)
+        require_whole("top_k", top_k)
         if isinstance(image, str):
             raise TypeError(f"an image is an id (int) or a picture (a Path or PIL image), not {short(image)}")
         if not isinstance(image, int):

@@ -51,6 +51,8 @@ _MOST = {
 
 def _require_limits(query: Query, top_k: int) -> None:
     """Raise QueryError, in the words of the caller, for more than a server does for one request."""
+    if top_k < 1:
+        raise QueryError(f"top_k is {top_k}; ask for at least one result")
     if top_k > MOST_HITS:
         raise QueryError(
             f"`top_k` is {top_k}; a server gives at most {MOST_HITS:,} photos at once, and more by `offset`"

@@ -118,7 +118,7 @@ def test_the_command_offers_to_index_a_folder_that_has_photos(clipsearch, tmp_pa
     assert "x" * 20 not in errors and not (tmp_path / "pictures" / ".clipsearch").exists()
     (tmp_path / "empty").mkdir()
     status, output, errors = clipsearch("serve", "--index", tmp_path / "empty", "--no-open")
-    assert status == 1 and output == "" and "there is no index" in errors
+    assert status == 2 and output == "" and "there is no index" in errors
     status, output, errors = clipsearch(
         "serve", "--index", tmp_path / "pictures", "--allow-below", tmp_path / "no", "--no-open"
     )
