@@ -236,6 +236,37 @@ def test_hearts_are_on_the_cards(page, album):
     assert page.locator(".photo .favourite").count() == 0
 
 
+def test_a_heart_does_what_it_shows_whatever_another_window_did(page, new_page, address):
+    other = new_page(viewport={"width": 1280, "height": 800})  # as another device: nothing tells it
+    same = new_page()  # another window of the same browser
+    for one in (other, same):
+        one.goto(address)
+        one.wait_for_selector(".photo.loaded")
+    said = "(words) => document.querySelector('#note').textContent === words"
+
+    def press_h(one, words, number=0):
+        one.locator(".photo .open").nth(number).focus()
+        one.keyboard.press("h")
+        one.wait_for_function(said, arg=words)
+
+    press_h(page, "Added to favourites.")
+    same.wait_for_selector(".photo .favourite", state="attached")
+    assert other.locator(".photo .favourite").count() == 0
+    press_h(other, "Added to favourites.")
+    other.wait_for_selector(".photo .favourite", state="attached")
+    ids = "async () => (await (await fetch('/api/albums')).json()).albums.find(({ name }) => name === 'Favourites').ids.length"
+    assert page.evaluate(ids) == 1
+    press_h(page, "Removed from favourites.")
+    same.wait_for_selector(".photo .favourite", state="detached")
+    press_h(other, "Removed from favourites.")
+    assert page.evaluate(ids) == 0
+    press_h(page, "Added to favourites.", 1)
+    assert other.locator(".photo .favourite").count() == 0
+    other.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when its tab is chosen again
+    other.wait_for_selector(".photo .favourite", state="attached")
+    press_h(other, "Removed from favourites.", 1)
+
+
 def test_favourites_and_albums_are_filled_opened_and_removed(page):
     _, second, third = shown(page)[:3]
     page.locator(".photo .open").first.click()

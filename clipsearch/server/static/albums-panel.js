@@ -12,7 +12,7 @@ import { changes, changeSearch, currentSearch, newSearch } from "./state.js";
 /** Ask for the album that photos are added to. @param {Photo[]} photos */
 export async function openAlbumChooser(photos) {
   try {
-    await albums.load();
+    await albums.reload(); // adding to a name that is gone would make it again
   } catch (error) {
     announce(/** @type {Error} */ (error).message);
     return;

@@ -14,6 +14,16 @@ export const albums = new (class extends EventTarget {
   #ids = new Map();
   /** @type {Promise<void> | null} */
   #loading = null;
+  /** How many changes this window has made. */
+  #changed = 0;
+  #others = new BroadcastChannel("clipsearch-albums"); // the other windows of this browser
+
+  constructor() {
+    super();
+    const refresh = () => document.hidden || this.reload().catch(() => {}); // the banner reports that the server is gone
+    this.#others.addEventListener("message", refresh);
+    document.addEventListener("visibilitychange", refresh); // other devices change them too
+  }
 
   /** Load the albums, unless they are there. */
   load() {
@@ -24,8 +34,11 @@ export const albums = new (class extends EventTarget {
     return this.#loading;
   }
 
+  /** @returns {Promise<void>} */
   async reload() {
+    const before = this.#changed;
     const answer = await ask("/api/albums");
+    if (before !== this.#changed) return this.reload(); // the answer may be older than the change
     this.#ids = new Map(answer.albums.map((/** @type {{name: string, ids: number[]}} */ { name, ids }) => [name, new Set(ids)]));
     this.dispatchEvent(new Event("change"));
   }
@@ -65,6 +78,7 @@ export const albums = new (class extends EventTarget {
   /** @param {string} name @param {string} newName */
   async rename(name, newName) {
     await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "POST", body: { name: newName } });
+    this.#tellOthers();
     await this.reload();
   }
 
@@ -72,6 +86,7 @@ export const albums = new (class extends EventTarget {
   async remove(name) {
     await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "DELETE" });
     this.#ids.delete(name);
+    this.#tellOthers();
     this.dispatchEvent(new Event("change"));
   }
 
@@ -79,15 +94,23 @@ export const albums = new (class extends EventTarget {
   async #change(name, body) {
     const { ids } = await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "POST", body });
     this.#ids.set(name, new Set(ids));
+    this.#tellOthers();
     this.dispatchEvent(new Event("change"));
+  }
+
+  #tellOthers() {
+    this.#changed += 1;
+    this.#others.postMessage("changed");
   }
 })();
 
-/** Make a photo a favourite, or take that back, and say so. @param {Photo} photo */
-export async function toggleFavourite(photo) {
+/**
+ * Make a photo a favourite if its heart is empty, or take that back, and say so. What the user sees counts: another window or device
+ * may have changed it since.
+ * @param {Photo} photo @param {boolean} is whether its heart is filled
+ */
+export async function toggleFavourite(photo, is = albums.has(FAVOURITES, photo)) {
   try {
-    await albums.load();
-    const is = albums.has(FAVOURITES, photo);
     await (is ? albums.takeOut(FAVOURITES, [photo]) : albums.add(FAVOURITES, [photo]));
     announce(is ? "Removed from favourites." : "Added to favourites.");
   } catch (error) {

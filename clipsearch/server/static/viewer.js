@@ -35,7 +35,7 @@ const next = iconButton("right", "Next photo", () => void step(1), { class: "ico
 const pick = iconButton("check", "Select this photo", () => shown && selection.toggle(shown), { "aria-pressed": "false" });
 const right = iconButton("right-mark", "Right: more like it (r)", () => shown && around.mark(shown, "right"), { "aria-pressed": "false" });
 const wrong = iconButton("wrong-mark", "Wrong: fewer like it (w)", () => shown && around.mark(shown, "wrong"), { "aria-pressed": "false" });
-const heart = iconButton("heart", "Favourite (h)", () => shown && toggleFavourite(shown), { "aria-pressed": "false" });
+const heart = iconButton("heart", "Favourite (h)", () => shown && toggleFavourite(shown, heart.getAttribute("aria-pressed") === "true"), { "aria-pressed": "false" });
 const info = iconButton("info", "About this photo (i)", () => showFacts(!dialog.classList.contains("with-facts")), { "aria-controls": "photo-facts" });
 const more = iconButton("more", "More", showMenu, { "aria-expanded": "false", "aria-controls": "viewer-menu" });
 const swipe = new Swipe(stage, frame, (direction) => (direction < 0 ? around.before : around.after));
