@@ -265,6 +265,14 @@ def test_a_heart_does_what_it_shows_whatever_another_window_did(page, new_page, 
     other.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when its tab is chosen again
     other.wait_for_selector(".photo .favourite", state="attached")
     press_h(other, "Removed from favourites.", 1)
+    change = "async (act) => (await import('/static/albums.js')).albums[act]('Meanwhile', [{ id: 1 }])"
+    other.keyboard.press("x")
+    for act, count in (("add", 1), ("remove", 0)):  # the albums to choose from are those of now
+        page.evaluate(change, act)
+        other.click("#selection-album")
+        other.locator("#panel .row").first.wait_for()
+        assert other.locator("#panel .row", has_text="Meanwhile").count() == count
+        other.keyboard.press("Escape")
 
 
 def test_favourites_and_albums_are_filled_opened_and_removed(page):
