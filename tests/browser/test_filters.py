@@ -174,6 +174,22 @@ def test_counts_follow_the_query(page, filters):
     assert filters.locator(".facet-list").all_inner_texts() == rows
 
 
+def test_an_address_has_the_same_rows_however_one_came_to_it(page, filters, new_page):
+    filters.locator("[data-key^=keyword]").first.wait_for()
+    search(page, "a giraffe")
+    direct = new_page()
+    direct.goto(page.url)
+    rows = []
+    for tab in (page, direct):
+        tab.wait_for_function("() => /^Counts of \\d/.test(document.querySelector('#filters .counted')?.textContent)")
+        tab.wait_for_selector("#filters [data-key^=keyword]")
+        rows.append(
+            tab.locator("#filters .facets [data-key]").evaluate_all("(all) => all.map((one) => one.dataset.key)")
+        )
+        assert tab.locator("#filters [data-key='day from']").count() == 1
+    assert sorted(rows[0]) == sorted(rows[1])
+
+
 def test_words_that_only_leave_out_are_counted_and_judged_as_a_minus_is(page, filters):
     page.expected += ["status of 400"]
     filters.locator("[data-key^=keyword]").first.wait_for()

@@ -9,13 +9,31 @@ const KEPT = "clipsearch-facet-rows"; // in this tab, for a reload
 /** @type {Map<string, string[]>} the values of each facet, in the order of their rows */
 const rows = new Map(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"));
 
+/** Whether the rows are those from before a reload, which are to stay where they were. */
+export const isReload = rows.size > 0;
+
+let areAll = false; // whether the rows have every value of the index
+
+/** Whether there is a row for every value of the index, whatever the search finds. */
+export const hasAllRows = () => areAll;
+
+/** Make rows of values that have none, below the others. @param {Record<string, Count[]>} facets the counts of all photos */
+export function addRows(facets) {
+  forgetOtherRows(facets.folder ?? []);
+  for (const [facet, counts] of Object.entries(facets)) inPlace(facet, counts, { isWhole: false, mayMove: false });
+  areAll = true;
+}
+
 /** The index has changed. */
-export const forgetRows = () => rows.clear();
+export function forgetRows() {
+  rows.clear();
+  areAll = false;
+}
 
 /** Forget the rows if they are of another index, which was at this address before. @param {Count[]} folders the counts of folders */
 export function forgetOtherRows(folders) {
   const known = rows.get("folder") ?? [];
-  if (folders.length && !folders.some(({ value }) => known.includes(value))) rows.clear();
+  if (folders.length && !folders.some(({ value }) => known.includes(value))) forgetRows();
 }
 
 addEventListener("pagehide", () => {
@@ -34,6 +52,7 @@ addEventListener("pagehide", () => {
  * @returns {Count[]}
  */
 export function inPlace(facet, counts, { isWhole, mayMove }) {
+  areAll ||= isWhole;
   const images = new Map(counts.map((count) => [count.value, count.images]));
   const values = isWhole ? [...images.keys()] : [...new Set([...(rows.get(facet) ?? []), ...images.keys()])];
   const number = (/** @type {string} */ value) => images.get(value) ?? 0;

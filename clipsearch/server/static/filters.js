@@ -3,8 +3,8 @@
 import { ApiError, connection, sentence, ServerGone } from "./api.js";
 import { datesSection } from "./date-filter.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
-import { countPhotos, countsOf, forgetCounts as forget, QUICK, SLOW } from "./facet-counts.js";
-import { forgetOtherRows, forgetRows, inPlace } from "./facet-rows.js";
+import { countPhotos, countsFor, countsOf, forgetCounts as forget, QUICK, SLOW } from "./facet-counts.js";
+import { addRows, forgetOtherRows, forgetRows, hasAllRows, inPlace, isReload } from "./facet-rows.js";
 import { folderTree } from "./folder-filter.js";
 import { count, counted, starSigns, starsText, visible } from "./format.js";
 import { expressionProblem } from "./messages.js";
@@ -135,6 +135,7 @@ async function refresh() {
     const slow = countsOf(search, query, SLOW);
     const late = slow.then(() => true, () => true);
     const facets = await quick;
+    if (whatCounts !== EVERY && !hasAllRows()) addRows(await countsFor(EMPTY)); // an address has the same rows however one came to it
     const isLate = !(await Promise.race([late, new Promise((resolve) => setTimeout(resolve, GRACE, false))]));
     if (isLate && mine === requests) show(facets); // the others follow, and what is below them moves
     clearTimeout(isSlow);
@@ -226,7 +227,7 @@ function keepAt(again, before, scrollTop) {
 /** The counts in the rows of before. Only a list that is folded, or was, may put others first, and not while it is in use. @param {Facets} facets @returns {Facets} */
 function placed(facets) {
   forgetOtherRows(facets.folder ?? []);
-  const isInUse = isAsBefore || panel.matches(":hover") || panel.contains(document.activeElement);
+  const isInUse = (isAsBefore && isReload) || panel.matches(":hover") || panel.contains(document.activeElement);
   return Object.fromEntries(Object.entries(facets).map(([facet, counts]) =>
     [facet, inPlace(facet, counts, { isWhole: whatCounts === EVERY, mayMove: isLong(facet) && !isInUse })]));
 }
