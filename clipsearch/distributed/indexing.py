@@ -19,7 +19,7 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
 from clipsearch.distributed.chunk_worker import ClusterJob
 from clipsearch.distributed.chunks import Chunk, chunk_id
-from clipsearch.distributed.cluster import Cluster, NamedChunk, require_ray
+from clipsearch.distributed.cluster import Cluster, NamedChunk
 from clipsearch.distributed.parts import Part, find_parts, is_whole, read_files, read_part, remove_parts
 from clipsearch.distributed.planning import complete, plan_work
 from clipsearch.distributed.storage import plain_url, remove_file
@@ -74,7 +74,6 @@ def index_on_cluster(
     Finished parts stay until all are committed at once. Raises SyncRefused, and ModelMismatch if a node has another model.
     """
     cancel, limits = cancel or CancelToken(), options.limits
-    require_ray()
     folder = _folder_for_parts(collection, cluster.parts)
     work = plan_work(collection, sources, options)
     check_loss(work.plans, len(collection), prune=options.prune)

@@ -42,7 +42,7 @@ class InPlace:
 @pytest.fixture
 def in_place(monkeypatch, encoder):
     monkeypatch.setattr("clipsearch.distributed.indexing.Cluster", InPlace)
-    monkeypatch.setattr("clipsearch.distributed.indexing.require_ray", lambda: None)
+    monkeypatch.setattr("clipsearch.distributed.cluster.require_ray", lambda: None)
     monkeypatch.setattr("clipsearch.distributed.chunk_worker.load_encoder", lambda name, **options: encoder)
     # Few photos a chunk, so that there are several chunks.
     monkeypatch.setattr("clipsearch.distributed.chunks.FEWEST", 16)
