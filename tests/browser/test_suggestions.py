@@ -90,5 +90,5 @@ def test_if_nothing_is_found_ideas_come_from_the_photos(new_page, address):
     ideas = page.locator(".ideas bdi").all_inner_texts()
     assert {"Anna Müller", "Travel"} <= set(ideas)
     with answered(page):
-        page.get_by_role("button", name="Anna Müller").click()
+        page.locator(".ideas").get_by_role("button", name="Anna Müller").click()
     assert sorted(shown(page)) == ["kite.jpg", "pagoda.jpg"] and "name=" not in page.url
