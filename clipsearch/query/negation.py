@@ -156,7 +156,7 @@ _PHOTOS_OF = (
 """As in "no photos of dogs": these words are not what is denied."""
 
 _FEW_WORDS = rf"(?:\s+[^\s,;.:!?{GAPS}]+){{1,3}}"
-_LIST = re.compile(rf",(?={_FEW_WORDS}(?:,{_FEW_WORDS})*,?\s+(?:or|nor|oder|ou|o|ni)\s)", re.IGNORECASE)
+_LIST = rf",(?={_FEW_WORDS}(?:,{_FEW_WORDS})*,?\s+(?:or|nor|oder|ou|o|ni)\s)"
 """The comma of a list, as in "without people, dogs or cats"."""
 
 _AT_ENDS = re.compile(
@@ -164,22 +164,19 @@ _AT_ENDS = re.compile(
     r"|(?:[\s,;]|\b(?:and|und|et|or|oder|but|aber|mais|pero)(?=[\s,;]*$))+$",
     re.IGNORECASE,
 )
-_DENYING = re.compile(
+_DENYING = (
     r"(?<!\w)(?:not|no|never|longer|none|neither|nor|without|except|excluding|minus|nicht|mehr|nie|niemals|keine?[nmrs]?|weder|ohne"
     r"|au(?:\u00df|ss)er|au(?:\u00df|ss)erhalb|pas|jamais|ni|sans|sauf|hors|hormis|sin|nunca|tampoco|fuera|excepto|salvo"
-    r"|(?:is|are|was|were|do|does|did)n['\u2019]t)(?:\s+(?:the|of|der|die|den|dem|le|la|les|el|los|las|taken)|\s+[dl]['\u2019])*\s*$",
-    re.IGNORECASE,
+    r"|(?:is|are|was|were|do|does|did)n['\u2019]t)(?:\s+(?:the|of|der|die|den|dem|le|la|les|el|los|las|taken)|\s+[dl]['\u2019])*\s*$"
 )
-_FAR_FROM = re.compile(
+_FAR_FROM = (
     r"(?<!not )(?<!nicht )(?<!pas )(?<!no )(?<!non )\b(?:far|away|weit|weg|loin|lejos)\s+"
-    r"(?=(?:from|von|vom|de|du|del)\b|d['\u2019])",
-    re.IGNORECASE,
+    r"(?=(?:from|von|vom|de|du|del)\b|d['\u2019])"
 )
-_DENYING_AFTER = re.compile(
+_DENYING_AFTER = (
     r"\s+(?:is|was|are)(?:\s+not|n['\u2019]t)\s+(?:there|present|visible|shown|in\s+(?:it|them))\b"
     r"|\s+(?:(?:not|no|nicht|non|pas)|(?:is|was|are)(?:\s+not|n['\u2019]t)|(?:is|was|are)\s+(?:absent|missing|gone)|nicht\s+(?:ist|war|sind|dabei|drauf|da|zu\s+sehen)(?:\s+(?:ist|war|sind))?"
-    r"|fehlt|n['\u2019](?:est|appara[i\u00ee]t)\s+pas(?:\s+l\u00e0)?|no\s+(?:est[a\u00e1]|aparece|sale)|falta)\s*(?:$|[,.;!?)])",
-    re.IGNORECASE,
+    r"|fehlt|n['\u2019](?:est|appara[i\u00ee]t)\s+pas(?:\s+l\u00e0)?|no\s+(?:est[a\u00e1]|aparece|sale)|falta)\s*(?:$|[,.;!?)])"
 )
 _TOKEN = re.compile(
     rf"{GAP}+|{PLACE_GAP}+|{PERSON_GAP}+|[,;:.!?()\u2013\u2014]+|[dl]['\u2019](?=[{GAPS}])|[^\s,;:.!?()\u2013\u2014{GAPS}]+",
@@ -222,8 +219,8 @@ def negations(text: str, languages: Collection[Language] = LANGUAGES) -> list[Ne
 
 def may_be_denied(text: str, start: int, end: int) -> bool:
     """Whether words beside text[start:end], which no negation has, may deny it: "away from Rome", "Anna is missing"."""
-    is_far = any(far.end() == start for far in _FAR_FROM.finditer(text, 0, end))
-    return is_far or bool(_DENYING.search(text, 0, start) or _DENYING_AFTER.match(text, end))
+    is_far = any(far.end() == start for far in _pattern(_FAR_FROM).finditer(text, 0, end))
+    return is_far or bool(_pattern(_DENYING).search(text, 0, start) or _pattern(_DENYING_AFTER).match(text, end))
 
 
 def without_negations(terms: Sequence[Term], languages: Collection[Language] = LANGUAGES) -> tuple[Term, ...]:
@@ -274,6 +271,12 @@ def languages_read(model: str) -> tuple[Language, ...]:
 
 
 @cache
+def _pattern(words: str) -> re.Pattern[str]:
+    """A pattern that few queries need, so that a plain one does not wait for it."""
+    return re.compile(words, re.IGNORECASE)
+
+
+@cache
 def _cues(languages: tuple[Language, ...]) -> re.Pattern[str]:
     """One pattern for all cues; a group names the language of its cue."""
     parts = [f"(?P<Nobody{name}>{_NOBODY[name][0]})" for name in languages if name in _NOBODY]
@@ -306,7 +309,7 @@ def _read(text: str, match: re.Match[str], language: Language, languages: tuple[
             if len(following_words) > 1 and following_words[0][0].lower() in _JOINING:
                 del following_words[0]
             is_same = last_gap and following_words and following_words[0][0][0] == last_gap
-            if word == "," and (is_same or (items[-1] and _LIST.match(text, token.start()))):
+            if word == "," and (is_same or (items[-1] and _pattern(_LIST).match(text, token.start()))):
                 items.append([])  # "without Anna, Ben and Rose" denies all of them
                 last_gap, joined_by = "", ","
                 continue
