@@ -273,5 +273,5 @@ def literal_glob(text: str) -> str:
 
 
 def typed_glob(name: str) -> str:
-    """The glob that a file name means where one was typed: its * and ? are wildcards, and a bracket alone is none."""
+    """The glob of a file name that a user typed: * and ? are wildcards, but a bracket alone stands for itself."""
     return name if "*" in name or "?" in name else literal_glob(name)

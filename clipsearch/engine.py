@@ -178,7 +178,7 @@ class SearchEngine(Indexer):
 
         `prompts` are templates with one "{}" each; None takes the model's own, () none. `progress` gets the number of sentences
         just encoded. Read the generator before `close`. A warning names labels that the model cannot read, which suit no photo.
-        QueryError if there is no label, an empty one, or the same one twice; Cancelled, also while the generator is read.
+        QueryError if there are no labels, one is empty, or one is given twice; Cancelled, also while the generator is read.
         """
         from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 

@@ -65,7 +65,7 @@ class QueryError(ClipsearchError):
 
 
 class UnknownModel(ModelError, QueryError):
-    """There is no model of this name, neither as a folder nor on the hub."""
+    """No folder here and no model on the hub has this name."""
 
 
 class SidecarError(ClipsearchError):

@@ -102,7 +102,7 @@ def require_keywords(values: Mapping[str, object]) -> None:
 
 
 def require_list(name: str, values: object, of: str) -> None:
-    """Raise TypeError for what is no list, or a single text, whose letters would each be one of the values."""
+    """Raise TypeError unless the values are a list. A single text is refused, too: each letter would be one of the values."""
     if isinstance(values, (str, bytes, bytearray, memoryview, os.PathLike, Mapping)) or not isinstance(
         values, Iterable
     ):

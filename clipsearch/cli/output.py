@@ -96,7 +96,7 @@ def finish_output(stream: TextIO) -> None:
 
 
 def is_unread() -> bool:
-    """Whether the program that read standard output has ended, as `head` does: it has all it wants, so this is no error.
+    """Whether the program that reads standard output has ended. `head` does when it has all it wants, so this is no error.
 
     What is written from then on goes nowhere. A command that prints as it goes can stop.
     """
