@@ -88,7 +88,7 @@ if TYPE_CHECKING:
     from clipsearch.query.hits import Explanation, Hits, QueryNote
     from clipsearch.query.keywords import SearchKeywords
     from clipsearch.query.outline import Outline
-    from clipsearch.query.understood import Fact, Understood
+    from clipsearch.query.sentences.understood import Fact, Understood
     from clipsearch.store.albums import Albums
     from clipsearch.store.approximate.index import ApproximateStatus
     from clipsearch.store.approximate.info import ApproximateInfo, IndexShape, Measurement
@@ -226,7 +226,7 @@ _HOMES = {
     "Encoder": "encoders.base",
     "Explanation": "query.hits",
     "ExportReport": "transfer.export",
-    "Fact": "query.understood",
+    "Fact": "query.sentences.understood",
     "Hits": "query.hits",
     "ImageError": "errors",
     "ImportReport": "transfer.import_",
@@ -265,7 +265,7 @@ _HOMES = {
     "Term": "terms",
     "Test": "conditions",
     "TextPiece": "encoders.unread",
-    "Understood": "query.understood",
+    "Understood": "query.sentences.understood",
     "UnknownModel": "errors",
     "ValueCount": "analysis.statistics",
     "WalkRules": "indexing.walk",

@@ -36,7 +36,7 @@ from clipsearch.query.hits import Explanation, Hits, QueryNote
 from clipsearch.query.json_form import condition_to_json, request_body
 from clipsearch.query.keywords import SearchKeywords, make_query
 from clipsearch.query.language import EMPTY
-from clipsearch.query.understood import Understood
+from clipsearch.query.sentences.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
 from clipsearch.terms import Content, Query, Term, is_picture
 from clipsearch.types import Failure, Fingerprint, ImageRecord, Order

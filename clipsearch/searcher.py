@@ -40,7 +40,7 @@ if TYPE_CHECKING:  # a text query needs neither Pillow, pymilvus nor threads
     from clipsearch.encoders.base import Encoder
     from clipsearch.milvus.store import MilvusStore
     from clipsearch.query.outline import Outline
-    from clipsearch.query.understood import Understood
+    from clipsearch.query.sentences.understood import Understood
     from clipsearch.query.vector_store import VectorStore
     from clipsearch.store.several import SeveralCollections
 
@@ -210,7 +210,7 @@ class Searcher:
         what was understood. `today` is the day that "yesterday" is the day before. Places, people and keywords are understood
         if the index has photos of them; a vector database is not asked for them.
         """
-        from clipsearch.query.smart import understand  # not for other queries
+        from clipsearch.query.sentences.smart import understand  # not for other queries
 
         if today is not None and not isinstance(today, date):
             raise TypeError(f"today must be a date or None, not {short(today)}")

@@ -15,7 +15,7 @@ from clipsearch.types import Hit, ImageRecord
 if TYPE_CHECKING:
     import pandas
 
-    from clipsearch.query.understood import Understood
+    from clipsearch.query.sentences.understood import Understood
 
 NoteCode: TypeAlias = Literal[
     "file-name", "minus", "plus", "negation", "unread", "marks", "unknown", "longer", "places", "values", "misspelt",

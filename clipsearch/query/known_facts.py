@@ -11,7 +11,7 @@ from clipsearch.conditions import Test, all_of
 from clipsearch.errors import QueryError
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text, texts_of
-from clipsearch.query.understood import FactKind, Understood
+from clipsearch.query.sentences.understood import FactKind, Understood
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
 from clipsearch.terms import Query, Term

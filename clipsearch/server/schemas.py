@@ -12,7 +12,7 @@ from starlette.responses import Response
 from clipsearch.analysis.statistics import ValueCount
 from clipsearch.errors import Cause
 from clipsearch.indexing.status import Status
-from clipsearch.query.understood import FactKind
+from clipsearch.query.sentences.understood import FactKind
 from clipsearch.render.json_output import json_line
 from clipsearch.server.jobs import IndexJob
 from clipsearch.types import DateSource, FoundBy

@@ -71,8 +71,8 @@ def test_a_text_query_on_a_checkpoint_needs_neither_torch_nor_openvino_nor_pillo
 NOT_FOR_A_PLAIN_QUERY = (
     "PIL", "torch", "transformers", "openvino", "huggingface_hub", "clipsearch.encoders.hub", "clipsearch.gazetteer",
     "clipsearch.images.decode", "clipsearch.indexing", "clipsearch.milvus.store", "clipsearch.query.hybrid",
-    "clipsearch.query.listing", "clipsearch.query.matching_words", "clipsearch.query.outline", "clipsearch.query.smart",
-    "clipsearch.query.understood", "clipsearch.server", "clipsearch.store.several", "clipsearch.transfer",
+    "clipsearch.query.listing", "clipsearch.query.matching_words", "clipsearch.query.outline", "clipsearch.query.sentences",
+    "clipsearch.server", "clipsearch.store.several", "clipsearch.transfer",
 )  # fmt: skip
 """Packages and modules that only other queries or commands need. Each costs from half a millisecond to seconds."""
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
-from clipsearch.query.understood import Fact, FactKind, Understood
+from clipsearch.query.sentences.understood import Fact, FactKind, Understood
 from tests.cli.running import run_here
 from tests.conftest import ROOT
 

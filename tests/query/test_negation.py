@@ -7,11 +7,11 @@ import pytest
 from clipsearch import SearchEngine
 from clipsearch.query.language import parse_query, parse_terms, split_words, terms_text
 from clipsearch.query.negation import languages_read, without_negations
-from clipsearch.query.smart import understand
-from clipsearch.query.understood import Understood
+from clipsearch.query.sentences.smart import understand
+from clipsearch.query.sentences.understood import Understood
 from clipsearch.terms import Query, Term
 from tests.conftest import give_facts, names
-from tests.query.test_spoken_names import PEOPLE, find_places
+from tests.query.sentences.test_spoken_names import PEOPLE, find_places
 
 TODAY = date(2026, 11, 29)
 

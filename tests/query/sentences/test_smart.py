@@ -8,9 +8,9 @@ import pytest
 from clipsearch import Query, Term
 from clipsearch.conditions import All, Either, Located, Test
 from clipsearch.query.language import parse_query
-from clipsearch.query.smart import understand
-from clipsearch.query.understood import Understood
-from tests.query.test_spoken_names import PEOPLE, find_places
+from clipsearch.query.sentences.smart import understand
+from clipsearch.query.sentences.understood import Understood
+from tests.query.sentences.test_spoken_names import PEOPLE, find_places
 
 TODAY = date(2026, 11, 29)
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
-from clipsearch.query.spoken_names import spoken_names
+from clipsearch.query.sentences.spoken_names import spoken_names
 
 
 class Place(NamedTuple):
@@ -40,7 +40,7 @@ PEOPLE = ["Anna Müller", "Anna Schmidt", "Ben", "Rose", "Carla Bruni", "田中�
 
 
 def find_places(name):
-    from clipsearch.query.spoken_dates import folded
+    from clipsearch.query.sentences.spoken_dates import folded
 
     return PLACES.get(folded(name), [])
 

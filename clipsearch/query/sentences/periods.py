@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
 from clipsearch.conditions import All, Condition, Either, Test
-from clipsearch.query.date_words import MONTHS, Unit
+from clipsearch.query.sentences.date_words import MONTHS, Unit
 
 _NAMES = [word.capitalize() for word in MONTHS["English"]]
 _MOST_DAYS = 62  # of a time in every year, which is a condition for each of its days

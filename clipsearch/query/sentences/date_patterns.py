@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from clipsearch.query.date_words import DATES_BY_NAME, DAYS_AGO, HOLIDAYS, MONTHS, UNITS, WEEKDAYS
-from clipsearch.query.open_dates import any_of
+from clipsearch.query.sentences.date_words import DATES_BY_NAME, DAYS_AGO, HOLIDAYS, MONTHS, UNITS, WEEKDAYS
+from clipsearch.query.sentences.open_dates import any_of
 
 ALL_MONTHS = {word: number for language in MONTHS.values() for word, number in language.items()}
 MONTH = (

@@ -8,8 +8,8 @@ from time import process_time
 import pytest
 
 from clipsearch.conditions import All, Either, Test
-from clipsearch.query.date_words import easter
-from clipsearch.query.spoken_dates import folded, spoken_dates
+from clipsearch.query.sentences.date_words import easter
+from clipsearch.query.sentences.spoken_dates import folded, spoken_dates
 
 SUNDAY = date(2026, 11, 29)
 

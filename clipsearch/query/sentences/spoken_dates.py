@@ -14,9 +14,9 @@ from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
 from clipsearch._internal.letters import LETTERS
-from clipsearch.query import date_patterns as patterns
-from clipsearch.query.date_parts import LISTED, name_at, named_in, part_at, repeated_at, share_year, shared
-from clipsearch.query.date_words import (
+from clipsearch.query.sentences import date_patterns as patterns
+from clipsearch.query.sentences.date_parts import LISTED, name_at, named_in, part_at, repeated_at, share_year, shared
+from clipsearch.query.sentences.date_words import (
     DAYS_AGO,
     DECADES,
     HOLIDAYS,
@@ -29,7 +29,7 @@ from clipsearch.query.date_words import (
     UNITS,
     WEEKDAYS,
 )
-from clipsearch.query.open_dates import (
+from clipsearch.query.sentences.open_dates import (
     AGO,
     AGO_FIRST,
     BOUND,
@@ -41,7 +41,7 @@ from clipsearch.query.open_dates import (
     is_unsure,
     opened,
 )
-from clipsearch.query.periods import (
+from clipsearch.query.sentences.periods import (
     EveryYear,
     Period,
     When,

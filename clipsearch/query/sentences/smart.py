@@ -27,10 +27,10 @@ from clipsearch.query.negation import (
     negations,
     subtracted,
 )
-from clipsearch.query.periods import EveryYear, When, together
-from clipsearch.query.spoken_dates import SpokenDate, folded, spoken_dates
-from clipsearch.query.spoken_names import FindPlaces, SpokenName, spoken_names
-from clipsearch.query.understood import Fact, FactKind, Understood
+from clipsearch.query.sentences.periods import EveryYear, When, together
+from clipsearch.query.sentences.spoken_dates import SpokenDate, folded, spoken_dates
+from clipsearch.query.sentences.spoken_names import FindPlaces, SpokenName, spoken_names
+from clipsearch.query.sentences.understood import Fact, FactKind, Understood
 from clipsearch.terms import Query, Term
 
 _FEW = 3  # alternatives that are named

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from clipsearch.query.date_words import HOLIDAYS, SEASON_BEGINS, SEASONS
-from clipsearch.query.periods import EveryYear, Period, When, day_of, days_from, months_from
+from clipsearch.query.sentences.date_words import HOLIDAYS, SEASON_BEGINS, SEASONS
+from clipsearch.query.sentences.periods import EveryYear, Period, When, day_of, days_from, months_from
 
 _FIRST_HALF = r"first half of|erste[nr]? halfte(?: von)?|premiere moitie d[eu]|primera mitad del?"
 _SECOND_HALF = (

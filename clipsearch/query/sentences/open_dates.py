@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from clipsearch.query.date_words import NUMBERS, UNITS
-from clipsearch.query.periods import Period
+from clipsearch.query.sentences.date_words import NUMBERS, UNITS
+from clipsearch.query.sentences.periods import Period
 
 Bound: TypeAlias = Literal["since", "after", "before", "until"]
 
