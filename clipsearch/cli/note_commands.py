@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from clipsearch._internal.commands import command
+from clipsearch._internal.commands import command, with_flags
 from clipsearch.cli.typed_line import TypedLine, is_picture
 from clipsearch.conditions import literal_glob, typed_glob
 from clipsearch.query.hits import QueryNote
@@ -16,7 +16,7 @@ from clipsearch.terms import Term
 def note_text(about: QueryNote, typed: str) -> str:
     """A note on a query that was searched, with the command that may have been meant; `typed` is the query as typed."""
     advice = _advice(about.code, about.value, typed) if about.value else ""
-    return about.message + advice
+    return with_flags(about.message) + advice
 
 
 def _advice(code: str, value: str, typed: str) -> str:

@@ -236,6 +236,7 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
         )
         say(text)
     elif options.format == "json":
+        from clipsearch.render.explain import notes_in_words
         from clipsearch.render.json_output import hits_to_json
 
         about = hits.explanation
@@ -246,7 +247,7 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
             about.index,
             group_by=group_by,
             understood=about.understood.to_json() if about.understood else None,
-            explanation=hits.explain() if options.explain else None,
+            explanation=notes_in_words(hits.explain(), with_flags) if options.explain else None,
         )
         print_json(answer)
     elif options.format == "jsonl":

@@ -450,12 +450,13 @@ def _search_result(query: str, hits: Hits) -> SearchResult:
 
 def _note_text(about: QueryNote) -> str:
     """A note on a query, with the parameter that may help."""
+    message = for_requests(about.message)
     parameters = {"file-name": "name", "minus": "query", "plus": "query", "negation": "query", "places": "place"}
     parameters |= {"misspelt": "query", "facts": "smart=true and query", "keyword": "keyword"}
     if about.code not in parameters or not about.value:
-        return about.message
+        return message
     value = literal_glob(about.value) if about.code == "keyword" else about.value
-    return f"{about.message}. Try {parameters[about.code]}={json.dumps(value, ensure_ascii=False)}"
+    return f"{message}. Try {parameters[about.code]}={json.dumps(value, ensure_ascii=False)}"
 
 
 def _thumbnail_blocks(engine: SearchEngine, hits: Sequence[PhotoResult]) -> list[ContentBlock]:

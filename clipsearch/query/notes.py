@@ -351,7 +351,7 @@ def _unread(text: str, encoder: Encoder, is_random: bool) -> QueryNote | None:
 
     if texts := text_model_for(model):
         message += (
-            f". {texts.model} reads {texts.languages} languages for the same photos: `--text-model {texts.model}`"
+            f". {texts.model} reads {texts.languages} languages for the same photos: `text_model='{texts.model}'`"
         )
     else:
         message += f". {other.model} reads {other.languages} languages"

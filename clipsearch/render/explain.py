@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,6 +56,11 @@ def query_to_json(query: Query) -> dict[str, Any]:
         "wrong": list(query.wrong),
         **{name: getattr(query, name) for name in plain},
     }
+
+
+def notes_in_words(explained: dict[str, Any], words: Callable[[str], str]) -> dict[str, Any]:
+    """`Hits.explain()` with the messages of its notes in other words, such as those of the command line (`with_flags`)."""
+    return {**explained, "notes": [{**note, "message": words(note["message"])} for note in explained["notes"]]}
 
 
 def explain_text(explained: dict[str, Any]) -> str:

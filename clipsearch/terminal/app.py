@@ -18,6 +18,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import DataTable, Footer, Input, Static
 
+from clipsearch._internal.commands import with_flags
 from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
@@ -313,7 +314,9 @@ class BrowseApp(App[None]):
             return [], f"none of {photos}"
         milliseconds = 1000 * sum(explained.seconds.values())
         rows = [PhotoRow(hit.record, hit.score, hit.match, hit.others) for hit in hits]
-        notes = "".join(f". {about.message[0].upper()}{about.message[1:]}" for about in explained.notes)
+        notes = "".join(
+            f". {text[0].upper()}{text[1:]}" for text in (with_flags(about.message) for about in explained.notes)
+        )
         return rows, f"{len(hits):,} of {photos}, in {milliseconds:.0f} ms{notes}"
 
     def _newest(self, *, every_file: bool) -> tuple[list[PhotoRow], int]:

@@ -149,7 +149,11 @@ def test_an_unread_word_names_the_text_model_for_the_index(photos, made, monkeyp
     with SearchEngine.open(photos) as engine:
         make_known(monkeypatch, made[1], [engine.model_name])
         (note,) = engine.search("собака").explanation.notes
-    assert "team/texts reads 50 languages for the same photos: `--text-model team/texts`" in note.message
+    assert "team/texts reads 50 languages for the same photos: `text_model='team/texts'`" in note.message
+    _, output, errors = run_here("query", "--json", "--explain", "собака", cwd=photos)
+    (explained,) = json.loads(output)["explanation"]["notes"]
+    for text in (explained["message"], errors):
+        assert "for the same photos: --text-model team/texts" in text
 
 
 def test_labels_are_encoded_by_the_text_model(photos, made, texts):

@@ -11,9 +11,11 @@ from starlette.responses import Response
 
 from clipsearch import types
 from clipsearch._internal.cancel import CancelToken
+from clipsearch._internal.commands import for_requests
 from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
 from clipsearch.query.matching_words import found_in, wanted_phrases
+from clipsearch.render.explain import notes_in_words
 from clipsearch.render.json_output import found_in_to_json, hits_to_json, photo_to_json, shot_to_json
 from clipsearch.server import schemas
 from clipsearch.server.counted_photos import hits_of
@@ -65,7 +67,7 @@ def search_routes(service: Service) -> APIRouter:
             origin.index,
             group_by=search.group_by,
             understood=origin.understood.to_json() if origin.understood else None,
-            explanation=hits.explain() if search.explain else None,
+            explanation=notes_in_words(hits.explain(), for_requests) if search.explain else None,
             exact=search.exact,
         )
         if search.placeholders:
