@@ -28,7 +28,8 @@ from clipsearch.query.negation import (
     subtracted,
 )
 from clipsearch.query.sentences.periods import EveryYear, When, together
-from clipsearch.query.sentences.spoken_dates import SpokenDate, folded, spoken_dates
+from clipsearch.query.sentences.plain_letters import folded
+from clipsearch.query.sentences.spoken_dates import SpokenDate, spoken_dates
 from clipsearch.query.sentences.spoken_names import FindPlaces, SpokenName, spoken_names
 from clipsearch.query.sentences.understood import Fact, FactKind, Understood
 from clipsearch.terms import Query, Term

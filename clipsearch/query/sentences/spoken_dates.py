@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import calendar
 import re
-import unicodedata
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
-from clipsearch._internal.letters import LETTERS
 from clipsearch.query.sentences import date_patterns as patterns
 from clipsearch.query.sentences.date_parts import LISTED, name_at, named_in, part_at, repeated_at, share_year, shared
 from clipsearch.query.sentences.date_words import (
@@ -56,6 +54,7 @@ from clipsearch.query.sentences.periods import (
     unit_of,
     units_before,
 )
+from clipsearch.query.sentences.plain_letters import folded
 
 _MOST_LISTED = 12  # dates before the last of a list
 _MOST_UNITS = 1000  # of "the last 3 weeks"; more is no time of photos
@@ -68,16 +67,6 @@ class SpokenDate:
     start: int
     end: int
     when: When
-
-
-def folded(text: str) -> str:
-    """A text in small letters and without accents and strokes. It has as many characters as the text in the form NFC."""
-    letters = []
-    for sign in unicodedata.normalize("NFC", text):
-        simple = unicodedata.normalize("NFKD", sign)[:1].casefold()
-        plain = simple if sign.isascii() else simple.translate(LETTERS)
-        letters.append(plain if len(plain) == 1 else sign)
-    return "".join(letters).replace("\u2019", "'")
 
 
 def spoken_dates(text: str, today: date) -> list[SpokenDate]:

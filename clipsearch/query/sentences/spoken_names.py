@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from clipsearch._internal.letters import LETTERS
-from clipsearch.query.sentences.spoken_dates import folded
+from clipsearch.query.sentences.plain_letters import folded
 from clipsearch.query.usual_words import USUAL_WORDS
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import pytest
 
 from clipsearch.conditions import All, Either, Test
 from clipsearch.query.sentences.date_words import easter
-from clipsearch.query.sentences.spoken_dates import folded, spoken_dates
+from clipsearch.query.sentences.plain_letters import folded
+from clipsearch.query.sentences.spoken_dates import spoken_dates
 
 SUNDAY = date(2026, 11, 29)
 

@@ -40,7 +40,7 @@ PEOPLE = ["Anna Müller", "Anna Schmidt", "Ben", "Rose", "Carla Bruni", "田中�
 
 
 def find_places(name):
-    from clipsearch.query.sentences.spoken_dates import folded
+    from clipsearch.query.sentences.plain_letters import folded
 
     return PLACES.get(folded(name), [])
 
