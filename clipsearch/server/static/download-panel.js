@@ -7,8 +7,7 @@ import { searchTitle } from "./filter-chips.js";
 import { bytes, counted, fileName } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
-import { MOST_FILES } from "./select-all.js";
-import { currentSearch } from "./state.js";
+import { currentSearch, MOST_FILES } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 

@@ -6,10 +6,9 @@ import { count, counted } from "./format.js";
 import { announce } from "./messages.js";
 import { MOST_AT_ONCE, photos, requestFor } from "./photos.js";
 import { selection } from "./selection.js";
-import { canJudge, changes, LIKELY, NEAREST_COUNTED } from "./state.js";
+import { canJudge, changes, LIKELY, MOST_FILES, NEAREST_COUNTED } from "./state.js";
 import { matchWords } from "./threshold.js";
 
-export const MOST_FILES = 10_000; // in one download, as the server takes them
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */

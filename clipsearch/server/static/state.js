@@ -56,6 +56,7 @@ const FILTERS = /** @type {const} */ (["folders", "from", "to", "places", "keywo
 /** Parameters that may be repeated, and the lists of a search that they are in. */
 const LISTS = /** @type {const} */ ([["in", "folders"], ["place", "places"], ["keyword", "keywords"], ["person", "people"]]);
 export const NEAREST_COUNTED = 100; // of a search with pictures, whose matches are not known
+export const MOST_FILES = 10_000; // in one download, as the server takes them
 const OTHERS = ["before", "min_width", "min_height"];
 const ID = /^[1-9]\d{0,17}$/; // of a photo
 /** The match from which on a photo is a likely one: what "relevant=true" means in addresses and to the server. */
