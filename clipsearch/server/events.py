@@ -75,26 +75,31 @@ async def job_events(service: Service) -> Events:
 async def index_events(service: Service) -> Events:
     """Send "changed" with the number of photos whenever any process has committed to the index.
 
-    Send "gone" once if the index is not on the disk, and "changed" when it is there again.
+    Send "albums" whenever any client or process has changed favourites or albums. Send "gone" once if the index is not on
+    the disk, and "changed" when it is there again.
     """
-    last = await _version_and_count(service)
+    last = await _state_and_count(service)
     is_gone = False
     while not service.stopping.is_set():
         await service.pause(_INDEX_INTERVAL)
-        current = await _version_and_count(service)
+        current = await _state_and_count(service)
         if current is None and not has_catalog(service.index_folder):  # perhaps since before the first look
             yield None if is_gone else ("gone", {})
             is_gone = True
-        elif current is None or (last is not None and current[0] == last[0] and not is_gone):
+        elif current is None or (current == last and not is_gone):
             yield None
         else:
+            if last is None or current[0] != last[0] or is_gone:
+                yield "changed", {"images": current[2]}
+            if last is not None and current[1] != last[1]:
+                yield "albums", {}
             last, is_gone = current, False
-            yield "changed", {"images": current[1]}
 
 
-async def _version_and_count(service: Service) -> tuple[object, int] | None:
-    """None if the index cannot be read now, for example while it is being replaced."""
+async def _state_and_count(service: Service) -> tuple[object, object, int] | None:
+    """The index's version, that of its albums, and its photos; None if it cannot be read now, as while it is being replaced."""
     try:
-        return await service.version(), await service.count()
+        *version, albums = await service.state()
+        return version, albums, await service.count()
     except (ClipsearchError, OSError):
         return None

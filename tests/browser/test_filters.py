@@ -237,3 +237,21 @@ def test_only_the_facets_that_are_shown_are_counted_and_slow_ones_hold_nobody(ne
     assert asked == [quick, {"keyword", "person"}]
     held[0].continue_()
     page.wait_for_selector("#filters [data-key^=keyword]")
+
+
+def test_unfolded_folders_stay_unfolded_after_a_reload(page):
+    tree = """async () => {
+        const { folderTree } = await import('/static/folder-filter.js');
+        const counts = ['/a', '/a/b', '/c'].map((value) => ({ value, images: 1 }));
+        const show = () => document.querySelector('#empty').replaceChildren(folderTree(counts, [], show));
+        document.querySelector('#empty').hidden = false;
+        show();
+    }"""
+    fold = page.get_by_role("button", name="Folders in a", exact=True)
+    page.evaluate(tree)
+    assert fold.get_attribute("aria-expanded") == "false"
+    fold.click()
+    page.reload()
+    page.wait_for_selector(".photo.loaded")
+    page.evaluate(tree)
+    assert fold.get_attribute("aria-expanded") == "true"

@@ -122,4 +122,7 @@ def test_listeners_are_told_of_progress_and_commits(indexed):
             client.post("api/index")
             *_, (last, job) = told
             assert last == "done" and job["added"] == 3
-            assert next(events(news.iter_lines())) == ("changed", {"images": 8})
+            heard = events(news.iter_lines())
+            assert next(heard) == ("changed", {"images": 8})
+            client.post("api/albums/Favourites", json={"add": [1]})
+            assert next(heard) == ("albums", {})

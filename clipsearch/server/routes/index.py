@@ -138,7 +138,10 @@ def index_routes(service: Service, sessions: Sessions | None = None) -> APIRoute
 
     @router.get("/events", response_class=Response, responses=_STREAM)
     async def changes(parameters: NoParameters) -> Response:
-        """`changed` whenever any process has committed to the index; `gone` once it is not on the disk any more."""
+        """`changed` whenever any process has committed to the index; `gone` once it is not on the disk any more.
+
+        `albums` whenever favourites or albums have changed, by any client or process.
+        """
         return EventStream(service, index_events(service))
 
     @router.get("/saved-searches", response_model=schemas.SavedSearchesAnswer)

@@ -71,6 +71,8 @@ function albumRow(name, size, again) {
       again();
     } catch (error) {
       announce(/** @type {Error} */ (error).message);
+      await albums.reload().catch(() => {});
+      if (!albums.list.some(([known]) => known === name)) again(); // another device has removed or renamed it
     }
   };
   const edit = () => {
@@ -83,7 +85,9 @@ function albumRow(name, size, again) {
     field.select();
   };
   const askFirst = () => {
-    const remove = element("button", { type: "button", class: "primary", onclick: () => change(() => albums.remove(name)) }, "Remove");
+    const remove = element("button", { type: "button", class: "primary", onclick: () => change(async () => {
+      if (!(await albums.remove(name))) announce(`The album ${visible(name)} was gone already.`);
+    }) }, "Remove");
     showQuestion(element("div", { class: "inline-form question" },
       element("span", {}, "Remove ", element("bdi", {}, visible(name)), `? ${size === 1 ? "Its photo stays" : `Its ${counted(size)} stay`}.`),
       remove, element("button", { type: "button", onclick: back }, "Keep")));

@@ -1,6 +1,6 @@
 /** Favourites and albums. The server keeps them in a file beside the index; they are loaded when they are first needed. */
 
-import { ask } from "./api.js";
+import { ApiError, ask } from "./api.js";
 import { count, counted, visible } from "./format.js";
 import { announce } from "./messages.js";
 
@@ -20,9 +20,13 @@ export const albums = new (class extends EventTarget {
 
   constructor() {
     super();
-    const refresh = () => document.hidden || this.reload().catch(() => {}); // the banner reports that the server is gone
-    this.#others.addEventListener("message", refresh);
-    document.addEventListener("visibilitychange", refresh); // other devices change them too
+    this.#others.addEventListener("message", () => this.refresh());
+    document.addEventListener("visibilitychange", () => this.refresh()); // a hidden page is not told of changes
+  }
+
+  /** Others may have changed them: load them again, if the page is seen. */
+  refresh() {
+    if (!document.hidden) this.reload().catch(() => {}); // the banner reports that the server is gone
   }
 
   /** Load the albums, unless they are there. */
@@ -82,12 +86,16 @@ export const albums = new (class extends EventTarget {
     await this.reload();
   }
 
-  /** Remove an album; its photos stay. @param {string} name */
+  /** Remove an album; its photos stay. @param {string} name @returns {Promise<boolean>} whether it was still there */
   async remove(name) {
-    await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "DELETE" });
+    const isRemoved = await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "DELETE" }).then(() => true, (error) => {
+      if (error instanceof ApiError && error.code === "no-such-album") return false;
+      throw error;
+    });
     this.#ids.delete(name);
     this.#tellOthers();
     this.dispatchEvent(new Event("change"));
+    return isRemoved;
   }
 
   /** @param {string} name @param {{add?: number[], remove?: number[]}} body */

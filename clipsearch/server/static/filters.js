@@ -7,6 +7,7 @@ import { countPhotos, countsFor, countsOf, forgetCounts as forget, QUICK, SLOW }
 import { addRows, forgetOtherRows, forgetRows, hasAllRows, inPlace, isReload } from "./facet-rows.js";
 import { folderTree } from "./folder-filter.js";
 import { count, counted, starSigns, starsText, visible } from "./format.js";
+import { keptSet } from "./kept-set.js";
 import { expressionProblem } from "./messages.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, showDialog, wordPairs } from "./state.js";
@@ -44,8 +45,7 @@ let waiting = 0;
 let isAsBefore = true; // whether the search is still the one that the page began with: a reload moves no row
 /** @type {Map<string, string>} what the text fields were last given */
 const given = new Map();
-/** @type {Set<string>} facets whose values are all shown */
-const unfolded = new Set();
+const unfolded = keptSet("clipsearch-unfolded-facets"); // whose values are all shown
 
 panel.append(
   element("div", { class: "panel-head" }, title, iconButton("close", "Close the filters", () => toggleFilters(false, false))),

@@ -2,6 +2,7 @@
 
 import { element, icon } from "./dom.js";
 import { count, visible } from "./format.js";
+import { keptSet } from "./kept-set.js";
 import { changeSearch } from "./state.js";
 
 /**
@@ -14,8 +15,7 @@ import { changeSearch } from "./state.js";
  * @property {Folder[]} inside
  */
 
-/** @type {Set<string>} paths */
-const unfolded = new Set();
+const unfolded = keptSet("clipsearch-unfolded-folders"); // paths
 
 /**
  * @param {{value: string, images: number}[]} counts of absolute folders, each without what is below it

@@ -1,5 +1,6 @@
 /** The index panel: what is indexed, indexing new photos, failures. It also notices when the index changes. */
 
+import { albums } from "./albums.js";
 import { ApiError, ask, checkConnection, sentence, ServerGone, whenBack } from "./api.js";
 import { byId, element, icon } from "./dom.js";
 import { folderForm } from "./folder-form.js";
@@ -44,6 +45,7 @@ export async function watchIndex(changed) {
     indexEvents?.close(); // browsers limit connections to a server, so a hidden page gives its own up
     indexEvents = document.hidden ? null : new EventSource("/api/events");
     indexEvents?.addEventListener("changed", () => tell().catch(() => {}));
+    indexEvents?.addEventListener("albums", () => albums.refresh()); // perhaps of another device
     for (const trouble of ["error", "gone"]) indexEvents?.addEventListener(trouble, () => checkConnection());
     indexEvents?.addEventListener("error", () => indexEvents?.readyState === EventSource.CLOSED && whenBack(listen));
   };
