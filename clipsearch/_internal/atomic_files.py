@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -28,7 +28,7 @@ def replacing(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
     """Paths beside some targets to write to. If the block succeeds, they get the targets' names, the first one last.
 
     If it fails, they are removed. A target that exists is an error unless `force`. While the first target exists, the others
-    are from the same run. ClipsearchError if they cannot be written.
+    are from the same run. ClipsearchError if they cannot be written, QueryError if that is the fault of their names.
     """
     for target in targets:
         require_free(target, force=force)
@@ -102,14 +102,25 @@ def put_in_place(finished: str | os.PathLike[str], target: str | os.PathLike[str
     os.replace(finished, target)
 
 
-def require_free(target: Path, *, force: bool) -> None:
-    """ClipsearchError if a file cannot get this name: a folder or (unless `force`) a file has it, or its folder is missing."""
+def require_suffix(target: Path, suffixes: Collection[str], need: str) -> None:
+    """QueryError, with what is needed, if the name of a file has another suffix, or a folder has the name."""
+    if target.suffix.lower() not in suffixes:
+        _require_no_folder(target)
+        raise QueryError(f"{need}; rename {target.name}")
+
+
+def _require_no_folder(target: Path) -> None:
     if target.is_dir():
         raise QueryError(f"{target} is a folder; name a file")
+
+
+def require_free(target: Path, *, force: bool) -> None:
+    """QueryError if a file cannot get this name: a folder or (unless `force`) a file has it, or its folder is missing."""
+    _require_no_folder(target)
     if not target.absolute().parent.is_dir():
         raise QueryError(f"there is no folder {target.absolute().parent}")
     if not force and os.path.lexists(target):  # also a link that leads nowhere
-        raise ClipsearchError(f"{target} is there already; `force=True` replaces it")
+        raise _there_already(target)
 
 
 def _reserve(target: Path) -> None:
@@ -117,7 +128,11 @@ def _reserve(target: Path) -> None:
     try:
         target.open("xb").close()
     except FileExistsError:
-        raise ClipsearchError(f"{target} is there already; `force=True` replaces it") from None
+        raise _there_already(target) from None
+
+
+def _there_already(target: Path) -> QueryError:
+    return QueryError(f"{target} is there already; `force=True` replaces it")
 
 
 @contextmanager

@@ -177,11 +177,27 @@ class FilePath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path."""
-        if value == "-":
-            self.fail(
-                "- is neither standard input nor output here; give a name, or ./- for one that is called -", param, ctx
-            )
+        _require_name(self, value, param, ctx)
         return super().convert(value, param, ctx)
+
+
+class PathText(click.types.StringParamType):
+    """The same for paths that the command itself looks at: it says more about a missing one than click does."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The path."""
+        _require_name(self, value, param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def _require_name(
+    kind: click.ParamType[Any], value: Any, param: click.Parameter | None, ctx: click.Context | None
+) -> None:
+    """Raise BadParameter for the path `-`."""
+    if value == "-":
+        kind.fail(
+            "- is neither standard input nor output here; give a name, or ./- for one that is called -", param, ctx
+        )
 
 
 def argument(name: str, **attributes: Any) -> Any:

@@ -22,7 +22,8 @@ class ExitStatus(IntEnum):
     ERROR = 1
     """Something does not work, as the message explains, such as a file's content. With --fail-if-none: no photo was found."""
     WRONG_USE = 2
-    """Wrong use: an option, a value, a query or a filter that does not fit, or a folder, index or model that does not exist."""
+    """Wrong use: an option, a value, a query or a filter that does not fit; a folder, index or model that does not exist; or an
+    output file that exists, without --force."""
     SOME_FAILED = 3
     """The command finished, but some files failed in this run."""
     DAMAGED = 4

@@ -34,7 +34,7 @@ def force_option(flags: str) -> Any:
 
 
 def check_html(path: str | None, force: bool) -> None:
-    """ClipsearchError if the page could not be written, before anything is computed for it."""
+    """QueryError if the page could not be written, before anything is computed for it."""
     if path is not None:
         from clipsearch.render.gallery import check_gallery
 

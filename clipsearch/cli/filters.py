@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from clipsearch._internal.commands import option_of
-from clipsearch.cli.command import WHICH_PHOTOS, grouped, option
+from clipsearch.cli.command import WHICH_PHOTOS, PathText, grouped, option
 from clipsearch.cli.complete import complete_album, complete_folder, complete_orientation, complete_value
 from clipsearch.cli.options import POSITIVE
 from clipsearch.conditions import Condition
@@ -22,7 +22,12 @@ _orientation = partial(_any, shell_complete=complete_orientation)
 _pixels = partial(_which, type=POSITIVE, metavar="PIXELS")
 _OPTIONS = {
     "folders": _which(
-        "--in folders", "FOLDER", "Only below this folder; repeatable.", multiple=True, shell_complete=complete_folder
+        "--in folders",
+        "FOLDER",
+        "Only below this folder; repeatable.",
+        multiple=True,
+        type=PathText(),
+        shell_complete=complete_folder,
     ),
     "names": _which("--name names", "GLOB", "Only files of this name; repeatable.", multiple=True),
     "taken": _any("--taken", "DATE[..DATE]", "Only taken then: 2024-07, 2019.. or 2019..2024."),

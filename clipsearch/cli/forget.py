@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from clipsearch.cli.choose_index import open_engine
-from clipsearch.cli.command import argument, command
+from clipsearch.cli.command import PathText, argument, command
 from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option
@@ -18,7 +18,7 @@ from clipsearch.render.text import counted, printable
 @command()
 def forget(
     folders: tuple[str, ...] = argument(
-        "folders", nargs=-1, required=True, metavar="FOLDER...", shell_complete=complete_folder
+        "folders", nargs=-1, required=True, metavar="FOLDER...", type=PathText(), shell_complete=complete_folder
     ),
     index_folder: str | None = index_option,
     wait: float | None = wait_option,

@@ -18,7 +18,7 @@ import click
 from clipsearch._internal.commands import with_flags
 from clipsearch.cli.backend import store_option
 from clipsearch.cli.choose_index import folders_to_index, index_to_write
-from clipsearch.cli.command import OUTPUT, WHERE, argument, command, flag, gathered, option
+from clipsearch.cli.command import OUTPUT, WHERE, PathText, argument, command, flag, gathered, option
 from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.exit_status import ExitStatus, ended
 from clipsearch.cli.find_index import remember_index
@@ -105,7 +105,11 @@ class IndexOptions:
         "--ray", "ADDRESS", "Index on a Ray cluster: local, auto, HOST:PORT or ray://HOST:PORT.", _CLUSTER
     )
     parts: str | None = option(
-        "--parts", "DIR|URL", "With --ray: where workers put their results. Default: the index.", _CLUSTER
+        "--parts",
+        "DIR|URL",
+        "With --ray: where workers put their results. Default: the index.",
+        _CLUSTER,
+        type=PathText(),
     )
     store: str | None = store_option("Then push to a vector database:", variable=False)
     take_over: bool = flag("--take-over", "With --store: replace what another copy of this index pushed.", _CLUSTER)
@@ -168,7 +172,7 @@ class IndexOptions:
 @command(headings={WHERE: "Index and model"})
 def index(
     folders: tuple[str, ...] = argument(
-        "folders", nargs=-1, metavar="[FOLDER]...", shell_complete=complete_folder, cls=click.Argument
+        "folders", nargs=-1, metavar="[FOLDER]...", type=PathText(), shell_complete=complete_folder, cls=click.Argument
     ),  # `folders_to_index` says what to write instead of an empty name
     options: IndexOptions = gathered("options", IndexOptions),
     as_json: bool = json_option,

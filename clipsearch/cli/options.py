@@ -19,6 +19,7 @@ from clipsearch.cli.command import (
     WHERE,
     WHICH_PHOTOS,
     Once,
+    PathText,
     flag,
     gathered,
     grouped,
@@ -57,7 +58,7 @@ class Probability(click.types.FloatParamType):
         return number
 
 
-class _OneFolder(click.types.StringParamType):
+class _OneFolder(PathText):
     """A folder's path. Of an option that may be repeated, a value of the environment is one folder, whatever signs it has."""
 
     def split_envvar_value(self, rv: str) -> list[str]:
@@ -113,7 +114,7 @@ text_model_option = option(
 
 def folder_option(text: str, heading: str = OTHER) -> Any:
     """--in, for one folder, and its help."""
-    return option("--in folder", "FOLDER", text, heading, shell_complete=complete_folder)
+    return option("--in folder", "FOLDER", text, heading, type=PathText(), shell_complete=complete_folder)
 
 
 index_option = _index_option(f"{_INDEX} this folder, or the last used one.")

@@ -15,7 +15,7 @@ from clipsearch.cli.command import OUTPUT, OptionalValue, option
 from clipsearch.cli.output import current_folder, say
 from clipsearch.render.grouping import GroupBy, group_title, grouped
 from clipsearch.terminal.capabilities import best_protocol, cell_size, has_all_colours
-from clipsearch.types import Hit
+from clipsearch.types import Failure, Hit
 
 Preview: TypeAlias = Literal["auto", "kitty", "iterm2", "sixel", "blocks"]
 
@@ -53,15 +53,16 @@ def can_preview(wanted: Preview) -> bool:
     return wanted != "auto" or shows
 
 
-def print_preview(hits: Sequence[Hit], wanted: Preview, group_by: GroupBy | None) -> None:
-    """Print tiles as their photos are read, each group under its title."""
+def print_preview(hits: Sequence[Hit], wanted: Preview, group_by: GroupBy | None) -> list[Failure]:
+    """Print tiles as their photos are read, each group under its title. Returns the photos that could not be read."""
     from clipsearch.terminal.preview import Screen, preview
 
-    folder = current_folder()
+    folder, failures = current_folder(), list[Failure]()
     with nullcontext(wanted) if wanted != "auto" else best_protocol(os.environ) as protocol:
         screen = Screen(protocol, shutil.get_terminal_size().columns, cell_size(), has_all_colours(os.environ))
         for group, members in grouped(hits, group_by).items():
             if group_by:
                 say(f"{group_title(group, folder)}\n")
-            for tiles in preview(members, folder, screen):
+            for tiles in preview(members, folder, screen, failures.append):
                 say(tiles)
+    return failures

@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from clipsearch.cli.backend import store_option
 from clipsearch.cli.choose_index import index_to_write
-from clipsearch.cli.command import WHERE, command, option
+from clipsearch.cli.command import WHERE, PathText, command, option
 from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.options import json_option, prune_option
 from clipsearch.cli.output import print_report
@@ -20,7 +20,13 @@ from clipsearch.render.text import printable
 def pull(
     store: str = store_option("Where from:", required=True),
     index_folder: str = option(
-        "--index index_folder", "DIR", "Where to make the index.", WHERE, required=True, shell_complete=complete_folder
+        "--index index_folder",
+        "DIR",
+        "Where to make the index.",
+        WHERE,
+        required=True,
+        type=PathText(),
+        shell_complete=complete_folder,
     ),
     prune: bool = prune_option,
     wait: float | None = wait_option,

@@ -16,7 +16,7 @@ import click
 from clipsearch._internal import commands
 from clipsearch._internal.atomic_files import cannot_write
 from clipsearch.cli.backend import Backend, backend_options
-from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, Command, argument, command, flag, gathered, option
+from clipsearch.cli.command import LOOK_FOR, WHICH_PHOTOS, Command, PathText, argument, command, flag, gathered, option
 from clipsearch.cli.complete import complete_file
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.filters import filter_options
@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from clipsearch.query.hits import Hits
 
 _part = partial(option, multiple=True, metavar="PART", heading=LOOK_FOR, shell_complete=complete_file)
-_photo = partial(option, multiple=True, metavar="PHOTO", heading=LOOK_FOR, shell_complete=complete_file)
+_photo = partial(
+    option, multiple=True, metavar="PHOTO", heading=LOOK_FOR, type=PathText(), shell_complete=complete_file
+)
 _MARKS = re.compile(r"\s*[+-]\d+(?:\s+[+-]\d+)*\s*")  # "+2 -5": the ranks of hits that are right or wrong
 
 

@@ -150,7 +150,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     for text in _notes(hits, query):
         remark(text)
     # Printed last, because a full or closed output must not prevent the files above.
-    _print(hits, options, query, first)
+    status = max(status, ended(_print(hits, options, query, first)))
     if options.format == "table" and (gone := [hit.path for hit in hits if not os.path.lexists(hit.path)]):
         remark(_gone(gone))
     if not hits:
@@ -216,14 +216,15 @@ def _gone(paths: Sequence[str]) -> str:
     return f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone: `{command('index')}`"
 
 
-def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
+def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> Sequence[Failure]:
+    """Print hits. Returns the photos that could not be read for a preview."""
     if options.format in ("paths", "print0"):
         print_paths((hit.path for hit in hits), b"\0" if options.format == "print0" else b"\n")
-        return
+        return ()
     group_by = options.group_by
     if options.preview and can_preview(options.preview):
-        print_preview(hits, options.preview, group_by)
-    elif options.format == "table":
+        return print_preview(hits, options.preview, group_by)
+    if options.format == "table":
         terminal = sys.stdout.isatty()
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # https://no-color.org
         text = hits_table(
@@ -258,6 +259,7 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> None:
         from clipsearch.render.csv_output import hits_csv
 
         print_data(hits_csv(hits, query, group_by=group_by, heading=first))
+    return ()
 
 
 def _open(hits: Hits, written: str | None) -> None:

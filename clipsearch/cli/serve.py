@@ -12,7 +12,7 @@ import click
 
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch.cli.choose_index import index_to_serve
-from clipsearch.cli.command import command, flag, option
+from clipsearch.cli.command import PathText, command, flag, option
 from clipsearch.cli.exit_status import leave_quickly
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import device_option, index_option, model_option
@@ -42,7 +42,11 @@ def serve(
         envvar="CLIPSEARCH_TOKEN",
     ),
     allow_below: tuple[str, ...] = option(
-        "--allow-below", "FOLDER", "Let the page add folders below this one. Repeatable.", multiple=True
+        "--allow-below",
+        "FOLDER",
+        "Let the page add folders below this one. Repeatable.",
+        multiple=True,
+        type=PathText(),
     ),
     map_tiles: str | None = option(
         "--map-tiles", "URL", "Your own tile server for the map: http://localhost:8080/{z}/{x}/{y}.png."

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from clipsearch.cli.backend import Backend, backend_options
-from clipsearch.cli.command import Command, argument, command
+from clipsearch.cli.command import Command, PathText, argument, command
 from clipsearch.cli.complete import complete_file
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, search_options
@@ -38,7 +38,7 @@ class _SimilarCommand(Command):
 @command(cls=_SimilarCommand)
 def similar(
     images: tuple[str, ...] = argument(
-        "images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=complete_file
+        "images", nargs=-1, required=True, metavar="IMAGE...", type=PathText(), shell_complete=complete_file
     ),
     search: SearchOptions = search_options,
     filters: tuple[Condition, ...] = filter_options,

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from clipsearch._internal.atomic_files import replacing, require_free
-from clipsearch.errors import QueryError
+from clipsearch._internal.atomic_files import replacing, require_free, require_suffix
 from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import encoded
 from clipsearch.render.chart import Chart
@@ -45,15 +44,14 @@ def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
 
 
 def check_png(path: str | os.PathLike[str], *, force: bool) -> None:
-    """ClipsearchError if charts cannot be written: another suffix, no folder, or a file that exists."""
+    """QueryError if charts cannot be written: another suffix, no folder, or a file that exists."""
     path = Path(path)
-    if path.suffix.lower() != ".png":
-        raise QueryError(f"charts must be a .png file; rename {path.name}")
+    require_suffix(path, (".png",), "charts must be a .png file")
     require_free(path, force=force)
 
 
 def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write a picture, whole or not at all. ClipsearchError if the file exists, unless `force`."""
+    """Write a picture, whole or not at all. QueryError if the file exists, unless `force`."""
     with replacing([Path(path)], force=force) as (unfinished,):
         unfinished.write_bytes(data)
 

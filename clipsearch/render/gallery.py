@@ -21,11 +21,10 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from clipsearch._internal.atomic_files import replacing, require_free
+from clipsearch._internal.atomic_files import replacing, require_free, require_suffix
 from clipsearch._internal.cpu import cores
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.windows import plain
-from clipsearch.errors import QueryError
 from clipsearch.images.thumbnails import each_thumbnail, jpeg_data_url
 from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
 from clipsearch.render.text import (
@@ -93,10 +92,9 @@ class Gallery:
 
 
 def check_gallery(path: str | os.PathLike[str], *, force: bool) -> None:
-    """ClipsearchError if a gallery cannot be written: another suffix, no folder, or a file that exists."""
+    """QueryError if a gallery cannot be written: another suffix, no folder, or a file that exists."""
     path = Path(path)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise QueryError(f"a gallery must be an .html file; rename {path.name}")
+    require_suffix(path, (".html", ".htm"), "a gallery must be an .html file")
     require_free(path, force=force)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -29,8 +29,16 @@ class Screen:
     all_colours: bool = True
 
 
-def preview(hits: Sequence[Hit], relative_to: str, screen: Screen) -> Iterator[str]:
-    """A text for each row of tiles, as soon as its photos are read. If a photo cannot be read, its tile says why."""
+def preview(
+    hits: Sequence[Hit],
+    relative_to: str,
+    screen: Screen,
+    on_failure: Callable[[Failure], object] = lambda failure: None,
+) -> Iterator[str]:
+    """A text for each row of tiles, as soon as its photos are read.
+
+    If a photo cannot be read, its tile says why, and `on_failure` gets the reason.
+    """
     across = max(1, min(len(hits), (screen.width + _GAP) // (_NARROWEST[screen.protocol] + _GAP)))
     width = max(1, min(_WIDEST, (screen.width - _GAP * (across - 1)) // across))
     rows = max(1, round(width * 0.75 / 2))  # a tile is 4 by 3, of cells that are twice as high as wide
@@ -39,6 +47,9 @@ def preview(hits: Sequence[Hit], relative_to: str, screen: Screen) -> Iterator[s
     thumbnails = each_thumbnail([hit.record for hit in hits], box)
     for start in range(0, len(hits), across):
         pictures = list(islice(thumbnails, across))
+        for picture in pictures:
+            if isinstance(picture, Failure):
+                on_failure(picture)
         readable = [None if isinstance(picture, Failure) else picture for picture in pictures]
         draw = _as_lines if screen.protocol == "blocks" else _as_graphics
         text = draw(readable, width, rows, screen)

@@ -441,9 +441,20 @@ def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of
         ["albums", "Favourites", "--m3u", "-"],
         ["label", "--labels", "-"],
         ["eval", "-", "--images", "."],
+        ["index", "-"],
+        ["index", ".", "--index", "-"],
+        ["index", ".", "--ray", "local", "--parts", "-"],
+        ["forget", "-"],
+        ["similar", "-"],
+        ["query", "red", "--in", "-"],
+        ["query", "red", "--right", "-"],
+        ["export", "a.csv", "--in", "-"],
+        ["status", "--index", "-"],
+        ["pull", "--store", "milvus://127.0.0.1:1/x", "--index", "-"],
+        ["serve", "--allow-below", "-"],
     ],
 )
-def test_a_dash_is_no_file(arguments, tmp_path):
+def test_a_dash_is_no_file_and_no_folder(arguments, tmp_path):
     status, output, errors = run_here(*arguments, cwd=tmp_path)
     assert (status, output, list(tmp_path.iterdir())) == (2, b"", [])
     assert "- is neither standard input nor output here; give a name, or ./- for" in errors

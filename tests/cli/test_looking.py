@@ -86,9 +86,11 @@ def test_a_way_to_show_photos_without_its_equals_sign_is_not_searched_for(run):
 
 @pytest.mark.parametrize("how", ["kitty", "iterm2", "sixel", "blocks"])
 def test_a_chosen_protocol_goes_into_a_pipe_too(run, how):
-    output = run(f"--preview={how}", "a dog").stdout
+    result = run(f"--preview={how}", "a dog")
+    output = result.stdout
     mark = {"kitty": "\x1b_Ga=T", "iterm2": "\x1b]1337;File=", "sixel": "\x1bP0;1;0q", "blocks": "▀"}[how]
     assert mark in output and "1  0.3000  90%" in output and "red.jpg" in output and "3  cannot be read" in output
+    assert result.exit_code == 3  # as with --html and --contact-sheet
 
 
 def test_groups_have_titles_in_a_preview(run):

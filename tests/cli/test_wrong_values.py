@@ -72,17 +72,33 @@ def test_an_empty_date_is_no_search_of_all_photos(clipsearch, photos_with_mini):
         (2, ["status", "--index", "nowhere"], "there is no index at nowhere"),
         (2, ["query", "red", "--html", "nowhere/a.html"], "there is no folder"),
         (2, ["query", "red", "--contact-sheet", "nowhere/a.pdf"], "there is no folder"),
+        *(
+            (2, [*words, file], f"{file} is there already; --force replaces it")
+            for words, file in (
+                (["query", "red", "--html"], "old.html"),
+                (["query", "red", "--contact-sheet"], "old.jpg"),
+                (["similar", "red.jpg", "--contact-sheet"], "old.pdf"),
+                (["label", "--label", "red", "--html"], "old.html"),
+                (["duplicates", "--html"], "old.html"),
+                (["stats", "--png"], "old.png"),
+                (["export"], "old.csv"),
+            )
+        ),
+        (2, ["query", "red", "--contact-sheet", "."], ". is a folder; name a file"),
+        (2, ["query", "red", "--html", "/"], "/ is a folder; name a file"),
+        (2, ["stats", "--png", "."], ". is a folder; name a file"),
         (2, ["forget", "Nope"], "nothing below"),
         (2, ["label", "--labels", "nowhere.txt"], "there is no file nowhere.txt"),
         (1, ["label", "--labels", "empty.txt"], "empty.txt has no labels"),
     ],
 )
-def test_what_is_named_and_not_there_is_status_2_and_wrong_content_of_a_file_status_1(
+def test_a_wrong_place_of_a_file_is_status_2_and_wrong_content_of_a_file_status_1(
     clipsearch, status, arguments, message, photos_with_mini
 ):
-    (photos_with_mini / "empty.txt").touch()
-    assert clipsearch(*arguments, cwd=photos_with_mini)[:2] == (status, "")
-    assert message in clipsearch(*arguments, cwd=photos_with_mini)[2]
+    for name in ("empty.txt", "old.html", "old.jpg", "old.pdf", "old.png", "old.csv"):
+        (photos_with_mini / name).touch()
+    found, output, errors = clipsearch(*arguments, cwd=photos_with_mini)
+    assert (found, output) == (status, "") and message in errors and not (photos_with_mini / "old.csv").stat().st_size
 
 
 @pytest.mark.parametrize(

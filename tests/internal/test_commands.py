@@ -55,5 +55,5 @@ def test_the_library_names_no_options():
 
 def test_the_command_line_says_an_option_where_python_says_a_parameter(engine, tmp_path):
     (tmp_path / "page.html").write_text("mine")
-    errors = run_here("query", "x", "--html", "page.html", "--index", engine.index_folder, cwd=tmp_path)[2]
-    assert "page.html is there already; --force replaces it" in errors
+    status, _, errors = run_here("query", "x", "--html", "page.html", "--index", engine.index_folder, cwd=tmp_path)
+    assert status == 2 and "page.html is there already; --force replaces it" in errors
