@@ -13,7 +13,7 @@ from clipsearch.types import FoundIn, ImageInfo
 _EXCERPT = 80  # characters
 _BEFORE = 24  # of them, those before the first word that was found
 _BETWEEN = ", "  # two keywords or people in an excerpt
-_FIELDS = ("title", "description", "caption", "keywords", "people", "text")
+_FIELDS = ("title", "description", "caption", "keywords", "people", "place", "text")
 """Where words are looked for, the most telling first."""
 
 
@@ -34,11 +34,13 @@ def _phrases(condition: Condition) -> Iterator[Phrase]:
 def found_in(info: ImageInfo, wanted: Sequence[Phrase]) -> tuple[FoundIn, ...]:
     """The fields that have some phrases, those with most of them first, each with an excerpt around the first one.
 
-    Of keywords and people, the excerpt has each one that has a phrase.
+    Of keywords, people and names of the place, the excerpt has each one that has a phrase.
     """
     found: list[tuple[int, FoundIn]] = []
     for field in _FIELDS:
         value = getattr(info, field)
+        if field == "place" and value and wanted:
+            value = _place_texts(value)
         texts = [
             text for text in (value if isinstance(value, tuple) else (value,)) if text and occurrences(text, wanted)
         ]
@@ -46,6 +48,12 @@ def found_in(info: ImageInfo, wanted: Sequence[Phrase]) -> tuple[FoundIn, ...]:
         if count:
             found.append((count, _excerpt(field, *_joined(texts, wanted))))
     return tuple(part for _, part in sorted(found, key=lambda each: -each[0]))
+
+
+def _place_texts(code: str) -> tuple[str, ...]:
+    from clipsearch import gazetteer  # few queries need it
+
+    return gazetteer.texts(code)
 
 
 def _joined(texts: Sequence[str], wanted: Sequence[Phrase]) -> tuple[str, list[tuple[int, int]]]:

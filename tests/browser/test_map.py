@@ -110,10 +110,13 @@ def test_a_mark_opens_a_strip_whose_photos_open(page):
     close = page.get_by_label("Photos taken here").get_by_label("Close").bounding_box()
     assert close["x"] + close["width"] <= 390 - 12  # inside the map
     page.set_viewport_size({"width": 1280, "height": 800})
+    place = page.evaluate("scrollY")
     page.keyboard.press("Enter")
     page.wait_for_selector("#viewer[open]")
     page.keyboard.press("Escape")
     page.wait_for_selector("#viewer", state="hidden")
+    assert page.evaluate("scrollY") == place  # the rows have not moved
+    assert page.evaluate("document.activeElement.closest('.map-strip') !== null")
     page.get_by_label("Photos taken here").get_by_label("Close").click()
     assert page.locator(".map-strip").is_hidden() and page.locator(".mark").count() >= 3
 

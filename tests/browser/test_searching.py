@@ -245,6 +245,11 @@ def test_the_page_names_words_that_the_model_cannot_read(page):
     assert note.inner_text().startswith('The model mini cannot read "собака"') and note.locator("button").count() == 0
     assert "%" not in page.locator("#photos").inner_text()  # what is found at random has no match
     assert re.fullmatch(r"[\d,]+ photos", page.locator("#status").inner_text())  # none likely, and none near
+    with answered(page, "/api/search"):
+        page.locator("#threshold").get_by_text("Likely", exact=True).click()
+    empty = page.locator("#empty")
+    empty.get_by_text("The note above says which words the model does not read.").wait_for()
+    assert "plainer words" not in empty.inner_text() and note.is_visible()
 
 
 def test_a_file_is_chosen(page):
@@ -520,6 +525,11 @@ def test_words_in_texts_find_photos_unless_they_are_switched_off(page):
     for _ in range(2):  # to one that words have not found
         page.get_by_label("Next photo").click()
     facts.get_by_text("words in their texts move others up").wait_for()
+    page.keyboard.press("Escape")
+    search(page, "temple tokyo")
+    page.locator('.open[aria-label^="pagoda.jpg"]').click()
+    for field in ("title", "keyword", "place"):
+        facts.get_by_text(f"({field})").wait_for()
     page.keyboard.press("Escape")
     with page.expect_response(lambda response: "/api/search" in response.url) as answer:
         page.get_by_label("Words in texts").click()

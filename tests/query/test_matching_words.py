@@ -41,6 +41,10 @@ def test_other_fields_with_words_follow():
     assert [part.field for part in both] == ["keywords", "title"] and marked(both[1]) == ["sea"]
 
 
+def test_names_of_the_place_are_found():
+    assert found(replace(PHOTO, place="DE/02/2867714"), words="munich").field == "place"
+
+
 def test_all_keywords_that_have_words_are_shown():
     photo = replace(PHOTO, keywords=("Dog", "Winter", "North Beach"), people=("Bo",))
     both = found(photo, words="a dog on the beach")

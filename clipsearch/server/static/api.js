@@ -4,6 +4,7 @@ import { encodePairs } from "./url.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
 /** @typedef {{code: string, section?: string, city: string | null, region: string | null, country: string | null}} PlaceName */
+/** @typedef {{field: string, excerpt: string, marks: [number, number][]}} FoundWords marks count code points */
 /**
  * @typedef {object} Photo one record of the catalog; a hit of a search has rank, score and match too
  * @property {number} id
@@ -26,7 +27,8 @@ import { encodePairs } from "./url.js";
  * @property {number} [rating] stars; -1 is rejected
  * @property {string} [label] a colour or other mark
  * @property {string} [text] what was read in the picture
- * @property {{field: string, excerpt: string, marks: [number, number][]}} [found_in] words of its texts that were looked for
+ * @property {FoundWords} [found_in] words of its texts that were looked for
+ * @property {FoundWords[]} [also_found_in] other fields that have some
  * @property {("meaning" | "text")[]} [found_by] what has found the hit
  * @property {{unit: "page" | "second", at: number}} [moment] which picture of a film or of a file with pages
  * @property {number} [rank]

@@ -130,7 +130,8 @@ async function explainNothing() {
   if (isJudged) actions.push({ label: "Show the nearest anyway", act: () => state.changeSearch({ minMatch: 0 }) });
   if (state.isFiltered(wanted)) actions.push({ label: "Clear the filters", act: () => state.changeSearch(state.withoutFilters()) });
   if (state.isQuery(wanted)) actions.push({ label: "All photos", act: () => state.newSearch({}) });
-  const plainer = "Try fewer or plainer words: describe what can be seen, not what it means.";
+  const isUnread = photos.notes.some(({ code }) => code === "unread");
+  const plainer = isUnread ? "The note above says which words the model does not read." : "Try fewer or plainer words: describe what can be seen, not what it means.";
   explainEmpty(isJudged ? noMatchWords(wanted.minMatch) : "Nothing found", {
     text: isJudged
       ? [best && sentence(best.message), !hasLikely && plainer].filter(Boolean).join(" ")
@@ -233,18 +234,25 @@ async function showPhoto() {
   await withModule(async () => showInViewer((await import("./viewer.js")).viewer, id));
 }
 
+let isAside = false; // whether the photo in the viewer was opened beside the rows, as on the map
+
 /** @param {typeof import("./viewer.js").viewer} viewer @param {number | null} id */
 async function showInViewer(viewer, id) {
   if (id === null) {
+    if (isAside) {
+      viewer.close(); // the focus returns to what opened it
+      return;
+    }
     const { current } = grid; // closing returns the focus to the photo that was opened, not to the one viewed last
     viewer.close();
     grid.moveTo(current);
     rememberScroll(); // of this step of the history: the photos may have moved under the viewer
     return;
   }
+  isAside = state.isOpenAside();
   const index = photos.list.findIndex((photo) => photo.id === id);
   if (index >= 0) {
-    grid.moveTo(index, { focus: false });
+    if (!isAside) grid.moveTo(index, { focus: false });
     if (photos.list[index].sketch) {
       await photos.whole(index - AROUND, index + AROUND + 1);
       if (state.openPhotoId() !== id) return;

@@ -333,7 +333,7 @@ function openStrip(group) {
         if (focused instanceof HTMLElement && focused.isConnected) focused.focus();
       }),
     ),
-    photoStrip(group, openPhoto),
+    photoStrip(group, (id) => openPhoto(id, { isAside: true })),
   );
   strip.hidden = false;
   /** @type {HTMLElement | null} */ (strip.querySelector(".strip button"))?.focus({ preventScroll: true });

@@ -38,7 +38,7 @@ export function photoFacts(photo) {
     ["Text", photo.text && readText(photo.text)],
     ["Moment", momentText(photo)],
     ["Match", photo.match != null && matchBar(photo.match)],
-    ["Words found", photo.found_in && element("bdi", {}, ...markedParts(photo.found_in).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text), element("span", { class: "soft" }, ` (${fieldName(photo.found_in.field)})`))],
+    ["Words found", photo.found_in && element("div", {}, ...[photo.found_in, ...(photo.also_found_in ?? [])].map(foundWords))],
     ["Found by", photo.found_by && photo.found_by.map((way) => FOUND_BY[way]).join(" and ")],
     ["Rank", photo.rank != null && rank(photo)],
     ["Score", photo.score != null && photo.score.toFixed(4)],
@@ -90,6 +90,12 @@ function rank({ rank, found_by: ways }) {
     ? "Words in its texts move it up."
     : photos.list.some((other) => other.found_by?.includes("text")) && "By its score alone: words in their texts move others up.";
   return element("div", {}, count(rank ?? 0), why && element("p", { class: "soft" }, why));
+}
+
+/** @param {import("./api.js").FoundWords} found */
+function foundWords(found) {
+  const parts = markedParts(found).map(({ text, isFound }) => isFound ? element("mark", {}, text) : text);
+  return element("div", {}, element("bdi", {}, ...parts), element("span", { class: "soft" }, ` (${fieldName(found.field)})`));
 }
 
 /** @param {number} match */

@@ -100,13 +100,16 @@ export function changeSearch(change, { asTyping = false, again = false } = {}) {
 /** A search that keeps nothing of the one before but how it is sorted. @param {Partial<Search>} wanted */
 export const newSearch = (wanted) => changeSearch({ ...EMPTY, ...wanted });
 
-/** @param {number} id */
-export function openPhoto(id) {
+/** @param {number} id @param {{isAside?: boolean}} [options] `isAside` if it is opened beside the rows, which stay where they are */
+export function openPhoto(id, { isAside = false } = {}) {
   const wasOpen = photo !== null;
   photo = id;
-  write(wasOpen ? "replaceState" : "pushState", { opened: wasOpen ? history.state?.opened : true });
+  write(wasOpen ? "replaceState" : "pushState", { opened: wasOpen ? history.state?.opened : true, isAside: wasOpen ? history.state?.isAside : isAside });
   changes.dispatchEvent(new Event("photo"));
 }
+
+/** Whether the open photo was opened beside the rows. */
+export const isOpenAside = () => photo !== null && Boolean(history.state?.isAside);
 
 export function closePhoto() {
   if (photo === null) return;

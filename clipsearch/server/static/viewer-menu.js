@@ -45,13 +45,21 @@ function link(symbol, text, key, attributes) {
 
 /** Save the photo's own file. Browsers do not tell the page if they cannot, so it looks before. @param {Photo} photo */
 export async function downloadPhoto(photo) {
-  const answer = await fetch(originalUrl(photo.id), { headers: { Range: "bytes=0-0" } }).catch(() => null);
-  if (!answer?.ok) {
-    await checkConnection(); // a banner says if the server or the index is gone
-    if (!whatIsGone()) announce("The photo cannot be downloaded; its file may be gone.");
-    return;
-  }
+  if (!await fetchFile(originalUrl(photo.id), "downloaded", { Range: "bytes=0-0" })) return;
   element("a", { href: originalUrl(photo.id), download: fileName(photo.path) }).click();
+}
+
+/**
+ * The answer with a photo's file. If it does not come, say so.
+ * @param {string} url @param {string} done what cannot be done without it: "downloaded" @param {Record<string, string>} [headers]
+ * @returns {Promise<Response | null>}
+ */
+async function fetchFile(url, done, headers = {}) {
+  const answer = await fetch(url, { headers }).catch(() => null);
+  if (answer?.ok) return answer;
+  await checkConnection(); // a banner says if the server or the index is gone
+  if (!whatIsGone()) announce(`The photo cannot be ${done}; its file may be gone.`);
+  return null;
 }
 
 /** @param {Photo} photo */
@@ -96,10 +104,11 @@ async function showInFolder(photo) {
 
 /** Give the photo itself to another program, or if the browser cannot, its address. @param {Photo} photo */
 async function sharePhoto(photo) {
+  const answer = await fetchFile(fileUrl(photo.id), "shared");
+  if (!answer) return;
   try {
-    const answer = await fetch(fileUrl(photo.id));
     const file = new File([await answer.blob()], fileName(photo.path), { type: answer.headers.get("Content-Type") ?? "" });
-    await navigator.share(answer.ok && navigator.canShare?.({ files: [file] }) ? { files: [file] } : { url: location.href });
+    await navigator.share(navigator.canShare?.({ files: [file] }) ? { files: [file] } : { url: location.href });
   } catch (error) {
     if (!(error instanceof DOMException && error.name === "AbortError")) announce("The browser does not share this photo; download it instead.");
   }
