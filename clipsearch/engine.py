@@ -8,8 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from clipsearch._internal.arguments import require_paths, require_whole
+from clipsearch._internal.arguments import require_paths, require_whole, short
 from clipsearch._internal.commands import INDEX_FOLDER
+from clipsearch._internal.paths import is_remote
 from clipsearch.conditions import Among, Condition, require_condition
 from clipsearch.errors import ClipsearchError
 from clipsearch.indexer import Indexer
@@ -359,6 +360,11 @@ class SearchEngine(Indexer):
 
 def _absolute(folder: str | os.PathLike[str]) -> Path:
     require_paths("an index or its folder", [folder])
+    if isinstance(folder, str) and is_remote(folder):
+        raise ClipsearchError(
+            f"{short(folder)} is an address, and an index is a folder on this machine; "
+            "to search a vector database, open milvus://HOST:PORT/COLLECTION, or `pull` it into an index"
+        )
     return Path(os.path.abspath(os.path.expanduser(folder)))
 
 

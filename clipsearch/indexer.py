@@ -208,6 +208,8 @@ class Indexer(Searcher):
         from clipsearch.indexing import roots
 
         require_paths("a folder", folders)
+        if not folders:
+            raise ClipsearchError("name at least one folder or photo to forget")
         self._collection()  # a missing index is refused before a folder or a lock is made
         with self._writer(on_busy) as collection:
             forgotten = sum([roots.forget(collection, roots.absolute(folder)) for folder in folders])

@@ -73,6 +73,8 @@ def optimize(
     called once, when texts are encoded.
     """
     kinds = None if kinds is None else listed(kinds)
+    if kinds is not None and not kinds:
+        raise ClipsearchError(f"kinds is empty; name at least one of {', '.join(KINDS)}, or leave it out")
     for wanted in kinds or ():
         require_one_of("kinds", wanted, KINDS, ClipsearchError)
     if not 0 < recall <= 1:

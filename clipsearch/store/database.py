@@ -229,7 +229,7 @@ def _our_words() -> Iterator[None]:
     except sqlite3.DatabaseError as error:
         raise _in_our_words(error) from error
     except UnicodeDecodeError as error:  # in SQLite's message about a damaged schema
-        raise CollectionDamaged(f"the index's catalog is damaged ({error})") from error
+        raise CollectionDamaged(f"the index's catalog is damaged ({error}); {WHAT_TO_DO}") from error
 
 
 def open_database(path: Path, *, create: bool) -> Database:
@@ -316,12 +316,14 @@ def _require_own_schema(database: Database, expected: _Columns) -> None:
                 continue
         elif kind in ("index", "table"):
             continue
-        raise CollectionDamaged(f"the catalog has a {kind} {name!r}, which clipsearch never makes")
+        raise CollectionDamaged(f"the catalog has a {kind} {name!r}, which clipsearch never makes; {WHAT_TO_DO}")
     if missing := expected.keys() - tables:
-        raise CollectionDamaged(f"the catalog has no table {', '.join(sorted(missing))}")
+        raise CollectionDamaged(f"the catalog has no table {', '.join(sorted(missing))}; {WHAT_TO_DO}")
     for table, columns in _columns_in(database).items():
         if table in expected and columns != expected[table]:
-            raise CollectionDamaged(f"the catalog's table {table} has other columns than clipsearch gives it")
+            raise CollectionDamaged(
+                f"the catalog's table {table} has other columns than clipsearch gives it; {WHAT_TO_DO}"
+            )
 
 
 def _is_full(folder: Path) -> bool:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from clipsearch._internal.atomic_files import new_file
 from clipsearch._internal.untrusted_files import open_plain
 from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.store.validation import WHAT_TO_DO
 from clipsearch.store.vectors import rounding_bound
 from clipsearch.types import Embeddings, Ids, Scores
 
@@ -96,7 +97,7 @@ class SegmentInfo:
 def require_length(path: Path, info: SegmentInfo) -> None:
     """Raise CollectionDamaged unless a segment's file has as many bytes as were written; FileNotFoundError if it is missing."""
     if (size := path.stat().st_size) != info.size:
-        raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}")
+        raise CollectionDamaged(f"{path} is {size} bytes long and should be {info.size}; {WHAT_TO_DO}")
 
 
 class Segment:
@@ -117,11 +118,12 @@ class Segment:
             self._index = index  # owns the flat one
         except (RuntimeError, AttributeError, ValueError, TypeError) as error:
             path.stat()  # FileNotFoundError if a merge removed it meanwhile
-            raise CollectionDamaged(f"{path} is not a vector segment: {(str(error) or '?').splitlines()[0]}") from error
+            reason = (str(error) or "?").splitlines()[0]
+            raise CollectionDamaged(f"{path} is not a vector segment: {reason}; {WHAT_TO_DO}") from error
         rows = len(self.ids) if info.rows < 0 else info.rows
         shape, expected = (self._flat.ntotal, self._flat.d, len(self.ids)), (rows, dim, rows)
         if shape != expected or self._flat.metric_type != faiss.METRIC_INNER_PRODUCT:
-            raise CollectionDamaged(f"{path} holds {shape} (rows, dim, ids) and should hold {expected}")
+            raise CollectionDamaged(f"{path} holds {shape} (rows, dim, ids) and should hold {expected}; {WHAT_TO_DO}")
 
     @property
     def vectors(self) -> Embeddings:
@@ -332,6 +334,7 @@ class _Content:
     """A file's bytes (n,), read-only. A large file stays mapped as long as they live. OSError or ValueError as above.
 
     To read a mapped page that the file does not have any more ends the process, so its length is looked at before each use.
+    If it is cut short during a search, the process can still end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -352,7 +355,9 @@ class _Content:
     def require_whole(self) -> None:
         """Raise CollectionDamaged if the file was cut short after it was opened."""
         if self.missing > 0:
-            raise CollectionDamaged(f"{self._path} was cut short while it was open: {self.missing:,} bytes are missing")
+            raise CollectionDamaged(
+                f"{self._path} was cut short while it was open: {self.missing:,} bytes are missing; {WHAT_TO_DO}"
+            )
 
 
 def _read(stream: BinaryIO, form: struct.Struct) -> tuple[Any, ...]:

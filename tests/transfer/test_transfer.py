@@ -218,6 +218,8 @@ def test_conditions_choose_what_is_written(engine, photos, tmp_path):
 def test_a_refused_or_interrupted_export_leaves_no_partial_file(engine, tmp_path, monkeypatch):
     out = tmp_path / "out"
     out.mkdir()
+    with pytest.raises(ClipsearchError, match=r"is a folder; name a file in it, such as .*photos\.csv"):
+        engine.export(out, format="csv")
     with pytest.raises(ClipsearchError, match="say which with `format`"):
         engine.export(out / "photos.txt")
     with pytest.raises(ClipsearchError, match="no folder"):

@@ -178,7 +178,8 @@ def units_before(day: date, count: int, unit: Unit) -> date | None:
         if year < 1:
             return None
         return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
-    return day - timedelta(count * (1 if unit == "day" else 7))
+    days = count * (1 if unit == "day" else 7)
+    return day - timedelta(days) if days < day.toordinal() else None
 
 
 def joined(first: When | int, second: When, *, any_order: bool = False) -> When | None:

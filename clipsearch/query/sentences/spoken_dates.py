@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
@@ -292,8 +293,11 @@ class _Reader:
         """All dates that begin here. `before` is what stands before them; parts of a range need no context."""
         found: list[_Found] = []
         for pattern, read in self._READERS:
-            if (match := pattern.match(self._plain, start)) and (when := read(self, match)):
-                found.append((match.end(), when))
+            if not (match := pattern.match(self._plain, start)):
+                continue
+            with suppress(OverflowError, ValueError):  # the time is before the year 1, or after 9999
+                if when := read(self, match):
+                    found.append((match.end(), when))
         if match := patterns.BARE_YEAR.match(self._plain, start):
             year = self._year(match)
             is_clear = (
@@ -302,7 +306,8 @@ class _Reader:
                 or patterns.AFTER_A_YEAR.match(self._plain, match.end())
             )
             if year is not None and is_clear and not patterns.MONTH_BEFORE.match(self._plain[:start]):
-                found.append((match.end(), months_from(year, 1, 12)))
+                with suppress(ValueError):  # the year 9999 has no end that Python can tell
+                    found.append((match.end(), months_from(year, 1, 12)))
         if (
             is_in_range
             and (match := patterns.BARE_MONTH.match(self._plain, start))
@@ -455,8 +460,9 @@ class _Reader:
 
     def _last_few(self, match: re.Match[str]) -> When | None:
         start = self._back(match)
-        tomorrow = datetime.combine(self._today + timedelta(1), time())
-        return Period(datetime.combine(start, time()), tomorrow) if start else None
+        if start is None or self._today == date.max:  # no day after it could end the time
+            return None
+        return Period(datetime.combine(start, time()), datetime.combine(self._today + timedelta(1), time()))
 
     def _ago(self, match: re.Match[str]) -> When | None:
         day = self._back(match)

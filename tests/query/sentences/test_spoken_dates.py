@@ -411,3 +411,22 @@ def test_a_week_starts_on_monday_whatever_the_day():
 
 def test_a_long_text_without_dates_is_read(request):
     assert spoken_dates("in the last of " * 130, SUNDAY) == []
+
+
+@pytest.mark.parametrize("today", [date.min, date(9, 3, 1), date.max - timedelta(3), date.max])
+def test_dates_outside_the_calendar_stay_text(today):
+    for day in (
+        "yesterday",
+        "last week",
+        "last weekend",
+        "this week",
+        "last summer",
+        "last year",
+        "this year",
+        "last Monday",
+    ):
+        spoken_dates(f"a dog {day}", today)
+    for text in ("the last 900 weeks", "900 weeks ago", "more than 900 years ago", "in 9999", "9990s", "late 9999"):
+        spoken_dates(text, today)
+    is_in_the_calendar = bool(spoken_dates("yesterday", today))
+    assert is_in_the_calendar == (today > date.min)
