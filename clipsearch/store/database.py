@@ -256,7 +256,7 @@ def open_database(path: Path, *, create: bool) -> Database:
             database.execute("PRAGMA journal_mode = WAL")
             steps = [_SCHEMA, *_MIGRATIONS.values(), _ALL_CHECKED, f"PRAGMA application_id = {_APPLICATION_ID};"]
         else:
-            _require_own_schema(database, _columns_of(version))
+            _require_own_schema(database, path, _columns_of(version))
             steps = [_MIGRATIONS[step] for step in range(version, FORMAT_VERSION)] if create else []
             database.version = FORMAT_VERSION if create else version
         if steps:
@@ -297,8 +297,8 @@ def _columns_in(database: Database) -> _Columns:
     return {table: columns for table, columns in tables.items() if not table.startswith("sqlite_")}
 
 
-def _require_own_schema(database: Database, expected: _Columns) -> None:
-    """Raise CollectionDamaged unless a catalog has the plain tables of its format, and no views, triggers or other tables.
+def _require_own_schema(database: Database, path: Path, expected: _Columns) -> None:
+    """Raise CatalogUnreadable unless a catalog has the plain tables of its format, and no views, triggers or other tables.
 
     `expected` gives the columns that the tables have in that format.
     """
@@ -316,14 +316,12 @@ def _require_own_schema(database: Database, expected: _Columns) -> None:
                 continue
         elif kind in ("index", "table"):
             continue
-        raise CollectionDamaged(f"the catalog has a {kind} {name!r}, which clipsearch never makes; {WHAT_TO_DO}")
+        raise CatalogUnreadable(path, f"it has a {kind} {name!r}, which clipsearch never makes")
     if missing := expected.keys() - tables:
-        raise CollectionDamaged(f"the catalog has no table {', '.join(sorted(missing))}; {WHAT_TO_DO}")
+        raise CatalogUnreadable(path, f"it has no table {', '.join(sorted(missing))}")
     for table, columns in _columns_in(database).items():
         if table in expected and columns != expected[table]:
-            raise CollectionDamaged(
-                f"the catalog's table {table} has other columns than clipsearch gives it; {WHAT_TO_DO}"
-            )
+            raise CatalogUnreadable(path, f"its table {table} has other columns than clipsearch gives it")
 
 
 def _is_full(folder: Path) -> bool:
