@@ -14,6 +14,7 @@ from clipsearch.errors import ClipsearchError, QueryError, SyncRefused
 from clipsearch.indexing.system_folders import is_system_folder
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
+from clipsearch.store.full_text import unaccented
 from clipsearch.store.rows import Place
 from clipsearch.store.writer import CollectionWriter
 
@@ -192,9 +193,9 @@ def _did_you_mean(path: Path) -> str:
             beside = [entry.name for entry in entries if entry.is_dir()]
     except OSError:
         return ""
-    by_case = {name.casefold(): name for name in beside}
-    near = get_close_matches(path.name.casefold(), by_case, 1)
-    return f"; did you mean {above / by_case[near[0]]}?" if near else ""
+    folded = {unaccented(name): name for name in beside}
+    near = get_close_matches(unaccented(path.name), folded, 1)
+    return f"; did you mean {above / folded[near[0]]}?" if near else ""
 
 
 def holds_something(folder: str) -> bool:

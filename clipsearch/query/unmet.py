@@ -12,7 +12,7 @@ from clipsearch.conditions import Below, Condition, Contains, Known, Located, Te
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
-from clipsearch.store.full_text import pieces
+from clipsearch.store.full_text import pieces, unaccented
 
 if TYPE_CHECKING:
     from clipsearch.store.file_tables import Listed
@@ -113,11 +113,11 @@ def _with_those_above(folders: Sequence[str], top: str) -> list[str]:
 
 
 def _nearest(value: str, known: Sequence[str]) -> list[str]:
-    """The values that are most like one, then the most frequent ones."""
-    folded = {other.casefold(): other for other in reversed(known)}
-    words = {word: other for other in reversed(known) for word in other.casefold().split()}
-    close = [folded[name] for name in difflib.get_close_matches(value.casefold(), folded, _MOST, 0.6)]
-    close += [words[word] for word in difflib.get_close_matches(value.casefold(), words, _MOST, 0.7)]
+    """The values that are most like one, without case and accents, then the most frequent ones."""
+    folded = {unaccented(other): other for other in reversed(known)}
+    words = {word: other for other in reversed(known) for word in unaccented(other).split()}
+    close = [folded[name] for name in difflib.get_close_matches(unaccented(value), folded, _MOST, 0.6)]
+    close += [words[word] for word in difflib.get_close_matches(unaccented(value), words, _MOST, 0.7)]
     return list(dict.fromkeys([*close, *known]))[:_MOST]
 
 

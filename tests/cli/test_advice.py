@@ -246,6 +246,8 @@ def test_a_mistyped_folder_is_no_folder_and_gets_the_nearest_name(lost, tmp_path
         status, _, errors = run_here("index", lost / name, *arguments, cwd=tmp_path)
         assert status == 2 and "there is no folder" in errors and f"did you mean {lost / 'Flickr'}?" in errors
         assert "--prune" not in errors
+    (tmp_path / "Łódź").mkdir()  # as people type it without a Polish keyboard
+    assert f"did you mean {tmp_path / 'Łódź'}?" in run_here("index", "Lodz", cwd=tmp_path)[2]
     assert "did you mean" not in run_here("index", lost / "xyz", cwd=tmp_path)[2]
 
 

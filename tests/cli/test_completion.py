@@ -81,6 +81,9 @@ def test_models_files_and_values_of_the_index_are_completed(five_photos, tmp_pat
     assert completed("bash", "clipsearch query re", "2")[0] == ["file,re"]
     index = f"--index {folder}"
     assert completed("bash", f"clipsearch query {index} --camera ca", "5")[0] == ["plain,Canon\\ EOS\\ 70D"]
+    give_facts(folder / ".clipsearch", "green.jpg", people=["\u0141ukasz", "Bj\u00f8rn", "Gro\u00df"])
+    for begun, name in (("lu", "\u0141ukasz"), ("BJORN", "Bj\u00f8rn"), ("gross", "Gro\u00df")):
+        assert completed("fish", f"clipsearch query {index} --person {begun}", begun)[0] == [f"plain,{name}"]
     assert completed("fish", f"clipsearch query {index} --camera ", "")[0] == ["plain,Canon EOS 70D", "plain,NIKON D90"]
     with SearchEngine.open(folder) as engine:
         engine.albums.add("Italy 2016", engine.browse(top_k=1)[0])

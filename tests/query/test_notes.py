@@ -348,7 +348,8 @@ def test_words_that_no_text_has_are_told_before_texts_that_were_not_read(engine)
         ({"camera": "cannon"}, 'no camera is called "cannon"; there are Canon EOS 70D and NIKON D90', "Canon EOS 70D"),
         ({"people": ["Bo"]}, 'no photo shows "Bo"; there is Anna Schmidt', "Anna Schmidt"),
         ({"people": ["Zoé*"]}, 'no photo shows "Zoé*"; there is Anna Schmidt', "Anna Schmidt"),
-        ({"keywords": ["snw"]}, 'no photo has the keyword "snw"; there is snow', "snow"),
+        ({"keywords": ["snw"]}, 'no photo has the keyword "snw"; there are snow and Łódź', "snow"),
+        ({"keywords": ["Lodzz"]}, 'no photo has the keyword "Lodzz"; there are Łódź and snow', "Łódź"),
         ({"format": "bmp"}, "no photo has the format BMP; there are JPEG and PNG", "JPEG"),
         ({"format": "raw"}, "no photo has one of these formats; there are JPEG and PNG", "JPEG"),
     ],
@@ -356,7 +357,7 @@ def test_words_that_no_text_has_are_told_before_texts_that_were_not_read(engine)
 def test_a_value_that_no_photo_has_is_told_with_those_that_photos_have(engine, filters, message, value):
     engine.index()
     give_facts(engine.index_folder, "red.jpg", people=("Anna Schmidt",), keywords=("snow",), camera="Canon EOS 70D")
-    give_facts(engine.index_folder, "blue.jpg", camera="NIKON D90")
+    give_facts(engine.index_folder, "blue.jpg", keywords=("Łódź",), camera="NIKON D90")
     (note,) = engine.search(Query((Term("red"),), chosen(**filters)), 3).explanation.notes
     assert (note.code, note.message, note.value) == ("values", message, value)
 
