@@ -17,10 +17,12 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.warn import warn
 from clipsearch.conditions import Condition
 from clipsearch.encoders.base import Encoder
+from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.prompts import check_prompts, embed_with_prompts
+from clipsearch.encoders.recommended import languages_of
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.query.null_scores import null_scores
-from clipsearch.query.readable import is_readable
+from clipsearch.query.readable import is_readable, unread_in
 from clipsearch.query.relevance import REACH, RIVALS, match
 from clipsearch.store.collection import Collection
 from clipsearch.terms import Term
@@ -107,14 +109,30 @@ def label_images(
 
 
 def _unread(labels: Sequence[str], encoder: Encoder) -> list[int]:
-    """The places of labels of which the model reads nothing, after a warning that names them."""
+    """The places of labels of which the model reads nothing. Warnings name them, and words of others that it cannot read."""
     unread = [place for place, label in enumerate(labels) if not is_readable(Term(label), encoder)]
+    model = encoder.spec.text_model or encoder.spec.fingerprint.model
     if unread:
-        model = encoder.spec.text_model or encoder.spec.fingerprint.model
-        named = ", ".join(f'"{labels[place]}"' for place in unread[:_MOST_NAMED])
-        others = f" and {len(unread) - _MOST_NAMED:,} more" if len(unread) > _MOST_NAMED else ""
-        warn(f"the model {model} cannot read {named}{others}, so no photo gets such a label")
+        warn(
+            f"the model {model} cannot read {_named([labels[place] for place in unread])}, so no photo gets such a label"
+        )
+    others = [label for place, label in enumerate(labels) if place not in set(unread)]
+    if partly := list(dict.fromkeys(word for label in others for word in unread_in(label, encoder))):
+        warn(f"the model {model} cannot read {_named(partly)} in some labels; it reads only their other words")
+    elif languages_of(model) == "English":
+        foreign = [label for label in others if words_of_other_languages(label)]
+        if foreign:
+            are = "is" if len(foreign) == 1 else "are"
+            warn(
+                f"the model {model} reads English only, and {_named(foreign)} {are} not English: write labels in English"
+            )
     return unread
+
+
+def _named(texts: Sequence[str]) -> str:
+    """The first of some texts in quotes, and how many more there are."""
+    named = ", ".join(f'"{text}"' for text in texts[:_MOST_NAMED])
+    return named + (f" and {len(texts) - _MOST_NAMED:,} more" if len(texts) > _MOST_NAMED else "")
 
 
 def _best_scores(

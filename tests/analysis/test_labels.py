@@ -64,6 +64,17 @@ def test_a_label_that_the_model_cannot_read_is_named_and_suits_no_photo(engine, 
     assert [label.position for label in labelled["red"].best(5)] == [1]
 
 
+def test_words_of_a_label_that_the_model_cannot_read_are_named(engine, encoder, monkeypatch):
+    encoder.text_pieces = lambda word: [TextPiece(0, len(word), not word.isascii())]
+    message = 'the model colours cannot read "犬" in some labels; it reads only their other words'
+    with pytest.warns(ClipsearchWarning, match=message):
+        assert not any(math.isnan(image.matches[0]) for image in engine.label(["red 犬", "blue"]))
+    monkeypatch.setattr("clipsearch.analysis.labels.languages_of", lambda model: "English")
+    message = 'the model colours reads English only, and "ein roter Hund" is not English: write labels in English'
+    with pytest.warns(ClipsearchWarning, match=message):
+        list(engine.label(["ein roter Hund", "a blue house"]))
+
+
 def test_large_scales_do_not_overflow():
     softmax = shares(np.float32([[1, -1, 0]]), 1000.0)
     assert np.isfinite(softmax).all() and math.isclose(softmax.sum(), 1)
