@@ -72,7 +72,7 @@ def complete_value(field: Listed, more: Sequence[str] = ()) -> Complete:
     """The values that the photos of the index have of a fact, the most frequent first, and some `more`."""
 
     def complete(context: click.Context, parameter: click.Parameter, word: str) -> list[CompletionItem]:
-        return _items([*_values(context, field), *more], word)
+        return _items([*values_of_index(context, field), *more], word)
 
     return complete
 
@@ -88,7 +88,9 @@ def complete_album(context: click.Context, parameter: click.Parameter, word: str
     return _items(_of_index(context, names), word)
 
 
-def _values(context: click.Context, field: Listed) -> list[str]:
+def values_of_index(context: click.Context, field: Listed) -> list[str]:
+    """The values that the photos of the index have of a fact, the most frequent first; none if there is no index here."""
+
     def values(index: Path) -> list[str]:
         from clipsearch.store.collection import Collection
 

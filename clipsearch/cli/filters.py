@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import click
+
 from clipsearch._internal.commands import option_of
 from clipsearch.cli.command import WHICH_PHOTOS, PathText, grouped, option
-from clipsearch.cli.complete import complete_album, complete_folder, complete_orientation, complete_value
+from clipsearch.cli.complete import (
+    complete_album,
+    complete_folder,
+    complete_orientation,
+    complete_value,
+    values_of_index,
+)
 from clipsearch.cli.options import POSITIVE
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
@@ -62,8 +71,24 @@ def _conditions(**wanted: Any) -> tuple[Condition, ...]:
         try:
             conditions += chosen(**{name: value})
         except QueryError as error:
-            raise QueryError(f"{option_of(name)}: {error}") from None
+            reason = _unknown_place(value) if name == "places" else ""
+            raise QueryError(f"{option_of(name)}: {reason or error}") from None
     return tuple(conditions)
+
+
+def _unknown_place(names: Sequence[str]) -> str:
+    """What is wrong with the first unknown name, and similar names: those of places that photos here have come first."""
+    from clipsearch.query.filters import taken_at
+
+    context = click.get_current_context()
+    is_elsewhere = any(context.params.get(name) for name in ("server", "store"))
+    codes = () if is_elsewhere else values_of_index(context, "place")
+    for name in names:
+        try:
+            taken_at(name, codes)
+        except QueryError as error:
+            return str(error)
+    return ""
 
 
 filter_options = grouped("filters", _OPTIONS, _conditions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Literal, NamedTuple
@@ -102,8 +102,11 @@ def find(name: str) -> list[Place]:
     return found
 
 
-def near_spellings(name: str, limit: int = 3) -> list[str]:
-    """Names of larger places that are spelled like a name that is not known: fewest mistakes first, then most inhabitants."""
+def near_spellings(name: str, limit: int = 3, codes: Iterable[str] = ()) -> list[str]:
+    """Names of larger places that are spelled like a name that is not known: fewest mistakes first, then most inhabitants.
+
+    Those of the places with these codes, and of their regions and countries, come before all others.
+    """
     import difflib  # few queries need it
 
     places, wanted = gazetteer(), fold(name.partition(",")[0])
@@ -122,7 +125,10 @@ def near_spellings(name: str, limit: int = 3) -> list[str]:
                 inhabitants[key] = max(inhabitants.get(key, 0), _population(places, kind, row))
     close = difflib.get_close_matches(wanted, candidates, _COMPARED, 0.75)
     close.sort(key=lambda key: (_mistakes(wanted, key), -inhabitants[key]))
-    return [candidates[key] for key in close[:limit]]
+    own = {fold(text): text for code in codes for text in texts(code)}
+    first = sorted(difflib.get_close_matches(wanted, own, _COMPARED, 0.75), key=lambda key: _mistakes(wanted, key))
+    named = {key: own[key] for key in first} | {key: candidates[key] for key in close if key not in first}
+    return list(named.values())[:limit]
 
 
 def _mistakes(typed: str, meant: str) -> int:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -179,19 +179,22 @@ def rectangle(south: float, west: float, north: float, east: float) -> Within:
     return Within(south, west, north, east)
 
 
-def taken_at(name: str) -> Condition:
-    """In any of the places of a name, such as "Paris" or "Paris, Texas". QueryError if there is no such place."""
+def taken_at(name: str, codes: Sequence[str] = ()) -> Condition:
+    """In any of the places of a name, such as "Paris" or "Paris, Texas".
+
+    QueryError if there is no such place; it proposes places with these codes before others.
+    """
     from clipsearch.gazetteer import find, near_spellings  # few queries need it
 
     if not name.strip():
         raise QueryError("the place is empty; give the name of a city, a region or a country")
-    codes = [place.code for place in find(name)]
-    if not codes:
-        similar = [f'"{spelling}"' for spelling in near_spellings(name)]
+    found = [place.code for place in find(name)]
+    if not found:
+        similar = [f'"{spelling}"' for spelling in near_spellings(name, codes=codes)]
         hint = f"similar names: {', '.join(similar)}" if similar else "give a city, a region or a country"
         raise QueryError(f'no place called "{name}" is known; {hint}')
     # A city is left out if the region or country around it has the same name.
-    return Located(tuple(code for code in codes if not any(code.startswith(f"{whole}/") for whole in codes)))
+    return Located(tuple(code for code in found if not any(code.startswith(f"{whole}/") for whole in found)))
 
 
 def keyworded(keyword: str) -> Condition:

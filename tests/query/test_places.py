@@ -10,7 +10,7 @@ from clipsearch import SearchEngine
 from clipsearch.analysis.statistics import count_photos
 from clipsearch.conditions import All, Contains, Either, Known, Located, Not
 from clipsearch.errors import QueryError
-from clipsearch.gazetteer import find, label, nearest
+from clipsearch.gazetteer import find, label, near_spellings, nearest
 from clipsearch.gazetteer.data import gazetteer
 from clipsearch.query.filters import chosen, named, parse_where, taken_at
 from clipsearch.query.json_form import condition_to_json
@@ -142,6 +142,9 @@ def test_the_command_line_takes_several_places(index):
     assert {os.path.basename(line) for line in output.splitlines()} == {b"munich.jpg", b"texas.jpg"}
     status, _, error = run_here("query", "--place", "Pariss", cwd=index.parent)
     assert status == 2 and 'no place called "Pariss" is known; similar names: "Paris"' in error
+    assert near_spellings("Rotta")[0] != "Rota" == near_spellings("Rotta", codes=["ES/51/2511700"])[0]
+    status, _, error = run_here("query", "--place", "Bayrn", cwd=index.parent)  # photos are from Bavaria
+    assert status == 2 and 'no place called "Bayrn" is known; similar names: "Bayern"' in error
 
 
 @pytest.mark.parametrize(
