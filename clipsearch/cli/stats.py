@@ -77,7 +77,7 @@ def stats(
         charts = [_chart(breakdown, fill=True) for breakdown in report.breakdowns]
         save_png(charts_png(*_headline(report), charts), png, force=force)
         remark(f"wrote {png}")
-    charts = [_chart(breakdown, fill=False) for breakdown in report.breakdowns if breakdown.counts]
+    charts = [_chart(breakdown, fill=False) for breakdown in report.breakdowns if breakdown.counts or breakdown.unknown]
     width = shutil.get_terminal_size().columns
     blocks = can_draw_blocks(sys.stdout.encoding)
     drawn = charts_text(charts, width, blocks=blocks, whole_names=not sys.stdout.isatty())

@@ -129,13 +129,25 @@ def test_counts_of_facts_have_names_for_people(indexed):
     text = output.decode()
     assert status == 0 and "by keyword\nSea  1" in text and "1 more keywords: 1; without a keyword: 3" in text
     assert "by person\nAnna  1" in text and "without a person: 3" in text
-    assert "by rating\nrejected  1" in text and "by source" not in text  # no photo has a date
+    assert "by rating\nrejected  1" in text
+    # no photo has a date
+    assert text.endswith("without a rating: 3\n\nby source of the date\nwithout a date: 4\n")
 
 
 @pytest.mark.parametrize("command", ["stats", "duplicates"])
 def test_a_filter_that_no_photo_meets_is_named(indexed, command):
     status, _, errors = run_here(command, "--in", indexed / "nowhere", cwd=indexed)
     assert status == 0 and f"no photo is below {indexed / 'nowhere'}" in errors
+
+
+def test_facts_that_no_photo_has_are_counted_too(once):
+    facts = ("year", "month", "camera", "keyword", "person", "rating", "place", "region", "country")
+    output = run_here("stats", "--by", "format", *(word for fact in facts for word in ("--by", fact)), cwd=once)[
+        1
+    ].decode()
+    missing = {"year": "date", "month": "date"}
+    expected = "\n\n".join(f"by {fact}\nwithout a {missing.get(fact, fact)}: 4" for fact in facts)
+    assert "by format\nJPEG  4" in output and output.endswith(f"\n\n{expected}\n")
 
 
 def test_counts_as_a_picture_that_replaces_nothing_unasked(indexed):
