@@ -156,7 +156,7 @@ def test_counts_as_a_picture_that_replaces_nothing_unasked(indexed):
         assert picture.format == "PNG"
     (indexed / "out.png").write_bytes(b"mine")
     status, output, errors = run_here("stats", "--png", "out.png", cwd=indexed)
-    assert (status, output) == (1, b"") and "--force" in errors and (indexed / "out.png").read_bytes() == b"mine"
+    assert (status, output) == (2, b"") and "--force" in errors and (indexed / "out.png").read_bytes() == b"mine"
     assert run_here("stats", "--png", "out.png", "--force", cwd=indexed)[0] == 0
     assert (indexed / "out.png").read_bytes()[:4] == b"\x89PNG"
 
