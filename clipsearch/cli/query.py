@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -27,11 +27,13 @@ from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.conditions import Below, Condition, Either, Test, typed_glob
 from clipsearch.errors import ClipsearchError, ImageError, QueryError, UnknownModel
 from clipsearch.images.file_types import is_image_name
-from clipsearch.query.language import parse_terms, shell_words, split_words
+from clipsearch.query.language import parse_terms, shell_words, split_words, without_weight
 from clipsearch.render.text import printable
 from clipsearch.terms import Query, Term
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from clipsearch.cli.typed_line import TypedLine
     from clipsearch.client import Client
     from clipsearch.engine import SearchEngine
@@ -163,7 +165,7 @@ def _require_quoted_pattern(words: tuple[str, ...], filters: tuple[Condition, ..
 
 def _terms(parts: tuple[str, ...], pictures: _Pictures) -> tuple[Term, ...]:
     """The terms of a command line. A note says how they were read if there are signs within an argument."""
-    terms = parse_terms(shell_words(parts, os.path.isfile), pictures.picture)
+    terms = parse_terms(shell_words(parts, os.path.isfile), pictures.of(parts))
     signs = {"+", "-"}
     inside = [part for part in parts if part not in signs and not os.path.isfile(part)]
     if signed := next((part for part in inside if signs.intersection(split_words(part))), None):
@@ -246,7 +248,7 @@ def _answer_lines(
                 asked = _mark_hits(asked, hits, text)
             else:
                 words = [text] if os.path.isfile(text) else split_words(text)
-                asked = replace(question, terms=parse_terms(words, pictures.picture))
+                asked = replace(question, terms=parse_terms(words, pictures.of([text])))
             hits = engine.search(asked, top_k)
             found = found or bool(hits)
             status = max(status, show(hits, replace(results, fail_if_none=False), text, first=first))
@@ -279,15 +281,94 @@ def _is_folder(text: str) -> bool:
     return os.path.isdir(text) and (os.sep in text or _is_path(text))
 
 
+def _is_picture_path(text: str) -> bool:
+    """Whether a text is the path of an existing file, and written like one or like the name of a picture."""
+    return os.path.isfile(text) and (_is_path(text) or bool(is_image_name(text)))
+
+
+def _in_folder(folder: str, text: str, rest: str) -> str:
+    """The command that searches only in a folder, for what is left of a text without it."""
+    line = _typed_line()
+    return line.with_terms(_instead(line, text, rest) or [Term("a dog")], "--in", folder)
+
+
+def _with_picture(path: str, text: str, rest: str) -> str:
+    """The command that searches by a picture and what is left of a text without it."""
+    line = _typed_line()
+    return line.with_terms(_instead(line, text, rest, Path(path)))
+
+
+def _instead(line: TypedLine, text: str, *contents: str | Path) -> list[Term]:
+    """The terms of a line with other contents in the place of a text, with its sign and weight."""
+    terms = line.terms or (Term(text),)  # of standard input, nothing was typed here
+    return [
+        replace(term, content=content)
+        for term in terms
+        for content in (contents if term.content == text else (term.content,))
+        if content != ""
+    ]
+
+
+def _is_root(folder: str) -> bool:
+    """Whether a folder has no folder above it, as /. A search below it leaves out nothing."""
+    path = os.path.abspath(folder)
+    return os.path.dirname(path) == path
+
+
+def _refuse_folder(folder: str, text: str, rest: str) -> NoReturn:
+    """Raise QueryError for a folder as an argument: the whole of a text, or with the `rest` of it."""
+    what = f"{folder} is a folder"
+    if not _is_root(folder):
+        add = "" if rest else ", add what to look for"
+        raise QueryError(f"{what}; to search only there{add}: {_in_folder(folder, text, rest)}")
+    if rest:
+        line = _typed_line()
+        raise QueryError(f"{what}; to search for these words, quote them together: {line.with_terms(line.terms)}")
+    raise QueryError(f"{what}; describe the photo you are looking for")
+
+
+def _refuse_paths(arguments: Sequence[str], text: str) -> None:
+    """Raise QueryError if one of the arguments of which a text is made is a file or folder: it would be searched as words."""
+    for given in arguments:
+        before, found, after = f" {text} ".partition(f" {' '.join(given.split())} ")
+        rest = " ".join(f"{before} {after}".split())
+        if found and rest and _is_folder(given):
+            _refuse_folder(given, text, rest)
+        if found and rest and _is_picture_path(given):
+            raise QueryError(
+                f"{given} is a file; to search for words and a picture, put + between them: "
+                f"{_with_picture(given, text, rest)}"
+            )
+
+
+def _remark_paths(text: str) -> None:
+    """Say that files and folders within a text were searched as words."""
+    words = text.split()
+    for place, word in enumerate(words):
+        rest = " ".join(words[:place] + words[place + 1 :])
+        begin = f"note: {word} was searched as a word. To search"
+        if _is_folder(word) and not _is_root(word):
+            remark(f"{begin} only in this folder: `{_in_folder(word, text, rest)}`")
+        elif rest and _is_picture_path(word):
+            remark(f"{begin} by this picture, too: `{_with_picture(word, text, rest)}`")
+
+
 class _Pictures:
-    """Tells the pictures in a query from its texts: files and, if allowed, web addresses, downloaded until `stack` ends."""
+    """Tells the pictures in a query from its texts: files and, if allowed, web addresses, downloaded until `stack` ends.
+
+    A folder is refused only if it is an argument of its own: within one, it is one of the words that were typed together.
+    """
 
     def __init__(self, allow_url: bool, stack: ExitStack) -> None:
         self._allow_url = allow_url
         self._stack = stack
         self._fetched: dict[str, Path] = {}
 
-    def picture(self, text: str) -> str | Path:
+    def of(self, arguments: Sequence[str]) -> Callable[[str], str | Path]:
+        """What tells the pictures of these arguments from their texts."""
+        return partial(self._picture, [without_weight(argument).strip() for argument in arguments])
+
+    def _picture(self, arguments: Sequence[str], text: str) -> str | Path:
         """The picture that a part of a query names, or its text. QueryError if it names a picture that is not there."""
         if text.lower().startswith(("http://", "https://")) and " " not in text:
             return self._fetch(text)
@@ -295,9 +376,10 @@ class _Pictures:
             note_film(text)
             return Path(text)
         if _is_folder(text) or (is_image_name(Path(text).name) and os.path.isdir(text)):
-            line = _typed_line()
-            there = line.with_terms(line.without(text) or [Term("a dog")], "--in", text)
-            raise QueryError(f"{text} is a folder; to search only there, add what to look for: {there}")
+            if text in arguments:
+                _refuse_folder(text, text, "")
+            _remark_paths(text)
+            return text
         if " " not in text and (is_image_name(Path(text).name) or _is_path(text)):
             if os.path.exists(text):
                 raise QueryError(f"{text} is not a regular file")
@@ -309,22 +391,9 @@ class _Pictures:
                 message += f". To find indexed photos of this name: `{by_name}`"
             raise QueryError(message)
         if " " in text:
-            self._require_no_paths(text)
+            _refuse_paths(arguments, text)
+            _remark_paths(text)
         return text
-
-    def _require_no_paths(self, text: str) -> None:
-        """Raise QueryError if one of several words is an existing file or folder: it would be searched as text."""
-        words = text.split()
-        for word in words:
-            rest = Term(" ".join(other for other in words if other != word))
-            if _is_folder(word):
-                line = _typed_line()
-                there = line.with_terms([rest, *line.without(text)], "--in", word)
-                raise QueryError(f"{word} is a folder; to search only there: {there}")
-            if os.path.isfile(word) and (_is_path(word) or is_image_name(word)):
-                line = _typed_line()
-                query = line.with_terms([rest, Term(Path(word)), *line.without(text)])
-                raise QueryError(f"{word} is a file; to search for words and a picture, put + between them: {query}")
 
     def _fetch(self, url: str) -> Path:
         if not self._allow_url:

@@ -48,7 +48,8 @@ def unknown(arguments: Sequence[str], commands: Collection[str]) -> str:
             return f"{name} is a folder, not a command. To index its photos: {command('index', name, *rest)}"
         if os.path.isfile(path):
             return f"{name} is a file, not a command. To find photos like it: {command('similar', name, *rest)}"
-        if looks_like_path:
+        is_sentence = " " in name and not name.startswith((os.sep, "~", "."))  # "cats / dogs"
+        if looks_like_path and not is_sentence:
             return f"there is no command {name!r}, nor a file or folder of that name"
     if meant:
         return f"there is no command {name!r}. Did you mean: {command(*meant.split(), *rest)}"

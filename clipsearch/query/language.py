@@ -53,8 +53,13 @@ def shell_words(arguments: Sequence[str], is_whole: Callable[[str], bool]) -> li
     """
     words: list[str] = []
     for argument in arguments:
-        words += [argument] if is_whole(_WEIGHT.sub("", argument, count=1)) else split_words(argument)
+        words += [argument] if is_whole(without_weight(argument)) else split_words(argument)
     return words
+
+
+def without_weight(argument: str) -> str:
+    """An argument without the weight before it."""
+    return _WEIGHT.sub("", argument, count=1)
 
 
 def terms_text(terms: Sequence[Term]) -> str:

@@ -282,6 +282,7 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
         (["a dog", "-k", "3"], 'clipsearch query "a dog" -k 3'),
         (["PHOTOS"], "is a folder, not a command. To index its photos: clipsearch index"),
         (["PHOTOS/red.jpg"], "is a file, not a command. To find photos like it: clipsearch similar"),
+        (["cats / dogs"], 'To search for these words: clipsearch query "cats / dogs"'),
         (["./nowhere"], "nor a file or folder of that name"),
         (["remove", "x"], "clipsearch forget x"),
         (["duplicate"], "Did you mean: clipsearch duplicates"),
@@ -304,6 +305,12 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
             'trips/ is a folder; to search only there, add what to look for: clipsearch query "a dog" --in trips/',
         ),
         (["query", "dog", "trips/2024"], "clipsearch query dog --in trips/2024"),
+        (["query", "dog", "trips/my cats"], 'clipsearch query dog --in "trips/my cats"'),
+        (
+            ["query", "cats", "/", "dogs"],
+            '/ is a folder; to search for these words, quote them together: clipsearch query "cats / dogs"',
+        ),
+        (["query", "/"], "/ is a folder; describe the photo you are looking for\n"),
         (["query", "a dog", "PHOTOS/red.jpg"], 'clipsearch query "a dog" + PHOTOS/red.jpg'),
         (
             ["query", "a dog", "-people"],
@@ -322,10 +329,38 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
     ],
 )
 def test_a_command_that_is_none_is_told_with_what_was_probably_meant(photos, arguments, message, tmp_path):
-    (tmp_path / "trips" / "2024").mkdir(parents=True)
+    for name in ("2024", "my cats"):
+        (tmp_path / "trips" / name).mkdir(parents=True)
     words = [word.replace("PHOTOS", str(photos)) for word in arguments]
     status, output, errors = run_here(*words, cwd=tmp_path)
     assert status == 2 and output == b"" and message.replace("PHOTOS", str(photos)) in errors
+
+
+@pytest.mark.parametrize(
+    ("texts", "note"),
+    [
+        (["cats / dogs"], ""),
+        (["a black and white cat /"], ""),
+        (["dog; rm -rf /"], ""),
+        (["cats + /"], ""),
+        (["--like", "cats / dogs"], ""),
+        (
+            ["the road to FOLDER/"],
+            'in this folder: `clipsearch query "the road to" --paths -k 1 --in FOLDER/`',
+        ),
+        (["red + FOLDER/"], "in this folder: `clipsearch query red --paths -k 1 --in FOLDER/`"),
+        (["red", "-", "a car in ./FOLDER"], '`clipsearch query red - "a car in" --paths -k 1 --in ./FOLDER`'),
+        (
+            ["a dog like red.jpg"],
+            'To search by this picture, too: `clipsearch query "a dog like" + red.jpg --paths -k 1`',
+        ),
+    ],
+)
+def test_a_path_within_a_quoted_text_is_searched_as_a_word(photos_with_mini, texts, note):
+    (photos_with_mini / "FOLDER").mkdir(exist_ok=True)
+    status, output, errors = run_here("query", *texts, "--paths", "-k", "1", cwd=photos_with_mini)
+    assert status == 0 and output and "--in /\n" not in errors
+    assert note in errors if note else "note: / " not in errors
 
 
 def test_an_index_without_photos_does_not_become_the_one_used_last(lost, tmp_path):
