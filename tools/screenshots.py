@@ -22,7 +22,13 @@ from playwright.sync_api import Browser, Page, Route, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 LARGEST = 300_000  # bytes
-SCREENS = {"phone": (390, 844, 2), "laptop": (1440, 900, 1), "4k": (3840, 2160, 1)}  # width, height, pixels a CSS pixel
+SCREENS = {  # width, height, pixels a CSS pixel
+    "phone": (390, 844, 2),
+    "tablet": (820, 1180, 1),
+    "laptop": (1440, 900, 1),
+    "4k": (3840, 2160, 1),
+}
+TOUCHED = {"phone", "tablet"}
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
 
 
@@ -91,8 +97,8 @@ def picture(
     context = browser.new_context(
         viewport={"width": width, "height": height},
         device_scale_factor=density,
-        has_touch=screen == "phone",
-        is_mobile=screen == "phone",
+        has_touch=screen in TOUCHED,
+        is_mobile=screen in TOUCHED,
         color_scheme="dark" if scheme == "dark" else "light",
     )
     page = context.new_page()

@@ -125,4 +125,4 @@ def test_listeners_are_told_of_progress_and_commits(indexed):
             heard = events(news.iter_lines())
             assert next(heard) == ("changed", {"images": 8})
             client.post("api/albums/Favourites", json={"add": [1]})
-            assert next(heard) == ("albums", {})
+            assert next(event for event in heard if event[0] != "changed") == ("albums", {})  # a run may commit twice
