@@ -34,8 +34,8 @@ BEFORE_A_YEAR = re.compile(
     r"(?:l'|el )?$"
 )
 AFTER_A_YEAR = re.compile(
-    r"$|[,;.!?)]| (?:in|at|with|from|near|on|by|and|or|im|am|an|auf|mit|bei|von|aus|und|oder|en|a|au|aux|avec|dans|et|ou|con|y"
-    r"|o|the)\b"
+    r"$|[,;.!?)]| (?:in|at|with|from|near|on|by|and|or|nor|im|am|an|auf|mit|bei|von|aus|und|oder|noch|en|a|au|aux|avec|dans|et"
+    r"|ou|ni|con|y|o|the)\b"
 )
 
 ARTICLE = re.compile(

@@ -58,8 +58,8 @@ _AT_END = re.compile(
     re.IGNORECASE,
 )
 _ONLY_PHOTOS = re.compile(
-    r"(?:(?:all|any|my|our|the|some|photos?|pictures?|pics?|images?|alle|meine|unsere|die|fotos?|bild|bilder|aufnahmen|toutes|mes|nos"
-    r"|les|images?|todas|mis|nuestras|las|imagen|imagenes|imágenes)\s*)+",
+    r"(?:(?:all|any|my|our|the|some|everything|anything|photos?|pictures?|pics?|images?|alles?|meine|unsere|die|fotos?|bild|bilder"
+    r"|aufnahmen|tout|toutes|mes|nos|les|images?|todo|todas|mis|nuestras|las|imagen|imagenes|imágenes)\s*)+",
     re.IGNORECASE,
 )
 
