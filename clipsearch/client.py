@@ -38,7 +38,7 @@ from clipsearch.query.keywords import SearchKeywords, make_query
 from clipsearch.query.language import EMPTY
 from clipsearch.query.sentences.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
-from clipsearch.terms import Content, Query, Term, is_picture
+from clipsearch.terms import Content, Query, Term, empty_picture, is_picture
 from clipsearch.types import Failure, Fingerprint, ImageRecord, Order
 
 if TYPE_CHECKING:
@@ -385,7 +385,11 @@ def _picture_bytes(content: Any) -> bytes:
     from clipsearch.images.thumbnails import encoded
 
     if is_picture(content):
+        if not content.size:
+            raise ImageError(empty_picture(content.shape[1], content.shape[0]))
         content = fromarray(content)
+    if not all(content.size):
+        raise ImageError(empty_picture(*content.size))
     return encoded(upright_rgb(content), "PNG")
 
 

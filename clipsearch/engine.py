@@ -12,7 +12,7 @@ from clipsearch._internal.arguments import require_paths, require_whole, short
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import is_remote
 from clipsearch.conditions import Among, Condition, require_condition
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.indexer import Indexer
 from clipsearch.milvus.address import is_address, parse_address
 from clipsearch.searcher import in_turn
@@ -57,7 +57,7 @@ class SearchEngine(Indexer):
         text_model: str | None = None,
     ) -> None:
         if (index is None) == (store is None):
-            raise ClipsearchError("name an index or a store, and not both")
+            raise QueryError("name an index or a store, and not both")
         if index is None:
             place: Place = parse_address(str(store))
         elif isinstance(index, (str, bytes, os.PathLike)) or not hasattr(index, "__iter__"):
@@ -65,7 +65,7 @@ class SearchEngine(Indexer):
         else:
             place = tuple(dict.fromkeys(map(_absolute, index)))
             if not place:
-                raise ClipsearchError("name at least one index")
+                raise QueryError("name at least one index")
         super().__init__(place, model=model, device=device, precision=precision, text_model=text_model)
 
     @classmethod
@@ -106,7 +106,7 @@ class SearchEngine(Indexer):
         must be of one model: ModelMismatch, at first use, says what to do. The other parameters are those of `open`.
         """
         if isinstance(folders, (str, os.PathLike)) or not isinstance(folders, Iterable):
-            raise ClipsearchError("open_many takes a list of folders; for a single one, use open")
+            raise QueryError("open_many takes a list of folders; for a single one, use open")
         indexes = []
         for folder in folders:
             if is_address(folder):

@@ -39,6 +39,12 @@ A PIL image is turned by its EXIF orientation, as the photo of a file is.
 PICTURE_ARRAY = "uint8 of shape (height, width), (height, width, 3) or (height, width, 4)"
 """The arrays that are pictures, for messages; `is_picture` tells them."""
 
+
+def empty_picture(width: int, height: int) -> str:
+    """What is said of a picture without pixels."""
+    return f"the picture is empty ({width} x {height})"
+
+
 EMPTY_TEXT = "the text is empty; describe the photo you are looking for"
 
 
@@ -105,7 +111,7 @@ def is_picture(content: Any) -> bool:
     """Whether an array is the pixels of a picture: uint8, (height, width[, 3 or 4])."""
     shape: tuple[int, ...] = getattr(content, "shape", ())
     return str(getattr(content, "dtype", "")) == "uint8" and (
-        (len(shape) == 2 and shape[0] > 1) or (len(shape) == 3 and shape[2] in (3, 4))
+        (len(shape) == 2 and shape[0] != 1) or (len(shape) == 3 and shape[2] in (3, 4))
     )
 
 
@@ -194,6 +200,8 @@ class Query:
             ("wrong", Integral, "ids"),
         ):
             require_tuple(self, name, kind, make)
+        if both := set(self.right).intersection(self.wrong):
+            raise QueryError(f"the photo {min(both)} is both right and wrong; it can only be one of them")
         for name in ("diverse", "one_per_shot", "all_moments", "keep_own", "exact", "smart", "hybrid"):
             require_flag(name, getattr(self, name))
         for name, least in (("min_match", 0), ("min_score", -1)):

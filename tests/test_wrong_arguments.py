@@ -129,7 +129,18 @@ WRONG = [
     (lambda e: e.preview(None), "a folder must be a path"),
     (lambda e: e.forget(3), "a folder must be a path"),
     (lambda e: e.status(scan="no"), "scan must be True or False"),
-    (lambda e: e.optimize(recall="high"), "recall must be a number"),
+    (lambda e: e.optimize(recall="high"), "recall must be a number above 0 and at most 1, not 'high'"),
+    (lambda e: e.optimize(recall=2), "recall must be a number above 0 and at most 1, not 2"),
+    (lambda e: e.optimize(recall=0), "recall must be a number above 0 and at most 1, not 0"),
+    (lambda e: e.optimize(max_milliseconds=0), "max_milliseconds must be a number above 0, not 0"),
+    (lambda e: e.index(rules="x"), "rules must be WalkRules, not 'x'"),
+    (
+        lambda e: e.search("red", right=[5], wrong=[5]),
+        "^the photo 5 is both right and wrong; it can only be one of them$",
+    ),
+    (lambda e: e.search(np.zeros((0, 0, 3), np.uint8)), r"^the picture is empty \(0 x 0\)$"),
+    (lambda e: e.search(np.zeros((0, 7), np.uint8)), r"^the picture is empty \(7 x 0\)$"),
+    (lambda e: Client("localhost").search(np.zeros((0, 0, 3), np.uint8)), r"^the picture is empty \(0 x 0\)$"),
     (lambda e: e.optimize(kinds=["tree"]), "kinds must be one of"),
     (lambda e: e.label(3), "labels are a list of strings, not 3"),
     (lambda e: e.label([3]), "labels are a list of strings; 3 is not a string"),
@@ -138,7 +149,7 @@ WRONG = [
     (lambda e: e.encoder.encode_images([], batch_size="2"), "batch_size must be a whole number of at least 1"),
     (lambda e: e.encoder.encode_images([], progress=True), "progress must be a function or None"),
     (lambda e: e.encoder.encode_images([None]), "a picture is a path, a PIL image"),
-    (lambda e: e.encoder.encode_images([Image.new("RGB", (0, 0))]), r"images\[0\]: the picture has no pixels"),
+    (lambda e: e.encoder.encode_images([Image.new("RGB", (0, 0))]), r"images\[0\]: the picture is empty \(0 x 0\)"),
     (lambda e: e.encoder.encode_texts(b"red"), "texts must be a list of strings, not b'red'"),
     (lambda e: e.encoder.encode_texts(None), "texts must be a list of strings, not None"),
     (lambda e: SearchEngine.open(None), "an index or its folder must be a path"),
@@ -188,8 +199,11 @@ WRONG = [
 
 def test_every_wrong_argument_is_refused_in_a_sentence(engine):
     for call, sentence in WRONG:
-        with pytest.raises((ClipsearchError, TypeError, ValueError, ModelError, QueryError), match=sentence):
+        with pytest.raises((ClipsearchError, TypeError, ValueError, ModelError, QueryError), match=sentence) as raised:
             call(engine)
+        assert (
+            " must be " not in str(raised.value) or raised.type is not ClipsearchError
+        )  # but a QueryError or TypeError
     assert engine.albums.names() == []
 
 

@@ -27,13 +27,20 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-def require_number(name: str, value: Any, least: float = -math.inf, most: float = math.inf) -> None:
-    """Raise QueryError unless a parameter is a number within its limits."""
+def require_number(
+    name: str, value: Any, least: float = -math.inf, most: float = math.inf, *, above: bool = False
+) -> None:
+    """Raise QueryError unless a parameter is a number within its limits; with `above`, it may not be the least itself."""
     if not (
-        isinstance(value, Real) and not any(value is flag for flag in (True, False)) and least <= float(value) <= most
+        isinstance(value, Real)
+        and not any(value is flag for flag in (True, False))
+        and least <= float(value) <= most
+        and not (above and float(value) == least)
     ):
         low, high = math.isfinite(least), math.isfinite(most)
         limits = f" from {least:g} to {most:g}" if low and high else f" of at least {least:g}" if low else ""
+        if above:
+            limits = f" above {least:g}" + (f" and at most {most:g}" if high else "")
         raise QueryError(f"{name} must be a number{limits}, not {short(value)}")
 
 
@@ -66,16 +73,16 @@ def require_function(name: str, value: object) -> None:
 
 
 def require_paths(name: str, values: Iterable[object]) -> None:
-    """Raise TypeError unless all of some values are paths, and ClipsearchError for an empty one, which means no folder."""
+    """Raise TypeError unless all of some values are paths, and QueryError for an empty one, which means no folder."""
     for value in values:
         if isinstance(value, str) and not value.strip():
             advice = "; for the current folder, give '.'" if "folder" in name else ""
-            raise ClipsearchError(f"{name} must be a path, not an empty text{advice}")
+            raise QueryError(f"{name} must be a path, not an empty text{advice}")
         if not isinstance(value, (str, os.PathLike)):
             advice = "; pass them one by one: *folders" if isinstance(value, (list, tuple)) else ""
             raise TypeError(f"{name} must be a path (str or Path), not {short(value)}{advice}")
         if "\0" in os.fsdecode(value):
-            raise ClipsearchError(f"{name} must be a path, and {short(os.fspath(value))} has a null character")
+            raise QueryError(f"{name} must be a path, and {short(os.fspath(value))} has a null character")
 
 
 _FLAGS = frozenset(
@@ -97,8 +104,14 @@ def require_keywords(values: Mapping[str, object]) -> None:
             require_function(name, value)
         elif name == "cancel" and value is not None and not isinstance(value, CancelToken):
             raise TypeError(f"cancel must be a CancelToken or None, not {short(value)}")
-        elif name in ("settled_for", "recall") or (name in ("max_milliseconds", "least_cosine") and value is not None):
-            require_number(name, value, *((-1, 1) if name == "least_cosine" else (0,)))
+        elif name == "settled_for":
+            require_number(name, value, 0)
+        elif name == "recall":
+            require_number(name, value, 0, 1, above=True)
+        elif name == "max_milliseconds" and value is not None:
+            require_number(name, value, 0, above=True)
+        elif name == "least_cosine" and value is not None:
+            require_number(name, value, -1, 1)
 
 
 def require_list(name: str, values: object, of: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from clipsearch._internal.arguments import listed, require_one_of
+from clipsearch._internal.arguments import listed, require_number, require_one_of
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
@@ -76,9 +76,8 @@ def optimize(
     if kinds is not None and not kinds:
         raise ClipsearchError(f"kinds is empty; name at least one of {', '.join(KINDS)}, or leave it out")
     for wanted in kinds or ():
-        require_one_of("kinds", wanted, KINDS, ClipsearchError)
-    if not 0 < recall <= 1:
-        raise ClipsearchError(f"the recall is {recall:g}; use a share, such as 0.99")
+        require_one_of("kinds", wanted, KINDS)
+    require_number("recall", recall, 0, 1, above=True)
     start, report = time.monotonic(), (cancel or CancelToken()).checked(progress)
     images, pictures = len(collection), collection.count_pictures()
     fingerprint = collection.fingerprint

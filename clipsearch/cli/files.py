@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from clipsearch._internal.file_names import safe_name
@@ -41,23 +41,29 @@ def check_html(path: str | None, force: bool) -> None:
         check_gallery(path, force=force)
 
 
-def write_html(gallery: Gallery, path: str, force: bool) -> Sequence[Failure]:
-    """Write the page, and say so; also if it has no room for some photos. Returns the photos that could not be read."""
+def write_html(gallery: Gallery, path: str, force: bool, gone: Collection[str] = ()) -> Sequence[Failure]:
+    """Write the page, and say so; also if it has no room for some photos. Returns the photos that could not be read.
+
+    `gone` is for `note_unread`.
+    """
     from clipsearch.render.gallery import MOST, save_gallery
 
     failures: list[Failure] = []
     left = save_gallery(gallery, path, force=force, on_failure=failures.append)
     remark(f"wrote {path}" + (f", with the first {MOST:,} photos" if left else ""))
-    note_unread(failures, sum(len(section.cards) for section in gallery.sections) - left, path)
+    note_unread(failures, sum(len(section.cards) for section in gallery.sections) - left, path, gone)
     return failures
 
 
-def note_unread(failures: Sequence[Failure], count: int, path: str) -> None:
-    """Say that some of `count` photos are missing in a file that was made of them, and why the first one is."""
+def note_unread(failures: Sequence[Failure], count: int, path: str, gone: Collection[str] = ()) -> None:
+    """Say that some of `count` photos are missing in a file that was made of them, and why the first one is.
+
+    The reason is left out if it is that a photo is `gone`, which another message says.
+    """
     if failures:
-        first = f"{failures[0].file.path}: {failures[0].reason}"
-        example = first if len(failures) == 1 else f"the first is {first}"
-        note(f"{len(failures):,} of {counted(count, 'photo')} could not be read for {path}; {example}")
+        reasons = [f"{failure.file.path}: {failure.reason}" for failure in failures if failure.file.path not in gone]
+        example = "" if not reasons else f"; {'' if len(failures) == 1 else 'one is '}{reasons[0]}"
+        note(f"{len(failures):,} of {counted(count, 'photo')} could not be read for {path}{example}")
 
 
 def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, int, list[tuple[str, str]]]:
@@ -65,15 +71,17 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, int
 
     Returns how many; how many were left out because the folder had a file of the same content, or a link to the same file,
     before; and (path, reason) of the others. Numbers continue after the highest one in the folder, so that no file is
-    overwritten. Links are absolute. ClipsearchError if the folder cannot be made or read.
+    overwritten. The folder is made for the first file. Links are absolute. ClipsearchError if it cannot be made or read.
     """
     from clipsearch.images.files import ELSEWHERE
 
-    try:
-        os.makedirs(folder, exist_ok=True)
-        before = os.listdir(folder)
-    except OSError as error:
-        raise ClipsearchError(f"cannot put photos into {folder}: {error.strerror or error}") from error
+    with _naming(folder):
+        before = os.listdir(folder) if os.path.lexists(folder) else []
+
+    def make() -> None:
+        with _naming(folder):
+            os.makedirs(folder, exist_ok=True)
+
     number = _highest_number(before)
     known = _Known(os.path.join(folder, name) for name in before)
     done, there, failures = 0, 0, []
@@ -88,13 +96,23 @@ def put_into(folder: str, paths: Iterable[str], *, link: bool) -> tuple[int, int
                 continue
             number += 1
             if link:
+                make()
                 os.symlink(path, target)  # noqa: PTH211
             else:
-                _copy(opened_as(path), target)
+                _copy(opened_as(path), target, make)
             done += 1
         except OSError as error:
             failures.append((path, ELSEWHERE if is_elsewhere(path) else error.strerror or str(error)))
     return done, there, failures
+
+
+@contextlib.contextmanager
+def _naming(folder: str) -> Iterator[None]:
+    """Raise ClipsearchError, which names the folder, for an OSError."""
+    try:
+        yield
+    except OSError as error:
+        raise ClipsearchError(f"cannot put photos into {folder}: {error.strerror or error}") from error
 
 
 class _Known:
@@ -153,8 +171,10 @@ def _highest_number(names: Iterable[str]) -> int:
     return max((int(match[1]) for match in numbers if match), default=0)
 
 
-def _copy(source: str, target: str) -> None:
-    with open(source, "rb") as reader, open(target, "xb") as writer:
+def _copy(source: str, target: str, make_folder: Callable[[], None]) -> None:
+    with open(source, "rb") as reader, contextlib.ExitStack() as stack:
+        make_folder()
+        writer = stack.enter_context(open(target, "xb"))
         try:
             shutil.copyfileobj(reader, writer, 1024 * 1024)
         except BaseException:

@@ -186,8 +186,10 @@ def _filter_text(question: Query) -> str:
 
 
 def _marked(engine: SearchEngine | Client, question: Query, wanted: QueryOptions) -> Query:
-    """The query with the photos of --right and --wrong."""
-    right, wrong = ([_photo_id(engine, photo) for photo in photos] for photos in (wanted.right, wanted.wrong))
+    """The query with the photos of --right and --wrong. QueryError if one is both."""
+    right, wrong = ({_photo_id(engine, photo): photo for photo in photos} for photos in (wanted.right, wanted.wrong))
+    if both := next((photo for number, photo in right.items() if number in wrong), None):
+        raise QueryError(f"{both} is both --right and --wrong; it can only be one of them")
     return replace(question, right=tuple(right), wrong=tuple(wrong))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from clipsearch._internal.commands import command, with_flags
-from clipsearch._internal.paths import missing_folder
+from clipsearch._internal.paths import is_gone, missing_folder
 from clipsearch.cli.command import ORDER, OUTPUT, FilePath, flag, gathered, option
 from clipsearch.cli.complete import complete_folder
 from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus, ended
@@ -111,15 +111,22 @@ result_options = gathered("results", ResultOptions)
 
 
 def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) -> int:
-    """Print hits, and write, copy, link and open what the options ask for. Returns 3 if a photo was not copied, linked or read.
+    """Print hits, and write, copy, link and open what the options ask for.
 
-    Without hits, nothing is written or opened; with --fail-if-none, that returns 1.
+    Returns 3 if a photo was not copied, linked or read, or is gone and not opened. Without hits, nothing is written or
+    opened; with --fail-if-none, that returns 1.
 
     `query` is what the user typed. `first` is False for all but the first answer of a run: they get no heading.
     ClipsearchError if something cannot be made at all.
     """
     status = ExitStatus.OK
     targets = [path for path in (options.copy_to, options.link_to, options.contact_sheet, options.html) if path]
+    written = options.html or options.contact_sheet
+    is_table = options.format == "table"
+    # What is gone is said once, at the end, whatever else it was missing for.
+    looks = is_table or targets or options.open
+    gone = {hit.path: None for hit in hits if is_gone(hit.path)} if looks else {}
+    unread: set[str] = set()
     for folder, link in ((options.copy_to, False), (options.link_to, True)):
         if folder is None or not hits:
             continue
@@ -129,30 +136,38 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
             f"{'made links to' if link else 'copied'} {counted(done, 'photo')} {'in' if link else 'to'} {folder}{before}"
         )
         for path, reason in failures:
-            note(f"{path}: {reason}")
-            status = ExitStatus.SOME_FAILED
+            if path not in unread and path not in gone:
+                note(f"{path}: {reason}")
+            unread.add(path)
     if options.contact_sheet is not None and hits:
         from clipsearch.render.contact_sheet import save_contact_sheet
 
-        sheet, unread = options.contact_sheet, list[Failure]()
-        pages = save_contact_sheet(hits, sheet, query, force=options.force, on_failure=unread.append)
+        sheet, missing = options.contact_sheet, list[Failure]()
+        pages = save_contact_sheet(hits, sheet, query, force=options.force, on_failure=missing.append)
         remark(f"wrote {sheet}" + (f", {pages} pages" if pages > 1 else ""))
-        note_unread(unread, len(hits), sheet)
-        status = max(status, ended(unread))
+        note_unread(missing, len(hits), sheet, gone)
+        unread |= {failure.file.path for failure in missing}
     if options.html is not None and hits:
         from clipsearch.render.gallery import hits_gallery
 
         page = hits_gallery(hits, query, hits.explain(), options.group_by)
-        status = max(status, ended(write_html(page, options.html, options.force)))
+        missing_in_page = write_html(page, options.html, options.force, gone)
+        unread |= {failure.file.path for failure in missing_in_page}
     if understood := hits.explanation.understood:
         nothing = 'no date, place, person or "without" was found in the text'
         remark(f"understood: {understood}" if understood.facts else nothing)
     for text in _notes(hits, query):
         remark(text)
     # Printed last, because a full or closed output must not prevent the files above.
-    status = max(status, ended(_print(hits, options, query, first)))
-    if options.format == "table" and (gone := [hit.path for hit in hits if not os.path.lexists(hit.path)]):
-        remark(_gone(gone))
+    unread |= {failure.file.path for failure in _print(hits, options, query, first)}
+    opens = options.open and bool(hits)
+    if opens and written is None and hits[0].path in gone:
+        unread.add(hits[0].path)
+        opens = False
+    status = max(status, ended(unread))
+    if is_table or unread:
+        for message in _gone(gone):
+            (note if unread & gone.keys() else remark)(message)
     if not hits:
         unwritten = f"; nothing was written to {' and '.join(targets)}" if targets else ""
         remark(nothing_found(hits) + unwritten)
@@ -161,8 +176,8 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         from clipsearch.render.explain import explain_text
 
         say_aside(with_flags(explain_text(hits.explain())))
-    if options.open and hits:
-        _open(hits, options.html or options.contact_sheet)
+    if opens:
+        _open(hits, written)
     return status
 
 
@@ -206,18 +221,25 @@ def nothing_found(hits: Hits) -> str:
     return "no photo was found"
 
 
-def _gone(paths: Sequence[str]) -> str:
-    """That photos of the list are not on the disk any more, or that their drive is not there."""
-    first = short_path(paths[0], current_folder())
-    others = len(paths) - 1
-    more = f", nor {'is' if others == 1 else 'are'} {others:,} more" if others else ""
-    if folder := missing_folder(paths[0]):
-        return f"{first} is not there{more}, since the folder {short_path(folder, current_folder())} is away; mount its drive"
-    return f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone: `{command('index')}`"
+def _gone(paths: Iterable[str]) -> Iterator[str]:
+    """That photos are not on the disk any more, or that their drive is not there: a message for each folder that is away."""
+    by_folder: dict[str, list[str]] = {}
+    for path in paths:
+        by_folder.setdefault(missing_folder(path), []).append(short_path(path, current_folder()))
+    for folder, (first, *others) in by_folder.items():
+        more = f", nor {'is' if len(others) == 1 else 'are'} {len(others):,} more" if others else ""
+        if folder:
+            away = short_path(folder, current_folder())
+            yield f"{first} is not there{more}, since the folder {away} is away; mount its drive"
+        else:
+            yield (
+                f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone: "
+                f"`{command('index')}`"
+            )
 
 
 def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> Sequence[Failure]:
-    """Print hits. Returns the photos that could not be read for a preview."""
+    """Print hits in the chosen form. Returns those that could not be read for a preview."""
     if options.format in ("paths", "print0"):
         print_paths((hit.path for hit in hits), b"\0" if options.format == "print0" else b"\n")
         return ()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipsearch.errors import ImageError, one_line
-from clipsearch.terms import PICTURE_ARRAY
+from clipsearch.terms import PICTURE_ARRAY, empty_picture
 from clipsearch.types import PixelSpec
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _upright(image: Any, spec: PixelSpec) -> Image:
         return decode_image(bytes(image), minimum_size(spec), ReadLimits())[0]
     if isinstance(image, Image):
         if not all(image.size):
-            raise ImageError("the picture has no pixels")
+            raise ImageError(empty_picture(*image.size))
         return upright_rgb(image)
     if not hasattr(image, "__array__"):
         raise TypeError(
@@ -83,6 +83,8 @@ def _upright(image: Any, spec: PixelSpec) -> Image:
         )
     pixels = np.asarray(image)
     is_picture = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
-    if pixels.dtype != np.uint8 or not is_picture or not pixels.size:
+    if pixels.dtype == np.uint8 and is_picture and not pixels.size:
+        raise ImageError(empty_picture(pixels.shape[1], pixels.shape[0]))
+    if pixels.dtype != np.uint8 or not is_picture:
         raise ImageError(f"the array is {pixels.dtype} of shape {pixels.shape}; a picture is {PICTURE_ARRAY}")
     return to_rgb(fromarray(pixels))

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import MANIFEST, NOT_THERE, TAR, is_elsewhere, is_remote
-from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.errors import QueryError, SyncRefused
 from clipsearch.images.file_types import is_image_name, missing_decoder, suffix_of
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.own_pictures import is_own_picture
@@ -59,11 +59,11 @@ class SyncOptions:
     date_from_files: bool | None = None  # whether photos without a date get that of their file; None: as the index says
 
     def __post_init__(self) -> None:
-        """ClipsearchError if the rules are not WalkRules."""
+        """QueryError if the rules are not WalkRules."""
         if not isinstance(self.rules, (WalkRules, type(None))):
-            raise ClipsearchError(f"rules must be WalkRules, not {self.rules!r}")
+            raise QueryError(f"rules must be WalkRules, not {self.rules!r}")
         if not isinstance(self.limits, ReadLimits):
-            raise ClipsearchError(f"limits must be ReadLimits, not {self.limits!r}")
+            raise QueryError(f"limits must be ReadLimits, not {self.limits!r}")
 
     def is_due(self, failure: KnownFailure) -> bool:
         """Whether this run tries an unchanged failed file again. Files that are indexed as they are do not count."""

@@ -297,7 +297,7 @@ def _sign(term: Term, query: Query) -> QueryNote | None:
         return QueryNote("minus", message, _apart(query, after, -1))
     match = _SIGN_WORD.search(text)
     rest = "" if match is None else " ".join((text[: match.start()] + text[match.end() :]).split())
-    if match is None or not rest:
+    if match is None:
         return None
     code: Literal["minus", "plus"] = "plus" if match[1] == "+" else "minus"
     message = f"{match[0]} was searched as a word, because no space follows its {code}"
@@ -311,9 +311,8 @@ def _apart(query: Query, word: str, weight: float) -> str:
     for place, term in enumerate(query.terms):
         if isinstance(term.content, str) and term.weight > 0 and signed.search(term.content):
             rest = " ".join(signed.sub(" ", term.content, count=1).split())
-            return texts_of(
-                (*query.terms[:place], replace(term, content=rest), Term(word, weight), *query.terms[place + 1 :])
-            )
+            parts = ((replace(term, content=rest),) if rest else ()) + (Term(word, weight),)
+            return texts_of((*query.terms[:place], *parts, *query.terms[place + 1 :]))
     return ""
 
 

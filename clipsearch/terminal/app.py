@@ -228,7 +228,7 @@ class BrowseApp(App[None]):
         image_id = row.record.image_id
         # The other files of a wrong photo's shot would take its place.
         ids = (image_id,) if right else (image_id, *(other.image_id for other in row.others))
-        kept = tuple(mark for mark in request.marks if image_id not in mark[1])
+        kept = tuple(mark for mark in request.marks if not set(ids).intersection(mark[1]))
         is_taken_back = (right, ids) in request.marks
         self._look_for(replace(request, marks=kept if is_taken_back else (*kept, (right, ids))))
 

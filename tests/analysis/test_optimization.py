@@ -95,7 +95,7 @@ def test_what_cannot_be_reached_is_an_error_that_says_what_can(engine):
         cli, ["optimize", "--index", str(engine.index_folder), "--force", "--max-memory", "1e-9", "--kind", "ivf-sq8"]
     )
     assert isinstance(result.exception, ClipsearchError) and "it would have" in str(result.exception)
-    with pytest.raises(ClipsearchError, match=r"the recall is 1\.5"):
+    with pytest.raises(ClipsearchError, match=r"recall must be a number above 0 and at most 1, not 1\.5"):
         engine.optimize(recall=1.5)
 
 

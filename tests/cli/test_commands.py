@@ -121,6 +121,8 @@ def test_photos_are_marked_right_and_wrong_by_path_or_id(clipsearch, indexed, tm
     assert {Path(hit["path"]).name for hit in marked} == number.keys() - {"red.jpg"}
     status, _, errors = clipsearch("query", "red", "--right", "gone.jpg", cwd=indexed)
     assert status == 2 and "gone.jpg is not in the index; --right and --wrong take" in errors
+    status, _, errors = clipsearch("query", "red", "--right", "red.jpg", "--wrong", number["red.jpg"], cwd=indexed)
+    assert (status, errors) == (2, "clipsearch: red.jpg is both --right and --wrong; it can only be one of them\n")
 
 
 def test_an_answer_comes_before_the_next_question(indexed):

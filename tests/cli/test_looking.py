@@ -14,7 +14,7 @@ from clipsearch.cli.command import Command
 from clipsearch.cli.duplicates import duplicates
 from clipsearch.cli.results import result_options, show
 from clipsearch.engine import SearchEngine
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, QueryError
 from tests.conftest import PHOTOS
 from tests.render.support import ANOTHER_DAY, answer, hit
 
@@ -49,7 +49,7 @@ def test_a_page_comes_on_top_of_the_table_and_is_opened(run, photos, tmp_path, m
     result = run("a query", "--html", "page.html", "--open")
     assert result.stdout.startswith("1   0.3000") and opened == ["page.html"]
     assert "wrote page.html" in result.stderr
-    assert result.exit_code == 3 and "1 of 3 photos could not be read for page.html; " in result.stderr
+    assert result.exit_code == 3 and "1 of 3 photos could not be read for page.html\n" in result.stderr
     text = (photos / "page.html").read_text("utf-8")
     assert "<title>a query</title>" in text and text.count("data:image/jpeg") == 2 and "cannot be read" in text
 
@@ -59,9 +59,11 @@ def test_a_page_is_refused_before_a_search_and_replaced_by_force(run, photos):
     for flags, message in (
         (["--html", "page.html"], "`force=True` replaces it"),
         (["--html", "page.txt"], "an .html file"),
+        (["--html", "."], ". is a folder; name a file"),
+        (["--contact-sheet", "."], ". is a folder; name a file"),
     ):
         error = run("a query", *flags).exception
-        assert isinstance(error, ClipsearchError) and message in str(error)
+        assert isinstance(error, QueryError) and message in str(error)  # exit status 2
     assert (photos / "page.html").read_text() == "mine"
     assert run("a query", "--html", "page.html", "--force").exit_code == 3  # one photo is gone
     assert "a query" in (photos / "page.html").read_text("utf-8")

@@ -159,6 +159,8 @@ def test_counts_as_a_picture_that_replaces_nothing_unasked(indexed):
     assert (status, output) == (2, b"") and "--force" in errors and (indexed / "out.png").read_bytes() == b"mine"
     assert run_here("stats", "--png", "out.png", "--force", cwd=indexed)[0] == 0
     assert (indexed / "out.png").read_bytes()[:4] == b"\x89PNG"
+    status, _, errors = run_here("stats", "--png", ".", cwd=indexed)
+    assert status == 2 and ". is a folder; name a file" in errors
 
 
 def test_wrong_use_is_told(indexed, tmp_path):

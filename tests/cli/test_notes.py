@@ -47,7 +47,11 @@ def test_the_list_says_which_of_its_photos_are_gone(album):
 def test_a_folder_that_is_away_is_not_proposed_to_be_indexed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     away = [str(tmp_path / "drive" / name) for name in ("a.jpg", "b.jpg")]
-    assert _gone(away) == "drive/a.jpg is not there, nor is 1 more, since the folder drive is away; mount its drive"
+    assert list(_gone(away)) == [
+        "drive/a.jpg is not there, nor is 1 more, since the folder drive is away; mount its drive"
+    ]
+    two = list(_gone([*away, str(tmp_path / "c.jpg")]))
+    assert len(two) == 2 and two[1].startswith("c.jpg is not there any more")
 
 
 def test_queries_from_a_terminal_are_asked_for(album, monkeypatch):
@@ -170,6 +174,12 @@ def test_a_minus_without_a_space_gets_the_command_that_was_meant(album):
         '`clipsearch query "a street" - people -k 1`\n'
     )
     _, _, errors = run_here("query", "--name", "*.jpg", "red.jpg", "+", "a street -people", "-k1", cwd=album)
+    _, _, alone = run_here("query", "-k", "1", "--", "-people", cwd=album)
+    assert alone == (
+        "clipsearch: -people was searched as a word, because no space follows its minus. To leave it out: "
+        "`clipsearch query - people -k 1`\n"
+    )
+    assert run_here("query", "-", "people", "-k", "1", cwd=album)[0] == 0
     proposed = shlex.split(errors.split("`")[1])
     assert proposed[2:] == ["a street", "-", "people", "+", "red.jpg", "--name", "*.jpg", "-k", "1"]
     _, _, errors = run_here("query", "--smart", "2:a street \u2013 people in 2018", cwd=album)

@@ -86,11 +86,28 @@ def test_nothing_found_is_said_on_standard_error(run):
 def test_copies_are_numbered_and_what_fails_is_status_3(run, photos, tmp_path):
     result = run("--copy-to", tmp_path / "new" / "copies")
     assert result.exit_code == 3
-    assert f"{photos / 'gone.jpg'}: No such file" in result.stderr
+    assert result.stderr.count("gone.jpg") == 1 and "clipsearch: gone.jpg is not there any more" in result.stderr
     copies = tmp_path / "new" / "copies"
     assert sorted(os.listdir(copies)) == ["0001-red.jpg", "0002-grey.png"]
     assert (copies / "0001-red.jpg").read_bytes() == (photos / "red.jpg").read_bytes()
     assert not (copies / "0001-red.jpg").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--copy-to", "out"], ["--link-to", "out"], ["--copy-to", "out", "--link-to", "out", "--open"], ["--open"],
+        ["--open", "--json"], ["--copy-to", "out", "--paths"], ["--preview=blocks"], ["--contact-sheet", "out.jpg"],
+        ["--html", "out.html"],
+    ],
+)  # fmt: skip
+def test_photos_of_a_folder_that_is_away_are_told_once_and_leave_no_folder(run, photos, arguments):
+    away = answer(hit(1, photos / "drive" / "a.jpg"), hit(2, photos / "drive" / "b.jpg"))
+    result = run(*arguments, hits=away)
+    assert result.exit_code == 3 and not (photos / "out").exists()
+    away_line = "a.jpg is not there, nor is 1 more, since the folder drive is away; mount its drive\n"
+    assert result.stderr.count("a.jpg") == 1 and away_line in result.stderr
+    assert "No such file" not in result.stderr and "gone" not in result.stderr
 
 
 def test_numbers_go_on_where_a_folder_has_some(photos, tmp_path):
@@ -181,7 +198,7 @@ def test_photos_that_a_contact_sheet_lacks_are_told_with_exit_status_3(run, phot
     assert result.exit_code == 3 and "wrote s.pdf" in result.stderr and "copied 2 photos" in result.stderr
     assert f"1 of 2 photos could not be read for s.pdf; {photos / 'bad.jpg'}: not a picture" in result.stderr
     result = run("--contact-sheet", "s.jpg", hits=answer(gone, bad))
-    assert result.exit_code == 3 and "2 of 2 photos could not be read for s.jpg; the first is " in result.stderr
+    assert result.exit_code == 3 and f"read for s.jpg; one is {photos / 'bad.jpg'}: not a picture" in result.stderr
     assert run("--contact-sheet", "good.jpg", hits=answer(hit(1, photos / "red.jpg"))).exit_code == 0
 
 
@@ -192,7 +209,8 @@ def test_open_goes_through_no_shell(run, opened, photos):
 
 
 def test_open_says_what_is_in_its_way(run, opened, photos, tmp_path, monkeypatch):
-    assert "is gone" in str(run("--open", hits=answer(hit(1, photos / "gone.jpg"))).exception)
+    gone = run("--open", hits=answer(hit(1, photos / "gone.jpg")))
+    assert gone.exit_code == 3 and gone.stderr.count("gone.jpg is not there any more") == 1
     script = photos / "run.desktop"
     script.write_bytes((photos / "red.jpg").read_bytes())
     assert "its name does not say so" in str(run("--open", hits=answer(hit(1, script))).exception)

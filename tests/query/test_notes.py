@@ -101,15 +101,14 @@ def test_other_signs_that_were_searched_as_words_are_told_too(engine, text, code
         (Query.parse("red \u2013 people in 2019", smart=True), ["red in 2019 - people", "taken"]),
         (Query((Term("red +snow"), Term(np.eye(1, 4)[0]))), ["red + snow"]),
         (Query.parse("blue - red -people"), [""]),
+        (Query.parse("-people"), ["- people"]),
     ],
 )
 def test_the_query_that_was_meant_keeps_its_other_parts_and_facts(engine, query, meant):
     assert [note.value for note in engine.search(query, 3).explanation.notes] == meant
 
 
-@pytest.mark.parametrize(
-    "text", ["a t-shirt", "-people", "at -5 degrees", "red - green", "one -- two", "C++", '"a dog -people"']
-)
+@pytest.mark.parametrize("text", ["a t-shirt", "at -5 degrees", "red - green", "one -- two", "C++", '"a dog -people"'])
 def test_other_minus_signs_are_left_alone(engine, text):
     assert notes(engine, text) == []
 

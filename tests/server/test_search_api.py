@@ -105,6 +105,12 @@ def test_marks_are_parameters_and_fields(client):
     assert found_names(answer) == found_names(body) and "red.jpg" not in found_names(answer)
     assert answer.json()["hits"] == body.json()["hits"]
     assert {name: answer.json()["explanation"][name] for name in marks} == marks
+    both = {"right": [number["red.jpg"]], "wrong": [number["red.jpg"]]}
+    for refused in (
+        client.get("/api/search", params={"q": "red", **both}),
+        client.post("/api/search", json={"terms": [{"text": "red"}], **both}),
+    ):
+        assert refused.status_code == 400 and "is both right and wrong; it can only be one of them" in refused.text
     similar = client.get("/api/similar", params={"id": number["green.jpg"], "wrong": number["red.jpg"]})
     assert "red.jpg" not in found_names(similar)
 
