@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal, TypeAlias, get_args
@@ -260,6 +260,15 @@ def _require_conditions(tree: All | Either | Not) -> None:
 def all_of(conditions: Sequence[Condition]) -> Condition | None:
     """One condition that needs all of them; None if there are no conditions."""
     return All(tuple(conditions)) if conditions else None
+
+
+def leaves_of(condition: Condition) -> Iterator[Condition]:
+    """The conditions that a condition is made of, without those that must not hold."""
+    if isinstance(condition, (All, Either)):
+        for part in condition.conditions:
+            yield from leaves_of(part)
+    elif not isinstance(condition, Not):
+        yield condition
 
 
 def literals(glob: str) -> list[str]:

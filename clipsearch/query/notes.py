@@ -1,7 +1,7 @@
 """Notes on surprising answers.
 
 They are about words that look like a file name, a minus without a space, words that the model cannot read, and marked photos
-that are gone; and about facts that photos lack, and places that share a name.
+that are gone; and about places that share a name. `unmet.py` has those on filters that no photo meets.
 """
 
 from __future__ import annotations
@@ -9,25 +9,11 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
-from clipsearch.conditions import (
-    All,
-    Condition,
-    Contains,
-    Either,
-    Field,
-    Known,
-    Located,
-    Near,
-    Not,
-    Test,
-    Within,
-    literal_glob,
-    typed_glob,
-)
+from clipsearch.conditions import Located, Test, leaves_of, typed_glob
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.recommended import languages_of, multilingual_model
@@ -38,15 +24,13 @@ from clipsearch.query.negation import languages_read, negations_of, without_nega
 from clipsearch.query.readable import reads_nothing, unread_in
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.render.text import cosine, day, percent
+from clipsearch.render.text import cosine, percent
 from clipsearch.terms import Query, Term
 from clipsearch.types import Hit
 
 _SIGN_WORD = re.compile(r"(?:^|(?<=\s))([-+\u2212\u2013\u2014])(?=[^\W\d_]{2})(\S+)")
 _DASH = re.compile(r"(?<=\s)[\u2212\u2013\u2014](?=\s)")  # what many editors make of a minus
 _CAMERA_NAME = re.compile(r"[\w()-]*(?:\d{4}|[_-]\d{3})[\w()-]*")  # IMG_0004, P1010023, 20230412_123456, 0004
-_NAMES: dict[Field, str] = {"taken": "date", "place": "place", "latitude": "place", "camera": "camera"}
-"""The facts that many photos lack, and what people call them."""
 _MOST_PLACES = 3  # that a note names
 _LONGEST_NAME = 255  # characters; no file system has longer ones
 _WORD = re.compile(r"\w+")
@@ -150,103 +134,16 @@ def _gone_marks(query: Query, store: VectorStore[SelectionT]) -> QueryNote | Non
 def filter_notes(
     query: Query, store: VectorStore[SelectionT], hits: Sequence[Hit], considered: int
 ) -> tuple[QueryNote, ...]:
-    """The notes on a query's filters. If no photo meets them: what photos lack, and longer names; else places of one name."""
-    leaves = [leaf for condition in query.filters for leaf in _leaves(condition)]
+    """The notes on a query's filters: places of one name; or if no photo meets them, which of them leaves nothing, and why."""
     notes: list[QueryNote | None] = []
     if considered:
-        notes = [_several_places(leaf, hits) for leaf in leaves if isinstance(leaf, Located)]
-    if not considered and (images := len(store)):
-        from clipsearch.query.unmet import no_words, unmet  # few queries need it
+        located = [leaf for condition in query.filters for leaf in leaves_of(condition) if isinstance(leaf, Located)]
+        notes += [_several_places(leaf, hits) for leaf in located]
+    elif query.filters and len(store):
+        from clipsearch.query.unmet import unmet_notes  # few queries need it
 
-        longer = {leaf: note for leaf in leaves if isinstance(leaf, Test) and (note := _longer(leaf, store))}
-        values = unmet([leaf for leaf in leaves if leaf not in longer], store)
-        fields = {field: None for leaf in leaves if (field := _needed_fact(leaf)) and field not in values}
-        notes = [
-            (field == "taken" and _dates(query, store))
-            or _unknown(field, images - len(store.select(Known(field))), images)
-            for field in fields
-        ]
-        texts = [leaf.text for leaf in leaves if isinstance(leaf, Contains)]
-        notes += [no_words(text, store) for text in texts]
-        if texts and not len(store.select(Known("text"))):
-            unread = "the text in the pictures has not been read; `clipsearch index --ocr` reads it"
-            notes.append(QueryNote("unknown", unread, "text"))
-        notes += [*longer.values(), *values.values()]
+        notes += unmet_notes(query.filters, store)
     return tuple(dict.fromkeys(note for note in notes if note))
-
-
-def _leaves(condition: Condition) -> Iterator[Condition]:
-    """The conditions that a condition is made of, without those that must not hold."""
-    if isinstance(condition, (All, Either)):
-        for part in condition.conditions:
-            yield from _leaves(part)
-    elif not isinstance(condition, Not):
-        yield condition
-
-
-def _needed_fact(leaf: Condition) -> Field | None:
-    """The fact without which no photo meets a condition, if many photos lack it."""
-    if isinstance(leaf, Located):
-        return "place"
-    if isinstance(leaf, (Near, Within)) or (isinstance(leaf, Test) and leaf.field in ("latitude", "longitude")):
-        return "latitude"
-    return leaf.field if isinstance(leaf, Test) and leaf.field in _NAMES else None
-
-
-def _unknown(field: Field, missing: int, images: int) -> QueryNote | None:
-    if not missing:
-        return None
-    name = _NAMES[field]
-    lack = f"no photo has a {name}" if missing == images else f"{_lacking(missing, images)} a {name}"
-    return QueryNote("unknown", f"{lack}, so no filter by {name} finds them", field)
-
-
-def _lacking(missing: int, images: int) -> str:
-    return f"{missing:,} of {images:,} photos {'lacks' if missing == 1 else 'lack'}"
-
-
-def _dates(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:
-    """If no photo is from some dates: that they exclude each other, or from when the photos are. None if none has a date."""
-    tests = [leaf for condition in query.filters for leaf in _required(condition)]
-    limits = [test for test in tests if isinstance(test, Test) and test.field == "taken"]
-    starts = [str(test.value) for test in limits if test.operator == ">="]
-    ends = [str(test.value) for test in limits if test.operator == "<"]
-    if starts and ends and max(starts) >= min(ends):
-        message = f"no photo can be taken on {max(starts)[:10]} or later and also before {min(ends)[:10]}"
-        return QueryNote("unknown", message, "taken")
-    shown = []
-    for order in ("oldest", "date"):
-        records, dated = store.browse(Known("taken"), order, 0, 1)
-        if not records or records[0].info.taken_at is None:
-            return None
-        shown.append(day(records[0].info.taken_at))
-    images = len(store)
-    lack = f"; {_lacking(images - dated, images)} a date" if dated < images else ""
-    return QueryNote("unknown", f"the photos with a date are from {shown[0]} to {shown[1]}{lack}", "taken")
-
-
-def _required(condition: Condition) -> Iterator[Condition]:
-    """The conditions that must all hold for a condition."""
-    if isinstance(condition, All):
-        for part in condition.conditions:
-            yield from _required(part)
-    elif isinstance(condition, Either) and len(condition.conditions) == 1:
-        yield from _required(condition.conditions[0])
-    else:
-        yield condition
-
-
-def _longer(test: Test, store: VectorStore[SelectionT]) -> QueryNote | None:
-    """If no photo has a keyword or a person, but some have one with these words in it, how to find those."""
-    if test.field not in ("keyword", "person") or test.operator != "=" or len(store.select(test)):
-        return None
-    glob = f"*{literal_glob(str(test.value))}*"
-    count = len(store.select(Test(test.field, "~", glob)))
-    if not count:
-        return None
-    have = "1 photo has it in a longer one" if count == 1 else f"{count:,} photos have it in a longer one"
-    finds = "finds it" if count == 1 else "finds them"
-    return QueryNote("longer", f'no photo has the {test.field} "{test.value}" alone; {have}: "{glob}" {finds}', glob)
 
 
 def _several_places(located: Located, hits: Sequence[Hit]) -> QueryNote | None:

@@ -1,17 +1,32 @@
-"""Why no photo meets a filter: values that no photo has, with those that photos do have."""
+"""Why no photo meets the filters: which of them alone leaves nothing, and facts and values that photos do have instead."""
 
 from __future__ import annotations
 
 import difflib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from clipsearch.conditions import Below, Condition, Contains, Known, Located, Test
+from clipsearch.conditions import (
+    All,
+    Below,
+    Condition,
+    Contains,
+    Either,
+    Field,
+    InAlbum,
+    Known,
+    Located,
+    Near,
+    Test,
+    Within,
+    leaves_of,
+    literal_glob,
+)
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.vector_store import SelectionT, VectorStore
-from clipsearch.render.text import counted
+from clipsearch.render.text import counted, day
 from clipsearch.store.full_text import pieces, unaccented
 
 if TYPE_CHECKING:
@@ -23,8 +38,169 @@ _NO: dict[Listed, str] = {
     "keyword": 'no photo has the keyword "{}"',
     "person": 'no photo shows "{}"',
 }
+_FACTS: dict[Field, str] = {"taken": "date", "place": "place", "latitude": "place", "camera": "camera"}
+"""The facts that many photos lack, and what people call them."""
+_RARE: dict[Field, str] = {
+    "person": "names a person",
+    **{field: f"has a {field}" for field in ("keyword", "rating", "label", "title", "description", "caption")},
+}
+"""Facts that perhaps no photo has, and what people say of a photo that has them."""
 _MOST = 3  # values that are named
 _CLASS = re.compile(r"\[(.)\]")  # "[*]", a wildcard that is meant literally
+
+
+def unmet_notes(filters: Sequence[Condition], store: VectorStore[SelectionT]) -> list[QueryNote]:
+    """If no photo meets some filters: why each that alone leaves nothing does so, or that they only have no photo together."""
+    everything = All(tuple(filters))
+    if len(store.select(everything)):  # the query left out its own photo
+        return []
+    empty = list(dict.fromkeys(_empty(everything, store)))
+    if empty == [everything] and not _is_dates(everything):
+        return [QueryNote("values", "each filter alone has photos, but no photo meets all of them", "")]
+    longer = {leaf: note for leaf in empty if isinstance(leaf, Test) and (note := _longer(leaf, store))}
+    values = unmet([leaf for leaf in empty if leaf not in longer], store)
+    notes: list[QueryNote | None] = [_no_name(empty)]
+    for condition in empty:
+        if _is_dates(condition):
+            notes.append(_dates(condition, store) or _unknown("taken", store))
+        elif isinstance(condition, Contains):
+            notes.append(no_words(condition.text, store))
+        elif not (condition in longer or _subject(condition) in values or _is_name(condition)):
+            field = _needed_fact(condition)
+            notes.append((field and _unknown(field, store)) or _not_met(condition, store))
+    if any(isinstance(condition, Contains) for condition in empty) and not len(store.select(Known("text"))):
+        unread = "the text in the pictures has not been read; `clipsearch index --ocr` reads it"
+        notes.append(QueryNote("unknown", unread, "text"))
+    return [note for note in (*notes, *longer.values(), *values.values()) if note]
+
+
+def _empty(condition: Condition, store: VectorStore[SelectionT]) -> Iterator[Condition]:
+    """The smallest parts of a condition that no photo meets, if no photo meets it. Dates that belong together are one part."""
+    if isinstance(condition, Either):
+        for part in condition.conditions:
+            yield from _empty(part, store)
+        return
+    if not isinstance(condition, All) or _is_dates(condition):
+        yield condition
+        return
+    required = list(_required(condition))
+    dates = [part for part in required if _is_dates(part)]
+    others = [part for part in required if part not in dates]
+    empty = [part for part in (*([All(tuple(dates))] if dates else []), *others) if not len(store.select(part))]
+    if not empty:
+        yield condition
+    for part in empty:
+        yield from _empty(part, store)
+
+
+def _required(condition: Condition) -> Iterator[Condition]:
+    """The conditions that must all hold for a condition."""
+    if isinstance(condition, All):
+        for part in condition.conditions:
+            yield from _required(part)
+    elif isinstance(condition, Either) and len(condition.conditions) == 1:
+        yield from _required(condition.conditions[0])
+    else:
+        yield condition
+
+
+def _is_dates(condition: Condition) -> bool:
+    """Whether a condition is about the date alone, as a range is."""
+    tests = condition.conditions if isinstance(condition, All) else (condition,)
+    return bool(tests) and all(isinstance(test, Test) and test.field == "taken" for test in tests)
+
+
+def _is_name(condition: Condition) -> bool:
+    return isinstance(condition, Test) and condition.field == "name" and condition.operator in ("=", "~")
+
+
+def _no_name(conditions: Sequence[Condition]) -> QueryNote | None:
+    """The names of files that none has."""
+    names = [_CLASS.sub(r"\1", str(test.value)) for test in conditions if isinstance(test, Test) and _is_name(test)]
+    if not names:
+        return None
+    more = f" and {len(names) - _MOST:,} more" if len(names) > _MOST else ""
+    listed = ", ".join(names[:_MOST]) + more
+    what = "one of these names:" if len(names) > 1 else "a name like" if re.search(r"[*?]", listed) else "the name"
+    return QueryNote("values", f"no file has {what} {listed}", "")
+
+
+def _subject(condition: Condition) -> str:
+    """The key of a condition's note in what `unmet` returns."""
+    if isinstance(condition, Below):
+        return condition.folder
+    return "place" if isinstance(condition, Located) else condition.field if isinstance(condition, Test) else ""
+
+
+def _not_met(condition: Condition, store: VectorStore[SelectionT]) -> QueryNote:
+    """That no photo has the fact that a condition is about, or the condition itself."""
+    if (
+        isinstance(condition, Test)
+        and (what := _RARE.get(condition.field))
+        and not len(store.select(Known(condition.field)))
+    ):
+        return QueryNote("unknown", f"no photo {what}", condition.field)
+    if isinstance(condition, InAlbum):
+        return QueryNote("values", f"the album {condition.name} has no photos", "")
+    from clipsearch.render.explain import condition_text
+
+    return QueryNote("values", f"no photo meets this filter: {condition_text(condition)}", "")
+
+
+def _needed_fact(leaf: Condition) -> Field | None:
+    """The fact without which no photo meets a condition, if many photos lack it."""
+    if isinstance(leaf, Located):
+        return "place"
+    if isinstance(leaf, (Near, Within)) or (isinstance(leaf, Test) and leaf.field in ("latitude", "longitude")):
+        return "latitude"
+    return leaf.field if isinstance(leaf, Test) and leaf.field in _FACTS else None
+
+
+def _unknown(field: Field, store: VectorStore[SelectionT]) -> QueryNote | None:
+    """How many photos lack a fact."""
+    images = len(store)
+    missing = images - len(store.select(Known(field)))
+    if not missing:
+        return None
+    name = _FACTS[field]
+    lack = f"no photo has a {name}" if missing == images else f"{_lacking(missing, images)} a {name}"
+    return QueryNote("unknown", f"{lack}, so no filter by {name} finds them", field)
+
+
+def _lacking(missing: int, images: int) -> str:
+    return f"{missing:,} of {images:,} photos {'lacks' if missing == 1 else 'lack'}"
+
+
+def _dates(condition: Condition, store: VectorStore[SelectionT]) -> QueryNote | None:
+    """If no photo is from some dates: that they exclude each other, or from when the photos are. None if none has a date."""
+    limits = [leaf for leaf in leaves_of(condition) if isinstance(leaf, Test)]
+    starts = [str(test.value) for test in limits if test.operator == ">="]
+    ends = [str(test.value) for test in limits if test.operator == "<"]
+    if starts and ends and max(starts) >= min(ends):
+        message = f"no photo can be taken on {max(starts)[:10]} or later and also before {min(ends)[:10]}"
+        return QueryNote("unknown", message, "taken")
+    shown = []
+    for order in ("oldest", "date"):
+        records, dated = store.browse(Known("taken"), order, 0, 1)
+        if not records or records[0].info.taken_at is None:
+            return None
+        shown.append(day(records[0].info.taken_at))
+    images = len(store)
+    lack = f"; {_lacking(images - dated, images)} a date" if dated < images else ""
+    return QueryNote("unknown", f"the photos with a date are from {shown[0]} to {shown[1]}{lack}", "taken")
+
+
+def _longer(test: Test, store: VectorStore[SelectionT]) -> QueryNote | None:
+    """If no photo has a keyword or a person, but some have one with these words in it, how to find those."""
+    if test.field not in ("keyword", "person") or test.operator != "=" or len(store.select(test)):
+        return None
+    glob = f"*{literal_glob(str(test.value))}*"
+    count = len(store.select(Test(test.field, "~", glob)))
+    if not count:
+        return None
+    have = "1 photo has it in a longer one" if count == 1 else f"{count:,} photos have it in a longer one"
+    finds = "finds it" if count == 1 else "finds them"
+    return QueryNote("longer", f'no photo has the {test.field} "{test.value}" alone; {have}: "{glob}" {finds}', glob)
 
 
 def unmet(leaves: Sequence[Condition], store: VectorStore[SelectionT]) -> dict[str, QueryNote]:

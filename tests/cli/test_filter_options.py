@@ -82,6 +82,10 @@ def test_a_page_after_the_end_says_where_the_list_ends(indexed):
 def test_the_note_of_an_empty_answer_names_the_true_cause(indexed):
     errors = run_here("query", "red", "--after", "2024", "--before", "2020", cwd=indexed)[2]
     assert "no photo can be taken on 2024-01-01 or later and also before 2020-01-01" in errors
+    errors = run_here("query", "red", "--name", "x", "--taken", "1950", cwd=indexed)[2]
+    assert "no file has the name x" in errors
+    errors = run_here("query", "red", "--name", "red*", "--in", indexed / "trip", cwd=indexed)[2]
+    assert errors.startswith("clipsearch: each filter alone has photos, but no photo meets all of them\n")
     assert "`clipsearch index --ocr` reads it" in run_here("query", "--text", "ticket", cwd=indexed)[2]
 
 

@@ -130,7 +130,11 @@ def test_a_list_has_no_limits_of_scores(album, flags, message):
 
 
 def test_a_list_of_no_photo_says_so(album):
-    assert run_here("query", "--name", "nothing*", cwd=album) == (0, b"", "clipsearch: no photo was found\n")
+    assert run_here("query", "--name", "nothing*", cwd=album) == (
+        0,
+        b"",
+        "clipsearch: no file has a name like nothing*\nclipsearch: no photo was found\n",
+    )
 
 
 @pytest.mark.parametrize("command", ["query", "similar"])

@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from clipsearch.gazetteer.data import gazetteer
 from clipsearch.query.filters import chosen, named, parse_where
 from clipsearch.terms import Query, Term
 from tests.conftest import give_facts, names, save_photo, shared
+
+TOGETHER = "each filter alone has photos, but no photo meets all of them"
 
 
 @pytest.fixture
@@ -336,7 +339,7 @@ def test_words_that_no_text_has_are_told_before_texts_that_were_not_read(engine)
     assert messages("tikcet") == ['no title, description, keyword, person or place has "tikcet"', unread]
     assert messages('ticket "trian ticket" tri*')[0].endswith(' has "trian ticket", "tri*"')
     assert messages("ticket anna") == ['no photo has all of these words in its texts: "ticket", "anna"', unread]
-    assert messages("ticket", named("red*")) == [unread]
+    assert messages("ticket", named("red*")) == [TOGETHER]
     give_facts(engine.index_folder, "blue.jpg", title="Ticket", text="GLEIS")
     assert messages("tikcet") == ['no title, description, keyword, person, place or text in a picture has "tikcet"']
 
@@ -359,6 +362,35 @@ def test_a_value_that_no_photo_has_is_told_with_those_that_photos_have(engine, f
     give_facts(engine.index_folder, "blue.jpg", keywords=("Łódź",), camera="NIKON D90")
     (note,) = engine.search(Query((Term("red"),), chosen(**filters)), 3).explanation.notes
     assert (note.code, note.message, note.value) == ("values", message, value)
+
+
+@pytest.mark.parametrize(
+    ("filters", "messages"),
+    [
+        ({"names": ["x"], "taken": "2014"}, ["no file has the name x"]),
+        ({"names": ["x*", "y"], "taken": "2014"}, ["no file has one of these names: x*, y"]),
+        ({"names": ["DSC[0-9]*", "blue.jpg"], "taken": "2014"}, [TOGETHER]),
+        ({"names": ["blue.jpg"], "taken": "2014"}, [TOGETHER]),
+        (
+            {"names": ["red.jpg"], "taken": "2015"},
+            ["the photos with a date are from 2014-05-01 to 2014-05-01; 4 of 5 photos lack a date"],
+        ),
+        ({"taken": "2014", "rating": "4.."}, ["no photo has a rating"]),
+        ({"taken": "2014", "people": ["Bo"]}, ["no photo names a person"]),
+        ({"taken": "2014", "min_width": 9000}, ["no photo meets this filter: width >= 9000"]),
+        ({"taken": "2014", "near": "48,11"}, ["no photo has a place, so no filter by place finds them"]),
+        ({"where": "taken = 2014 and name = x"}, ["no file has the name x"]),
+        (
+            {"where": "(name = red.jpg and name = blue.jpg) or name ~ x*"},
+            ["no file has a name like x*", "no photo meets this filter: name = red.jpg and name = blue.jpg"],
+        ),
+        ({"where": "name = red.jpg and not taken is known"}, [TOGETHER]),
+        ({"where": "not width > 0", "names": ["red*"]}, ["no photo meets this filter: not width > 0"]),
+    ],
+)
+def test_only_the_filter_that_alone_leaves_nothing_is_blamed(engine, filters, messages):
+    give_facts(engine.index_folder, "red.jpg", taken_at=datetime(2014, 5, 1))
+    assert [note.message for note in engine.search(Query((), chosen(**filters))).explanation.notes] == messages
 
 
 def test_a_folder_without_photos_is_told_with_one_that_has_some(engine, photos):
