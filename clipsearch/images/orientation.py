@@ -24,6 +24,11 @@ SIDEWAYS = (5, 6, 7, 8)
 """The orientations that swap width and height."""
 
 
+def turned(picture: Image.Image, orientation: Any) -> Image.Image:
+    """A picture as stored, made upright."""
+    return picture.transpose(TURN[orientation]) if orientation in TURN else picture
+
+
 def turn_of(image: Image.Image, orientation: Any) -> Image.Transpose | None:
     """What makes a picture upright that Pillow has opened; None if it is."""
     is_upright = image.format == "JXL" and not getattr(image, "jpeg", False)  # libjxl has turned all others upright

@@ -26,7 +26,7 @@ from clipsearch.images.float_values import describe, read_float_tiff
 from clipsearch.images.jpeg import END, embedded_frames, end_of, exif_block, has_all_first_passes, read_frame
 from clipsearch.images.libraw import develop, has_libraw
 from clipsearch.images.memory import TOO_MUCH
-from clipsearch.images.orientation import SIDEWAYS, TURN, turn_of
+from clipsearch.images.orientation import SIDEWAYS, turn_of, turned
 from clipsearch.images.pages import Source, TiffPages, heif_pages, source_at, take_pictures
 from clipsearch.images.raw import ORIENTATION, Preview, RawPhoto, read_raw
 from clipsearch.images.rgb import with_profile
@@ -438,9 +438,7 @@ class _Decoder:
                 problem = error
                 continue
             is_upright = photo.orientation in SIDEWAYS and photo.width > photo.height and preview.width < preview.height
-            if photo.orientation in TURN and not is_upright:
-                picture = picture.transpose(TURN[photo.orientation])
-            return picture, None
+            return picture if is_upright else turned(picture, photo.orientation), None
         return None, problem
 
     def _embedded_jpeg(self, content: bytes, wanted: tuple[int, int] | None) -> Image.Image:
@@ -503,8 +501,7 @@ class _Decoder:
                     orientation = main.get(ORIENTATION)
                     sideways = orientation in SIDEWAYS
                     size = (frame.height, frame.width) if sideways else (frame.width, frame.height)
-                    if orientation in TURN:
-                        picture = picture.transpose(TURN[orientation])
+                    picture = turned(picture, orientation)
                     return picture, self._info(size, "JPEG", main, exif_tags, gps, find_packets(data))
             kind = "lossless " if frame.is_lossless else ""
             raise ImageError(
@@ -515,9 +512,7 @@ class _Decoder:
             float_picture = read_float_tiff(tags, self.limits, self.before_loading)
             if float_picture:
                 main, exif_tags, gps = tags.facts()
-                picture, orientation = with_profile(float_picture), main.get(ORIENTATION)
-                if orientation in TURN:
-                    picture = picture.transpose(TURN[orientation])
+                picture = turned(with_profile(float_picture), main.get(ORIENTATION))
                 return picture, self._info(picture.size, "TIFF", main, exif_tags, gps, tiff_packets(tags))
             if entries:
                 raise ImageError(f"{describe(tags, entries)}, which clipsearch does not read; save it as 8 or 16 bits")

@@ -8,12 +8,7 @@ at, and not on how long the film is.
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
-import io
 import math
-import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -21,21 +16,20 @@ from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image
 
-from clipsearch.errors import ImageError, one_line
+from clipsearch.errors import ImageError
 from clipsearch.images import film_facts, hdr
 from clipsearch.images.embedded import Packets, with_packets
 from clipsearch.images.facts import complete
 from clipsearch.images.file_types import VIDEO_HEAD_BYTES, is_sound, video_container
-from clipsearch.images.files import ReadLimits, clamped, open_regular, require_few_pixels
+from clipsearch.images.files import ReadLimits, require_few_pixels
 from clipsearch.images.frame_choice import FrameChoice
 from clipsearch.images.memory import TOO_MUCH
 from clipsearch.images.reader import DRAFT_FACTOR
+from clipsearch.images.video_stream import VideoStream, errors_named, opened, reason_of
 from clipsearch.types import ImageFile, ImageInfo, Moment
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame
-
-MISSING_DECODER = "a video; to read it, `pip install 'clipsearch[video]'`"
 
 _WITHOUT_INDEX = (
     "cannot be decoded: its index (moov) is missing or broken, as when a recording or a copy has been cut off"
@@ -49,7 +43,6 @@ _BETWEEN_SECONDS = 20.0  # of the processor's time for frames between keyframes,
 _FRAME_SECONDS = 20.0  # of the processor's time for one frame
 _MOST_MISSES = 40  # keyframes in succession that cannot be decoded
 _SLOWEST = 100  # bytes a second; a film with fewer states a wrong length
-_BLOCK = 8 * 1024**2  # bytes that are read between two reports
 _BUFFER = 256 * 1024  # bytes that FFmpeg asks for at once
 _REORDERED = 0.3  # seconds: films are searched by the time of decoding, and frames are shown up to some frames later
 _NEAR = 0.0006  # seconds: moments are rounded to thousandths
@@ -66,12 +59,6 @@ _CODECS = """
 """
 """FFmpeg's decoders that may be used: those of cameras, phones, screens and editors, not those of games and broken formats."""
 
-_DAMAGED = "it is damaged"
-_REASONS = {  # FFmpeg's, in other words: the drive is not to blame
-    "End of file": "it ends too early",
-    "Operation not permitted": _DAMAGED,
-    "Input/output error": _DAMAGED,
-}
 _ENCRYPTED_TAGS = ("encv", "drmi", "drms")
 _TURNS = {  # the display matrix's signs (a, b, c, d), and what makes the picture upright
     (1, 0, 0, 1): None,
@@ -109,7 +96,7 @@ def read_film(
     least one. `resize` gets each at no less than DRAFT_FACTOR times `min_size` (width, height; upright), or at its own size if
     that is smaller. `report` is called after each frame and block. Raises ImageError with the reason.
     """
-    with _opened(source, _SECONDS, report) as (stream, file), _errors_named(stream):
+    with opened(source, _SECONDS, report) as (stream, file), errors_named(stream):
         film = _Film(stream, limits, report)
         choice = FrameChoice(film.duration, resize)
         for second, frame in film.candidates():
@@ -133,7 +120,7 @@ def read_frame(
 
     The content hash is left empty, because the file is not read whole. Raises ImageError with the reason.
     """
-    with _opened(source, _FRAME_SECONDS, report) as (stream, file), _errors_named(stream):
+    with opened(source, _FRAME_SECONDS, report) as (stream, file), errors_named(stream):
         film = _Film(stream, limits, report)
         found = film.first_frame(min_size) if at is None else film.frame_at(at, min_size)
         if found is None:
@@ -148,112 +135,14 @@ def read_facts(source: str | bytes, limits: ReadLimits, report: Callable[[], Non
     The width and height are those of the codec, before the picture is turned upright. The content hash and the moments are left
     out.
     """
-    with _opened(source, _FRAME_SECONDS, report) as (stream, file), _errors_named(stream):
+    with opened(source, _FRAME_SECONDS, report) as (stream, file), errors_named(stream):
         return _Film(stream, limits, report).facts(), file
-
-
-class _Stream:
-    """A film's bytes, as PyAV reads them. After `seconds` of the processor's time the film ends for FFmpeg, wherever it is."""
-
-    def __init__(self, file: IO[bytes], size: int, seconds: float, report: Callable[[], None]) -> None:
-        self.file = file
-        self._report = report
-        self._unreported = 0
-        self._deadline = time.process_time() + seconds
-        self.size = size
-        self.error: OSError | None = None
-
-    @property
-    def seconds_left(self) -> float:
-        """The processor's time that is left."""
-        return self._deadline - time.process_time()
-
-    def read(self, count: int) -> bytes:
-        if self.error or self.seconds_left <= 0:
-            return b""
-        try:
-            data = self.file.read(count)
-        except OSError as error:
-            self.error = error
-            return b""
-        self._unreported += len(data)
-        if self._unreported >= _BLOCK:
-            self._unreported = 0
-            self._report()
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        try:
-            return self.file.seek(offset, whence)
-        except (OSError, ValueError):  # a broken film points before its beginning
-            return -errno.EINVAL
-
-    def tell(self) -> int:
-        return self.file.tell()
-
-    def content_hash(self) -> str:
-        """The whole file's sha256, hexadecimal."""
-        digest = hashlib.sha256()
-        self.file.seek(0)
-        while block := self.file.read(_BLOCK):
-            digest.update(block)
-            self._report()
-        return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def _opened(source: str | bytes, seconds: float, report: Callable[[], None]) -> Iterator[tuple[_Stream, ImageFile]]:
-    """A film's stream, and the file as it is. Raises ImageError if it cannot be opened, or has changed at the end."""
-    if isinstance(source, bytes):
-        yield _Stream(io.BytesIO(source), len(source), seconds, report), ImageFile("", len(source), 0)
-        return
-    file, before = open_regular(source)
-    with file:
-        yield (
-            _Stream(file, before.st_size, seconds, report),
-            ImageFile(source, before.st_size, clamped(before.st_mtime_ns)),
-        )
-        after = os.fstat(file.fileno())
-    if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
-        raise ImageError("changed while it was read", "access")
-
-
-@contextlib.contextmanager
-def _errors_named(stream: _Stream) -> Iterator[None]:
-    """Turn whatever FFmpeg or the drive raises into ImageError."""
-    try:
-        yield
-    except MemoryError as error:
-        raise ImageError(TOO_MUCH, "memory") from error
-    except ImportError as error:
-        raise ImageError(MISSING_DECODER) from error
-    except Exception as error:  # FFmpeg's errors have many types
-        if isinstance(error, ImageError) and error.cause != "content":
-            raise
-        if stream.error:
-            raise ImageError(stream.error.strerror or str(stream.error), "access") from error
-        if stream.seconds_left <= 0:
-            raise ImageError("took too long to decode", "time") from error
-        if isinstance(error, ImageError):
-            raise
-        if isinstance(error, OSError) and not _is_of_ffmpeg(error):
-            raise ImageError(error.strerror or str(error), "access") from error
-        raise ImageError(f"cannot be decoded: {_reason(error)}") from error
-
-
-def _is_of_ffmpeg(error: Exception) -> bool:
-    return hasattr(error, "log")
-
-
-def _reason(error: Exception) -> str:
-    reason = str(getattr(error, "strerror", None) or one_line(error))
-    return _REASONS.get(reason, reason)
 
 
 class _Film:
     """An opened film: its video track, and the means to get frames of it."""
 
-    def __init__(self, stream: _Stream, limits: ReadLimits, report: Callable[[], None]) -> None:
+    def __init__(self, stream: VideoStream, limits: ReadLimits, report: Callable[[], None]) -> None:
         self._stream = stream
         self._limits = limits
         self._report = report
@@ -546,7 +435,7 @@ class _Film:
         """Why no frame was found."""
         if isinstance(self._last_error, MemoryError):
             return ImageError(TOO_MUCH, "memory")
-        reason = _reason(self._last_error) if self._last_error else "it holds no frame"
+        reason = reason_of(self._last_error) if self._last_error else "it holds no frame"
         return ImageError(f"cannot be decoded: {reason}")
 
 

@@ -1,6 +1,7 @@
 """Films: which frames stand for one, what its container says of it, and that no container does harm."""
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -14,11 +15,12 @@ from PIL import Image
 pytest.importorskip("av", reason="films need the extra `video`")
 
 from clipsearch.errors import ImageError
-from clipsearch.images import film_facts, hdr, video
+from clipsearch.images import film_facts, hdr, video, video_stream
 from clipsearch.images.file_types import looks_like_video
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.frame_choice import MOST_A_MINUTE, MOST_FRAMES, FrameChoice
-from clipsearch.images.video import MISSING_DECODER, read_film, read_frame
+from clipsearch.images.video import read_film, read_frame
+from clipsearch.images.video_stream import MISSING_DECODER, VideoStream
 from tests.conftest import ROOT
 from tests.images.films import RATE, SIZE, film, pattern, plain, sound_only, with_matrix, without_its_start
 
@@ -337,7 +339,7 @@ def test_a_recording_without_its_index_is_named(films):
 
 
 def test_a_film_that_points_outside_its_file_is_damaged_and_not_a_drive():
-    assert video._Stream(video.io.BytesIO(b"1234"), 4, 1, lambda: None).seek(-9) < 0
+    assert VideoStream(io.BytesIO(b"1234"), 4, 1, lambda: None).seek(-9) < 0
 
 
 def test_files_without_pictures_say_so():
@@ -380,13 +382,13 @@ def test_a_file_that_cannot_be_opened_is_a_failure_of_access(tmp_path):
 
 
 def test_a_drive_that_fails_is_to_blame_not_the_film(films, monkeypatch):
-    class Failing(video.io.BytesIO):
+    class Failing(io.BytesIO):
         def read(self, count=-1):
             if self.tell() > 4096:
                 raise OSError(5, "Input/output error")
             return super().read(min(count, 4096))
 
-    monkeypatch.setattr(video.io, "BytesIO", Failing)
+    monkeypatch.setattr(video_stream.io, "BytesIO", Failing)
     assert reason(films["MKV"]) == ("Input/output error", "access")
 
 
@@ -397,10 +399,10 @@ def test_a_frame_with_too_many_pixels_is_refused(films):
 
 def test_a_film_that_takes_too_long_gives_what_was_found_or_says_so(films, monkeypatch):
     clock = iter(range(10_000))
-    monkeypatch.setattr(video.time, "process_time", lambda: next(clock) * 0.5)
+    monkeypatch.setattr(video_stream.time, "process_time", lambda: next(clock) * 0.5)
     pictures, info, _ = read(films["MKV"])
     assert pictures and info.content_hash
-    monkeypatch.setattr(video.time, "process_time", lambda: next(clock) * 1000)
+    monkeypatch.setattr(video_stream.time, "process_time", lambda: next(clock) * 1000)
     assert reason(films["MKV"])[1] == "time"
 
 
