@@ -465,6 +465,11 @@ def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
     search(page, "a temple not in July to August 2019")
     assert page.locator("#understood").inner_text().split("\n")[1] == "not taken 2019-07 to 2019-08"
     assert "pagoda.jpg" not in shown(page) and "pyramid.webp" in shown(page)  # which has no date
+    search(page, "a temple in summer 2018 or 2019")
+    chip = page.locator("#understood .filter-chip bdi")
+    assert chip.inner_text() == "taken 2018-06 to 2018-08 or 2019-06 to 2019-08"
+    for date in chip.locator("span").all():
+        assert date.evaluate("(one) => (one.closest('li').style.width = '8em', one.getClientRects().length)") == 1
     search(page, "a beach without people")
     understood = page.locator("#understood")
     assert understood.inner_text().split("\n")[:2] == ["Understood:", "without people"]

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from clipsearch.server.bundles import LATER
 from tests.browser.conftest import answered, search, serving, shown
 from tests.conftest import save_photo
 
@@ -71,6 +72,26 @@ def test_a_click_during_an_outage_is_done_once_the_server_is_back(new_page, smal
         page.wait_for_selector("#panel[open]")
         assert "Searching" in page.locator("#panel").inner_text()
         page.close()
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_all_that_waits_for_a_module_that_has_failed_is_done(new_page, address, is_gone):
+    page = new_page(viewport={"width": 800, "height": 700})
+    page.expected += ["ERR_", "Failed to load"]
+    page.add_init_script("sessionStorage.setItem('clipsearch-map', '1')")  # the page opens the map itself
+    held = []
+    page.route(f"**/static/{LATER}", lambda route: held.append(route), times=1)
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+    page.click("#open-help")
+    if is_gone:
+        page.route("**/*", lambda route: route.abort())
+    held.pop().abort()
+    if is_gone:
+        page.wait_for_selector("#gone:not([hidden])")
+        page.unroute("**/*")
+    page.wait_for_selector("#panel[open]")
+    page.wait_for_selector("#map svg, #map canvas", state="attached")
 
 
 @pytest.mark.parametrize("width", [390, 1280])
@@ -243,6 +264,16 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     assert page.locator("#empty code").inner_text() == "width > 3 andd x"
     assert page.locator("#empty mark").inner_text() == "andd x" and ">>>" not in page.locator("#empty").inner_text()
     page.wait_for_selector("#wrong-where:not([hidden])")
+    where = page.locator("#filters").get_by_label("Expression")
+    for text, place in (("frobnicate = 3", "frobnicate = 3"), ("width > 3 and widht > 3", "widht > 3")):
+        where.fill(text)  # no field of this name, with and without a proposal
+        where.press("Enter")
+        page.locator("#wrong-where mark", has_text=re.compile(f"^{place}$")).wait_for()
+        assert page.locator("#wrong-where code").inner_text() == text
+        assert ">>>" not in page.locator("#wrong-where").inner_text() + page.locator("#empty").inner_text()
+    where.fill("width > 3 andd x")
+    with page.expect_response("**/api/images?*"):
+        where.press("Enter")
     page.wait_for_selector("#filters [data-key^=keyword]")  # the last counts, above the reason, which stays in view
     assert 0 <= page.locator("#wrong-where").bounding_box()["y"] <= 800 - 40
     page.click("#toggle-map")
@@ -254,9 +285,9 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     assert page.locator("#empty code").count() == 0  # the dates stand in the panel and in the chip
     page.goto(f"{address}/?taken=abc")
     page.wait_for_selector("#wrong-dates")
-    assert (
-        page.locator("#filters .chart .ends").inner_text().replace("\n", "").isdigit()
-    )  # years, and no month of no year
+    page.locator(
+        "#filters .chart .ends", has_text=re.compile(r"^\s*\d+\s*$")
+    ).wait_for()  # years, and no month of no year
 
 
 def follow_first_photos(page):

@@ -206,24 +206,29 @@ function explainWrongFilter(error) {
 }
 
 /** @type {(() => Promise<any>) | null} */
-let postponed = null; // what was last asked for while the server was gone
+let postponed = null; // what the user has last asked for while the server was gone
 
 /**
  * Do what needs a module that is loaded when it is first needed. If the server is gone, it is done when it is back.
- * @param {() => Promise<any>} act @param {{isAsked?: boolean}} [options] whether the user waits for it, and is told
+ * What the user asks for next takes its place; what the page does by itself does not.
+ * @param {() => Promise<any>} act @param {{isAsked?: boolean, isRepeated?: boolean}} [options] whether the user waits for it, and is told
  */
-async function withModule(act, { isAsked = true } = {}) {
-  postponed = null;
+async function withModule(act, { isAsked = true, isRepeated = false } = {}) {
+  if (isAsked) postponed = act;
   try {
     await act();
   } catch (error) {
     if (!(error instanceof TypeError || error instanceof ServerGone)) throw error; // a module that does not load is a TypeError
-    postponed = act;
     await checkConnection();
-    if (byId("gone").hidden) throw error;
+    if (isAsked && postponed !== act) return;
+    if (byId("gone").hidden) { // the server came back after the module had failed
+      if (isRepeated) throw error;
+      await withModule(act, { isAsked, isRepeated: true });
+      return;
+    }
     const what = whatIsGone() === "index" ? "index" : "server";
     if (isAsked) announce(`The ${what} is gone. This will be done as soon as it is back.`);
-    whenBack(() => postponed === act && withModule(act));
+    whenBack(() => (!isAsked || postponed === act) && withModule(act, { isAsked }));
   }
 }
 

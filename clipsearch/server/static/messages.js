@@ -81,10 +81,10 @@ export function setUpConnectionBanner(whenBack) {
  * @param {string} message of the server: "where: ..., at: width > >>> (the end)" @returns {{reason: string, place: Node | null}}
  */
 export function expressionProblem(message) {
-  const [reason, place] = message.replace(/^(where|the parameter [\w.]+): /, "").split(", at: ");
-  const [before, after] = (place ?? "").split(" >>> ");
+  const text = message.replace(/^(where|the parameter [\w.]+): /, "");
+  const [, reason = text, before = "", after = ""] = /^(.*?),? at: (?:(.*?) )?>>> (.*)$/s.exec(text) ?? []; // nothing may stand before the place
   if (reason.endsWith("ends before it begins")) return { reason: "The last day is before the first one.", place: null };
-  return { reason: sentence(reason), place: place ? element("code", {}, before, before && " ", element("mark", {}, after ?? "")) : null };
+  return { reason: sentence(reason), place: after ? element("code", {}, before, before && " ", element("mark", {}, after)) : null };
 }
 
 /** Below the explanation why there are no photos: what could be looked for. @param {HTMLElement[]} buttons */

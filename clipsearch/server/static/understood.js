@@ -33,12 +33,15 @@ function render() {
   ));
 }
 
+/** Periods such as "2011-06..2011-08 or 2012" in words. No line ends within a date. @param {string} meaning */
+const dates = (meaning) => visible(meaning.replaceAll("..", " to ")).split(" ").flatMap((word, i) => [i ? " " : "", element("span", { class: "unbroken" }, word)]);
+
 /** @param {Fact} fact @param {boolean} isOnly */
 function chip({ kind, words, meaning, denied }, isOnly) {
   const title = `Look for the words “${visible(words)}” instead`;
   return element("li", {}, element("button", {
     type: "button", class: "filter-chip", title, "data-key": words, onclick: () => changeSearch({ q: asWords(currentSearch().q, words, isOnly) }),
-  }, element("bdi", {}, `${(denied ? DENIED : WORDS)[kind] ?? kind} ${visible(kind === "taken" ? meaning.replace("..", " to ") : meaning)}`), element("span", { class: "offscreen" }, `: ${title}`), icon("close")));
+  }, element("bdi", {}, `${(denied ? DENIED : WORDS)[kind] ?? kind} `, ...(kind === "taken" ? dates(meaning) : [visible(meaning)])), element("span", { class: "offscreen" }, `: ${title}`), icon("close")));
 }
 
 /**
