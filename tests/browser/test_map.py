@@ -302,3 +302,50 @@ def one_pixel(red, green, blue):
             chunk(b"IEND", b""),
         )
     )
+
+
+def test_the_map_comes_into_view_and_closing_it_leads_back(page):
+    top = """() => {
+        const edge = document.querySelector("header").getBoundingClientRect().bottom;
+        const all = [...document.querySelectorAll(".photo .open")];
+        return all.map((one) => [one.ariaLabel, one.getBoundingClientRect().top]).find(([, top]) => top > edge);
+    }"""
+    is_seen = """() => {
+        const { top, bottom } = document.querySelector("#map").getBoundingClientRect();
+        return top >= document.querySelector("header").getBoundingClientRect().bottom && bottom <= innerHeight;
+    }"""
+
+    def press():
+        if page.locator("#open-more").is_visible():
+            page.click("#open-more")
+        page.click("#toggle-map")
+
+    stays = "([name, top]) => { const now = (" + top + ")(); return now[0] === name && Math.abs(now[1] - top) <= 1; }"
+    for width in (1440, 820, 390):
+        page.set_viewport_size({"width": width, "height": 700})
+        page.wait_for_function("(width) => innerWidth === width", arg=width)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        for y in (620, 600):  # on a phone the header leaves, and comes back
+            page.evaluate("(y) => scrollTo(0, y)", y)
+            page.wait_for_function("(y) => history.state?.scroll === y", arg=y)
+        place = page.evaluate(top)
+        press()
+        page.wait_for_selector("#map .mark")
+        page.wait_for_function(is_seen)
+        press()
+        page.wait_for_selector("#map", state="hidden")
+        page.wait_for_function(stays, arg=place)
+    press()
+    page.evaluate("scrollTo(0, 800)")
+    page.wait_for_function("() => history.state?.scroll === 800")
+    place = page.evaluate(top)
+    press()  # it is open, but out of sight
+    page.wait_for_function(is_seen)
+    page.evaluate("scrollTo(0, 0)")
+    page.set_viewport_size({"width": 390, "height": 500})
+    page.get_by_role("button", name="2 photos taken here").click()  # its strip is at the bottom
+    strip = page.locator(".map-strip").bounding_box()
+    assert strip["y"] + strip["height"] <= 500
+    page.set_viewport_size({"width": 390, "height": 700})
+    press()
+    page.wait_for_function(stays, arg=place)

@@ -19,6 +19,20 @@ def test_the_line_of_marks_is_seen_at_the_top_of_the_page(page):
     assert page.evaluate("scrollY") == 0
     header = page.locator("header").bounding_box()
     assert page.locator("#terms .marks").bounding_box()["y"] >= header["y"] + header["height"]
+    with answered(page, "/api/search"):
+        page.locator("#terms .marks .remove").click()
+    page.evaluate("scrollTo(0, 700)")
+    on_screen = "all => all.findIndex((one) => one.getBoundingClientRect().top > 200)"
+    card = page.locator(".photo").nth(page.locator(".photo").evaluate_all(on_screen))
+    card.hover()
+    moved = """(one) => {
+        const top = () => document.querySelector("#photos").getBoundingClientRect().top;
+        const before = top();
+        one.click();
+        return [document.querySelector("#terms").offsetHeight > 0, Math.round(top() - before)];
+    }"""
+    with answered(page, "right="):
+        assert card.locator(".mark.right").evaluate(moved) == [True, 0]  # its line has come, and the rows stay
 
 
 def test_photos_are_marked_in_the_rows_and_marks_are_taken_back_by_chips(page):

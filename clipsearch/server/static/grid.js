@@ -3,6 +3,7 @@
 import { albums, FAVOURITES } from "./albums.js";
 import { drawCard, makeCard, placeCard, showThumbnail, thumbnailSize } from "./photo-card.js";
 import { drawHeading, makeHeading } from "./grid-heading.js";
+import { headerEdge } from "./keep-place.js";
 import { isMarked } from "./marks.js";
 import { layOut, rowAt } from "./row-layout.js";
 import { selection } from "./selection.js";
@@ -134,10 +135,21 @@ export class Grid {
   get onScreen() {
     const { rows } = this.layout;
     const top = scrollY - this.top;
-    const header = Math.max(0, /** @type {HTMLElement} */ (document.querySelector("header")).getBoundingClientRect().bottom);
-    const [first, last] = [rows[rowAt(rows, top + header)], rows[Math.min(rowAt(rows, top + innerHeight), rows.length - 1)]];
+    const [first, last] = [rows[rowAt(rows, top + headerEdge())], rows[Math.min(rowAt(rows, top + innerHeight), rows.length - 1)]];
     if (!first || !last) return [];
     return this.photos.slice(first.first, last.top < top + innerHeight ? last.end : last.first).filter(Boolean);
+  }
+
+  /** The photo at the top of the screen, and how far below the window's top it begins, in pixels; null if there is none. */
+  get place() {
+    const [photo] = this.onScreen;
+    return photo ? { id: photo.id, below: this.top + this.layout.boxes[this.photos.indexOf(photo)].top - scrollY } : null;
+  }
+
+  /** Scroll a photo to where it was, if it is still there. @param {{id: number, below: number}} place */
+  returnTo({ id, below }) {
+    const index = this.photos.findIndex((photo) => photo?.id === id);
+    if (index >= 0) scrollTo({ top: this.top + this.layout.boxes[index].top - below, behavior: "instant" });
   }
 
   /** Where the first row begins in the page, in pixels. */

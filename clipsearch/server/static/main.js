@@ -288,10 +288,10 @@ function setUpPanels() {
     if (byId("filters").open) await toggleFilters(WIDE.matches);
   });
   if (document.documentElement.classList.contains("with-filters")) toggleFilters(true);
-  if (sessionStorage.getItem("clipsearch-map")) withModule(async () => (await import("./map.js")).toggleMap(), { isAsked: false });
+  if (sessionStorage.getItem("clipsearch-map")) withModule(async () => (await import("./map.js")).toggleMap(grid, { isAsked: false }), { isAsked: false });
   const open = (/** @type {string} */ button, /** @type {() => Promise<any>} */ act) => byId(button).addEventListener("click", () => withModule(act));
   open("toggle-filters", async () => (await import("./filters.js")).toggleFilters(WIDE.matches));
-  open("toggle-map", async () => (await import("./map.js")).toggleMap());
+  open("toggle-map", async () => (await import("./map.js")).toggleMap(grid));
   open("open-saved", async () => (await import("./saved-searches.js")).openSavedSearches());
   open("open-library", async () => (await import("./index-panel.js")).openIndexPanel());
   open("open-help", async () => (await import("./help-panel.js")).openHelp());

@@ -4,6 +4,7 @@ import { ApiError, ask, sentence, ServerGone, thumbnailUrl } from "./api.js";
 import { byId, element, iconButton } from "./dom.js";
 import { count, counted, visible } from "./format.js";
 import { onGestures } from "./gestures.js";
+import { bringIntoView, isInView } from "./keep-place.js";
 import { outlinesOf } from "./map-land.js";
 import { nearestPlace, tilesAddress, wantNames, writeNames } from "./map-names.js";
 import { boxAround, clustersOf, metresAPixel, spanOf, toX, toY, visibleBox } from "./map-projection.js";
@@ -49,6 +50,8 @@ let clustered = { places, size: 0, apart: 0, clusters: [] };
 const shown = new Map();
 let requests = 0;
 let waiting = 0;
+/** @type {import("./grid.js").Grid["place"]} where the photos were when the map came into view */
+let left = null;
 
 onGestures(panel, { pan: (dx, dy) => move(-dx, -dy), zoom });
 for (const gesture of ["pointerdown", "wheel"]) strip.addEventListener(gesture, (event) => event.stopPropagation()); // it scrolls by itself
@@ -76,11 +79,24 @@ new MutationObserver(draw).observe(document.documentElement, { attributeFilter: 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 photos.addEventListener("shown", () => refresh({ keepView: true }));
 changes.addEventListener("search", draw);
+changes.addEventListener("search", () => { left = null; }); // other photos begin at their top
 
-export function toggleMap() {
+/**
+ * Open the map and go to it, or close it and go back to where the photos were. If it is open but out of sight, go to it.
+ * @param {import("./grid.js").Grid} grid @param {{isAsked?: boolean}} [options] whether the user did, and is brought there
+ */
+export function toggleMap(grid, { isAsked = true } = {}) {
+  const isComing = panel.hidden || !isInView(panel);
+  if (isAsked && isComing) left = grid.place;
+  if (isAsked && isComing && !panel.hidden) {
+    bringIntoView(panel);
+    return;
+  }
   panel.hidden = !panel.hidden;
   sessionStorage.setItem("clipsearch-map", panel.hidden ? "" : "open"); // main.js opens it again after a reload
   byId("toggle-map").setAttribute("aria-expanded", String(!panel.hidden));
+  if (isAsked && isComing) bringIntoView(panel);
+  else if (isAsked && left) grid.returnTo(left);
   refresh({ keepView: false });
 }
 
@@ -337,6 +353,7 @@ function openStrip(group) {
   );
   strip.hidden = false;
   /** @type {HTMLElement | null} */ (strip.querySelector(".strip button"))?.focus({ preventScroll: true });
+  bringIntoView(strip);
   draw();
 }
 

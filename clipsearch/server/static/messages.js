@@ -3,6 +3,7 @@
 import { coveringDialog, keepAbove, moveAbove } from "./above-dialogs.js";
 import { checkConnection, connection, sentence } from "./api.js";
 import { byId, element, icon } from "./dom.js";
+import { keepingPhotos } from "./keep-place.js";
 
 const STALE = ["photos", "filters"]; // what is greyed while the server is gone
 const ofBefore = element("span", { class: "of-before", hidden: true }, "These photos are from the search before.");
@@ -32,7 +33,8 @@ export function announce(text, action) {
 /** Say wherever the page is scrolled to whether its photos are of another search. @param {boolean} [stale] by default, as before */
 export function showStale(stale = isStale) {
   isStale = stale;
-  ofBefore.hidden = !isStale || isStatusSeen;
+  const isHidden = !isStale || isStatusSeen;
+  if (ofBefore.hidden !== isHidden) keepingPhotos(() => { ofBefore.hidden = isHidden; });
 }
 
 /**
@@ -42,13 +44,13 @@ export function showStale(stale = isStale) {
 export function setUpConnectionBanner(whenBack) {
   const banner = byId("gone");
   /** Over a dialog, only what is in the top layer is seen. The dialog makes room for it. */
-  const place = () => {
+  const place = () => keepingPhotos(() => {
     const isCovered = !banner.hidden && coveringDialog() !== null;
     banner.popover = isCovered ? "manual" : null;
     moveAbove();
     if (isCovered) banner.showPopover();
     measure();
-  };
+  });
   const measure = () => {
     const { style } = document.documentElement;
     style.setProperty("--banner", `${banner.popover ? banner.offsetHeight : 0}px`); // over a dialog
@@ -58,17 +60,19 @@ export function setUpConnectionBanner(whenBack) {
   for (const event of ["toggle", "close"]) document.addEventListener(event, ({ target }) => target instanceof HTMLDialogElement && place(), true);
   new IntersectionObserver(([{ isIntersecting }]) => { isStatusSeen = isIntersecting; showStale(); }).observe(byId("status"));
   connection.addEventListener("gone", (event) => {
-    banner.hidden = false;
-    banner.replaceChildren(
-      element("span", {}, /** @type {CustomEvent<string>} */ (event).detail),
-      ofBefore,
-      element("button", { type: "button", class: "link", onclick: () => checkConnection() }, "Try now"),
-    );
+    keepingPhotos(() => {
+      banner.hidden = false;
+      banner.replaceChildren(
+        element("span", {}, /** @type {CustomEvent<string>} */ (event).detail),
+        ofBefore,
+        element("button", { type: "button", class: "link", onclick: () => checkConnection() }, "Try now"),
+      );
+    });
     for (const id of STALE) byId(id).classList.add("stale");
     place();
   });
   connection.addEventListener("back", () => {
-    banner.hidden = true;
+    keepingPhotos(() => { banner.hidden = true; });
     place();
     for (const id of STALE) byId(id).classList.remove("stale");
     announce("The server is back.");

@@ -2,6 +2,7 @@
 
 import { thumbnailUrl } from "./api.js";
 import { byId, element, icon, keepingFocus } from "./dom.js";
+import { keepingPhotos } from "./keep-place.js";
 import { formatTerms, parseTerms, stepWeight } from "./language.js";
 import { previewOf } from "./query-pictures.js";
 import { typeMore } from "./search-box.js";
@@ -29,8 +30,10 @@ function render() {
   const parts = [...pictures, ...texts];
   // One plain text is in the search box already, and the photos stay where they are while it is typed.
   const isPlain = !pictures.length && texts.length === 1 && texts[0].weight === 1 && !texts[0].negative;
-  list.hidden = parts.length === 0 || (isPlain && !currentSearch().right.length && !currentSearch().wrong.length);
-  keepingFocus(list, () => list.replaceChildren(...parts.map(chip), ...markChips(), adder("and", "plus", " + "), adder("without", "minus", " - ")));
+  keepingPhotos(() => {
+    list.hidden = parts.length === 0 || (isPlain && !currentSearch().right.length && !currentSearch().wrong.length);
+    keepingFocus(list, () => list.replaceChildren(...parts.map(chip), ...markChips(), adder("and", "plus", " + "), adder("without", "minus", " - ")));
+  });
 }
 
 /** How many photos are marked, each kind with a button that takes its marks back. */
