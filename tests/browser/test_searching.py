@@ -162,11 +162,15 @@ def test_a_picture_that_is_indexed_is_found_first(page):
     own.wait_for()
     assert own.count() == 1 and own.inner_text().startswith("This photo is here: ")
     assert own.inner_text().endswith("kitten.jpg") and shown(page)[0] == "kitten.jpg"
+    page.set_viewport_size({"width": 1280, "height": 300})
+    page.evaluate("scrollTo(0, 0)")  # only the first row's edge is on the screen
     own.locator("button").click()
     page.wait_for_selector("#viewer[open]")
     assert "photo=" in page.url
     page.keyboard.press("Escape")
     page.wait_for_selector("#viewer", state="hidden")
+    page.wait_for_function("() => document.activeElement.closest('.own-photo')")
+    assert page.evaluate("scrollY") == 0  # the rows have not moved
     page.go_back()
     page.wait_for_function("() => document.querySelector('#answer-notes').hidden")
 
@@ -394,6 +398,7 @@ def test_a_shot_is_one_photo_until_every_file_is_wanted(new_page, tmp_path):
         page.locator("#viewer .others button", has_text=other).click()
         page.wait_for_selector(f'#viewer img.full[alt="{other}"]')
         page.keyboard.press("Escape")
+        page.wait_for_function("(first) => document.activeElement.ariaLabel?.startsWith(first)", arg=first)
         page.locator("label", has_text="Every file").click()
         page.wait_for_function("() => document.querySelectorAll('.photo').length == 3")
         assert sorted(shown(page)) == ["IMG_0001.jpg", "IMG_0001.png", "IMG_0002.jpg"]

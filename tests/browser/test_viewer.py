@@ -313,7 +313,9 @@ def test_a_slideshow_goes_on_by_itself_pauses_and_ends(page, viewer):
     assert viewer.locator(".viewer-title").is_visible()
 
 
-def test_after_a_slideshow_the_page_can_be_scrolled(page, viewer):
+def test_after_a_slideshow_the_page_is_at_the_last_photo_and_can_be_scrolled(page, viewer):
+    viewer.get_by_label("Next photo").click()
+    wait_for_title(page, "pagoda.jpg")
     page.keyboard.press("s")
     page.wait_for_selector("#viewer.slideshow")
     page.keyboard.press("Escape")
@@ -321,6 +323,7 @@ def test_after_a_slideshow_the_page_can_be_scrolled(page, viewer):
     page.keyboard.press("Escape")  # the browser itself closes the dialog now, as no other key came between
     page.wait_for_selector("#viewer", state="hidden")
     page.wait_for_function("() => !new URL(location).searchParams.has('photo')")
+    page.wait_for_function("() => document.activeElement.ariaLabel?.startsWith('pagoda.jpg, ')")  # the last one seen
     assert page.evaluate("getComputedStyle(document.documentElement).overflowY") == "visible"
     page.mouse.move(600, 500)
     page.mouse.wheel(0, 400)

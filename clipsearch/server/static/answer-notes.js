@@ -38,7 +38,7 @@ function ownPhotos() {
 
 /** @param {Photo & {exact: boolean}} photo */
 function ownPhoto(photo) {
-  return element("p", { class: "own-photo" }, element("button", { type: "button", class: "link", onclick: () => openPhoto(photo.id) },
+  return element("p", { class: "own-photo" }, element("button", { type: "button", class: "link", onclick: () => openPhoto(photo.id, { isAside: true }) },
     element("img", { src: thumbnailUrl(photo.id, 256), alt: "" }),
     element("span", {}, photo.exact ? "This photo is here: " : "A copy of this photo is here: ", element("bdi", {}, visible(photo.path)))));
 }

@@ -65,7 +65,7 @@ const likeness = ({ exact, differing_bits: bits }) => exact ? "The same bytes as
 
 /** @param {Photo} photo @param {string} badge @param {string} title */
 function tile(photo, badge, title) {
-  return element("button", { type: "button", class: `copy ${badge}`, title: `${visible(photo.path)}\n${title}`, onclick: () => (closePanel(), openPhoto(photo.id)) },
+  return element("button", { type: "button", class: `copy ${badge}`, title: `${visible(photo.path)}\n${title}`, onclick: () => (closePanel(), openPhoto(photo.id, { isAside: true })) },
     element("span", { class: "copy-picture" }, element("img", { src: thumbnailUrl(photo.id, 256), alt: "", loading: "lazy" }), element("span", { class: "badge" }, badge)),
     element("bdi", {}, fileName(photo.path)),
     element("span", { class: "soft" }, `${photo.width} × ${photo.height}, ${bytes(photo.size)}`),

@@ -235,29 +235,34 @@ async function withModule(act, { isAsked = true, isRepeated = false } = {}) {
 /** Open or close the viewer according to the page's address. */
 async function showPhoto() {
   const id = state.openPhotoId();
-  if (id === null && !byId("viewer").open) return;
+  if (id === null && !byId("viewer").open && opened === null) return;
   await withModule(async () => showInViewer((await import("./viewer.js")).viewer, id));
 }
 
-let isAside = false; // whether the photo in the viewer was opened beside the rows, as on the map
+/** @type {"rows" | "aside" | null} where the viewer was opened from: the rows or what is beside them, as the map; null if it has not been opened */
+let opened = null;
+let viewed = 0; // the id of the photo of the rows that the viewer showed last
 
 /** @param {typeof import("./viewer.js").viewer} viewer @param {number | null} id */
 async function showInViewer(viewer, id) {
   if (id === null) {
-    if (isAside) {
-      viewer.close(); // the focus returns to what opened it
-      return;
-    }
-    const { current } = grid; // closing returns the focus to the photo that was opened, not to the one viewed last
-    viewer.close();
-    grid.moveTo(current);
+    const from = opened;
+    opened = null;
+    viewer.close(); // the browser, which may have closed it already, returns the focus to what opened it, not to the photo viewed last
+    if (from === "aside") return;
+    const index = photos.list.findIndex((photo) => photo.id === viewed);
+    grid.moveTo(index >= 0 ? index : grid.current);
     rememberScroll(); // of this step of the history: the photos may have moved under the viewer
     return;
   }
-  isAside = state.isOpenAside();
+  const isAside = state.isOpenAside();
+  if (!byId("viewer").open) opened = isAside ? "aside" : "rows";
   const index = photos.list.findIndex((photo) => photo.id === id);
   if (index >= 0) {
-    if (!isAside) grid.moveTo(index, { focus: false });
+    if (!isAside) {
+      grid.moveTo(index, { focus: false });
+      viewed = id;
+    }
     if (photos.list[index].sketch) {
       await photos.whole(index - AROUND, index + AROUND + 1);
       if (state.openPhotoId() !== id) return;

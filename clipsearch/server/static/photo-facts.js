@@ -44,7 +44,7 @@ export function photoFacts(photo) {
     ["Score", photo.score != null && photo.score.toFixed(4)],
     ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
-    ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(photoTitle(other), () => openPhoto(other.id), visible(other.path))))],
+    ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(photoTitle(other), () => openPhoto(other.id, { isAside: true }), visible(other.path))))],
     ["Folder", link(fileName(folder), () => newSearch({ folders: [folder] }), visible(folder))],
     ["Path", element("span", { class: "path" }, element("bdi", {}, visible(path)), iconButton("copy", "Copy the path", async () => {
       announce((await copyText(path)) ? "Path copied." : "The browser does not allow copying here.");

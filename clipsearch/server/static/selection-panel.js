@@ -14,7 +14,7 @@ export function openSelectionPanel(photos, grid) {
     closePanel();
     const index = grid.photos.findIndex((photo) => photo?.id === id);
     if (index >= 0) grid.moveTo(index);
-    else openPhoto(id);
+    else openPhoto(id, { isAside: true });
   };
   openPanel(`${counted(photos.length)} selected elsewhere`,
     photoStrip(photos.map(({ id, path }) => ({ id, name: fileName(path) })), show, { class: "strip wrapped", label: "Show" }));

@@ -104,7 +104,7 @@ export const newSearch = (wanted) => changeSearch({ ...EMPTY, ...wanted });
 export function openPhoto(id, { isAside = false } = {}) {
   const wasOpen = photo !== null;
   photo = id;
-  write(wasOpen ? "replaceState" : "pushState", { opened: wasOpen ? history.state?.opened : true, isAside: wasOpen ? history.state?.isAside : isAside });
+  write(wasOpen ? "replaceState" : "pushState", { opened: wasOpen ? history.state?.opened : true, isAside: isAside || (wasOpen && history.state?.isAside) });
   changes.dispatchEvent(new Event("photo"));
 }
 
