@@ -133,9 +133,20 @@ def picture_event(kind, name):
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
+    held, sent = [], page.locator("#terms .chip.sent")
+    page.route("**/api/uploads", lambda route: held.append(route), times=1)
+    page.evaluate(picture_event(kind, "kitten.jpg"))
+    sent.locator("img").wait_for()  # before the server has it
+    assert "Reading" in sent.inner_text()
+    page.expected += ["status of 400"]
+    error = {"code": "bad-picture", "message": "it cannot be read"}
+    held.pop().fulfill(status=400, json={"error": error})
+    page.locator("#note", has_text="It cannot be read.").wait_for()
+    assert page.locator("#terms").is_hidden() and sent.count() == 0
     with answered(page, "/api/search"):
         page.evaluate(picture_event(kind, "kitten.jpg"))
     page.wait_for_selector("#terms .chip img")
+    assert sent.count() == 0
     assert "like=upload:" in page.url.replace("%3A", ":")
     assert page.locator("#match-likely").is_disabled()  # only words have a match
     alone = shown(page)

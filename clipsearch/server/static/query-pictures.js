@@ -25,6 +25,30 @@ export const knownPhotos = (source) => uploads.get(source)?.known ?? [];
 /** @param {string} source @returns {string | undefined} */
 export const previewOf = (source) => uploads.get(source)?.preview;
 
+/** @typedef {{preview: string}} Sent a picture on its way to the server; "" until there is a preview */
+
+/** @type {Sent[]} */
+let sent = [];
+let sending = new AbortController();
+
+/** Fires "change" when pictures are on their way to the server, have a preview, or have arrived. */
+export const uploading = new EventTarget();
+
+/** The pictures that are on their way to the server. @returns {readonly Sent[]} */
+export const sentPictures = () => sent;
+
+/** Leave the pictures that are on their way, if there are any. */
+export function stopUploading() {
+  sending.abort();
+  showSent([]);
+}
+
+/** @param {Sent[]} pictures */
+function showSent(pictures) {
+  sent = pictures;
+  uploading.dispatchEvent(new Event("change"));
+}
+
 export function setUpQueryPictures() {
   const chooser = byId("picture-file");
   byId("add-picture").addEventListener("click", () => chooser.click());
@@ -92,10 +116,18 @@ async function searchBy(files) {
     return;
   }
   if (pictures.some(isFilmFile)) announce("A film is searched by its first picture. For another one, take a screenshot, and search by that.");
+  sending.abort(); // the pictures that were chosen last are searched by
+  const { signal } = sending = new AbortController();
+  const chips = pictures.map(() => ({ preview: "" }));
+  showSent(chips);
   try {
-    const sources = await Promise.all(pictures.map(upload));
+    const sources = await Promise.all(pictures.map((file, i) => upload(file, chips[i], signal)));
+    if (signal.aborted) return;
+    showSent([]);
     changeSearch({ pictures: sources.map((source) => ({ source, weight: 1 })) });
   } catch (error) {
+    if (signal.aborted) return;
+    stopUploading(); // also the others
     announce(/** @type {Error} */ (error).message);
   }
 }
@@ -103,10 +135,15 @@ async function searchBy(files) {
 /** @param {File} file */
 const isFilmFile = (file) => file.type.startsWith("video/");
 
-/** @param {File} file @returns {Promise<string>} "upload:TOKEN" */
-async function upload(file) {
+/** @param {File} file @param {Sent} chip is given its preview @param {AbortSignal} signal @returns {Promise<string>} "upload:TOKEN" */
+async function upload(file, chip, signal) {
   const body = isFilmFile(file) ? file.slice() : file; // a slice has no type
-  const [answer, small] = await Promise.all([ask("/api/uploads", { method: "POST", body }), isFilmFile(file) ? "" : preview(file)]);
+  const previewing = isFilmFile(file) ? Promise.resolve("") : preview(file);
+  previewing.then((small) => {
+    chip.preview = small;
+    if (sent.includes(chip)) showSent(sent);
+  });
+  const [answer, small] = await Promise.all([ask("/api/uploads", { method: "POST", body, signal }), previewing]);
   const source = `upload:${answer.token}`;
   uploads.set(source, { preview: small, known: answer.known });
   try {

@@ -4,7 +4,7 @@ import { thumbnailUrl } from "./api.js";
 import { byId, element, icon, keepingFocus } from "./dom.js";
 import { keepingPhotos } from "./keep-place.js";
 import { formatTerms, parseTerms, stepWeight } from "./language.js";
-import { previewOf } from "./query-pictures.js";
+import { previewOf, sentPictures, stopUploading, uploading } from "./query-pictures.js";
 import { typeMore } from "./search-box.js";
 import { changes, changeSearch, currentSearch } from "./state.js";
 
@@ -20,20 +20,30 @@ import { changes, changeSearch, currentSearch } from "./state.js";
 
 export function setUpQueryTerms() {
   changes.addEventListener("search", render);
+  uploading.addEventListener("change", render);
   render();
 }
 
 function render() {
   const list = byId("terms");
-  const pictures = pictureParts();
+  const sent = sentPictures(); // in place of earlier ones
+  const pictures = sent.length ? [] : pictureParts();
   const texts = textParts();
   const parts = [...pictures, ...texts];
   // One plain text is in the search box already, and the photos stay where they are while it is typed.
   const isPlain = !pictures.length && texts.length === 1 && texts[0].weight === 1 && !texts[0].negative;
   keepingPhotos(() => {
-    list.hidden = parts.length === 0 || (isPlain && !currentSearch().right.length && !currentSearch().wrong.length);
-    keepingFocus(list, () => list.replaceChildren(...parts.map(chip), ...markChips(), adder("and", "plus", " + "), adder("without", "minus", " - ")));
+    list.hidden = sent.length ? false : parts.length === 0 || (isPlain && !currentSearch().right.length && !currentSearch().wrong.length);
+    keepingFocus(list, () => list.replaceChildren(...sent.map(sentChip), ...parts.map(chip), ...markChips(), adder("and", "plus", " + "), adder("without", "minus", " - ")));
   });
+}
+
+/** A picture on its way to the server. @param {import("./query-pictures.js").Sent} sent */
+function sentChip({ preview }) {
+  return element("li", { class: "chip sent", "aria-busy": "true" },
+    element("span", { class: "term" }, preview ? element("img", { src: preview, alt: "Picture" }) : element("span", { class: "unseen" }, icon("picture"), "Picture")),
+    element("span", { class: "weight", role: "status" }, "Reading…"),
+    element("button", { type: "button", class: "remove", "data-key": "stop-uploading", "aria-label": "Do not search by this picture", title: "Do not search by this picture", onclick: stopUploading }, icon("close")));
 }
 
 /** How many photos are marked, each kind with a button that takes its marks back. */
