@@ -164,7 +164,9 @@ def without_home(text: str) -> str:
 def _examine(folder: Path, facts: dict[str, Any], problems: list[str], look_at_vectors: bool) -> None:
     from clipsearch.store.catalog_file import has_catalog
     from clipsearch.store.collection import Collection
+    from clipsearch.store.database import require_no_lost_catalog
 
+    require_no_lost_catalog(folder)
     if not has_catalog(folder):
         raise CollectionNotFound("there is no catalog.sqlite there")
     try:

@@ -125,6 +125,10 @@ def _require_index(index: Path, given: str | None) -> None:
         pass
     except OSError as error:
         raise ClipsearchError(f"cannot look into {index}: {error.strerror}") from error
+    from clipsearch.store.database import require_no_lost_catalog  # not for an index that is there
+
+    for folder in (index, index / INDEX_FOLDER):
+        require_no_lost_catalog(folder)
     if index.parent.name == INDEX_FOLDER and (index.parent / CATALOG).exists():
         raise CollectionNotFound(f"{_named(given)} is inside an index; name its folder: --index {quoted(index.parent)}")
     if index.is_dir() and (around := nearest_index(index)):

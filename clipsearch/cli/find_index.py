@@ -16,7 +16,7 @@ from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import read_plain
 from clipsearch.errors import ClipsearchError, CollectionNotFound
-from clipsearch.store.catalog_file import has_catalog
+from clipsearch.store.catalog_file import has_catalog, has_vectors
 
 logger = logging.getLogger(__name__)
 
@@ -136,8 +136,9 @@ def remember_index(index: Path) -> None:
 
 
 def _is_index(path: Path) -> bool:
+    """Whether a folder is an index, or what is left of one: opening it says what is lost."""
     try:
-        return has_catalog(path)
+        return has_catalog(path) or has_vectors(path)
     except OSError:
         return False
 

@@ -30,6 +30,11 @@ def has_catalog(folder: Path) -> bool:
     return (folder / CATALOG).is_file()
 
 
+def has_vectors(folder: Path) -> bool:
+    """Whether a folder holds vectors of an index, perhaps of one whose catalog is lost."""
+    return any((folder / "segments").glob("*.faiss"))
+
+
 def catalog_identity(folder: Path) -> tuple[int, int] | None:
     """The catalog's file as the system numbers it; None without a file. A replaced catalog has another number."""
     return identity(folder / CATALOG)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from clipsearch._internal.atomic_files import put_in_place, sync_folder
 from clipsearch._internal.windows import is_in_use
 from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
-from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED
+from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED, has_catalog, has_vectors
 from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
 from clipsearch.store.validation import BEGIN_ANEW, WHAT_TO_DO, require_own_files
@@ -238,6 +238,8 @@ def open_database(path: Path, *, create: bool) -> Database:
     CollectionDamaged if it is not a catalog; CollectionError if its format is newer.
     """
     require_own_files(path.parent)
+    if path.name == CATALOG:
+        require_no_lost_catalog(path.parent)
     database = _connect(path, create)
     try:
         (version,) = database.execute("PRAGMA user_version").fetchone()
@@ -246,7 +248,7 @@ def open_database(path: Path, *, create: bool) -> Database:
                 f"the index at {path.parent} has format {version}, written by a newer clipsearch; this one reads up to "
                 f"{FORMAT_VERSION}. Upgrade: pip install --upgrade clipsearch"
             )
-        if version == 0 and path.name == CATALOG and _has_vectors(path.parent):
+        if version == 0 and path.name == CATALOG and has_vectors(path.parent):
             raise CatalogUnreadable(path, "it is empty")  # a new one would name none of the vectors, and they would go
         if version == 0 and not create:
             if is_unfinished(path.parent):
@@ -432,21 +434,23 @@ def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
     return CollectionDamaged(f"the index's catalog is damaged ({text:.200}); {WHAT_TO_DO}")
 
 
+def require_no_lost_catalog(folder: Path) -> None:
+    """Raise CatalogUnreadable if a folder has the vectors of an index, and no catalog that says whose they are."""
+    if not has_catalog(folder) and has_vectors(folder):
+        raise CatalogUnreadable(folder / CATALOG, "it is missing")
+
+
 def is_unfinished(folder: Path) -> bool:
     """Whether an index has a catalog without tables, and no vectors: its first run was killed as it began."""
     path = folder / CATALOG
     try:
-        if path.stat().st_size > _FIRST_PAGE or _has_vectors(folder):
+        if path.stat().st_size > _FIRST_PAGE or has_vectors(folder):
             return False
         with closing(_connect(path, False)) as database:
             (tables,) = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
             return int(tables) == 0
     except (OSError, CollectionError):
         return False
-
-
-def _has_vectors(folder: Path) -> bool:
-    return any((folder / "segments").glob("*.faiss"))
 
 
 def finish_repair(folder: Path) -> None:

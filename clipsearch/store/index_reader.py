@@ -16,6 +16,7 @@ from clipsearch._internal.commands import PHOTOS, command, no_index
 from clipsearch.conditions import Condition
 from clipsearch.errors import CollectionDamaged, CollectionNotFound, ModelMismatch
 from clipsearch.store.catalog_file import has_catalog
+from clipsearch.store.database import require_no_lost_catalog
 from clipsearch.store.filters import FolderLookup, with_albums
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
@@ -47,6 +48,7 @@ class IndexReader:
 
     def _open(self) -> OpenIndex:
         if not has_catalog(self.folder):
+            require_no_lost_catalog(self.folder)
             raise CollectionNotFound(no_index(self.folder))
         return OpenIndex(self.folder, writable=False)
 

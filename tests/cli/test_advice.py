@@ -385,3 +385,15 @@ def test_help_and_version_are_commands_too(tmp_path):
     assert output_of("help", "query") == output_of("query", "-h") == output_of("query", "--help")
     assert output_of("help", "models", "pull") == output_of("models", "pull", "--help")
     assert output_of("help", "help") and output_of("help", "version")
+
+
+def test_an_index_whose_catalog_is_gone_is_damaged_and_gets_no_empty_one(lost):
+    """Otherwise `index` would be proposed, and refuse the empty catalog that it has just made."""
+    (lost / ".clipsearch" / "catalog.sqlite").unlink()
+    asked = (("query", "dog"), ("verify",), ("repair",), ("status",), ("index", "."), ("index",))
+    for typed in (*asked, ("query", "dog", "--index", os.fspath(lost))):
+        status, output, errors = run_here(*typed, cwd=lost)
+        assert (status, output) == (4, b"") and "catalog.sqlite cannot be read (it is missing)" in errors, typed
+    status, output, _ = run_here("doctor", cwd=lost)
+    assert b"state                damaged" in output and status == 4
+    assert not (lost / ".clipsearch" / "catalog.sqlite").exists()

@@ -369,6 +369,11 @@ def test_an_emptied_catalog_with_vectors_beside_it_is_not_called_new(tmp_path):
         with pytest.raises(CollectionError, match="Move that folder away"):
             CollectionWriter(tmp_path)  # a new catalog would name none of the vectors, and they would be deleted
     assert list((tmp_path / "segments").iterdir()) == vectors != []
+    assert not (tmp_path / "catalog.sqlite").exists()  # an empty one would be blamed the next time
+    with pytest.raises(
+        CollectionDamaged, match=r"\(it is missing\), so nothing in .* can be kept. Move that folder away"
+    ):
+        Collection(tmp_path)
 
 
 @pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"")])
