@@ -34,6 +34,7 @@ from clipsearch.mcp_server.schemas import (
     StatusResult,
     ValueResult,
 )
+from clipsearch.mcp_server.strict_tools import strict_tool
 from clipsearch.query.filters import chosen, parse_where
 from clipsearch.query.hits import Hits, QueryNote
 from clipsearch.query.language import parse_terms, split_words
@@ -111,23 +112,26 @@ class Assistant:
 
     def server(self) -> MCPServer[Any]:
         """The protocol's server with the tools and the resource."""
+        read_only = ToolAnnotations(
+            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+        )
+        tools = [
+            strict_tool(tool, title, read_only)
+            for tool, title in (
+                (self.search, "Search photos"),
+                (self.similar, "Find similar photos"),
+                (self.counts, "Which places, people, keywords and years there are"),
+                (self.status, "What is indexed"),
+            )
+        ]
         server: MCPServer[Any] = MCPServer(
             "clipsearch",
             title="clipsearch: your photos",
             instructions=_INSTRUCTIONS,
             version=__version__,
+            tools=tools,
             log_level="ERROR",
         )
-        read_only = ToolAnnotations(
-            read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-        )
-        for tool, title in (
-            (self.search, "Search photos"),
-            (self.similar, "Find similar photos"),
-            (self.counts, "Which places, people, keywords and years there are"),
-            (self.status, "What is indexed"),
-        ):
-            server.add_tool(tool, title=title, annotations=read_only)
         server.resource(
             "clipsearch://thumbnails/{id}",
             name="thumbnail",

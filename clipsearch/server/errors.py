@@ -25,10 +25,9 @@ from clipsearch.errors import (
     QueryError,
 )
 from clipsearch.render.json_output import utf8
-from clipsearch.render.text import shorten
+from clipsearch.render.wrong_values import in_plain_words
 from clipsearch.server.parameters import NAMES, FilterError
 
-_MOST_SHOWN = 60  # characters of a wrong value
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has gone; no client receives it
 
 
@@ -132,29 +131,4 @@ def _wrong_parameter(error: RequestValidationError) -> Response:
         return error_response(422, "unknown-parameter", f"there is no parameter {name!r} here{hint}")
     subject = f"{_PARTS.get(str(part), '')}{'.'.join(map(str, inside))}" if inside else f"the {part}"
     parameter = str(inside[0]) if part == "query" and inside else None
-    return error_response(422, "bad-parameter", f"{subject}: {_in_plain_words(first)}", parameter=parameter)
-
-
-def _in_plain_words(problem: dict[str, Any]) -> str:
-    """What is wrong with a value, without the terms of Python and pydantic."""
-    context = problem.get("ctx", {})
-    match problem["type"]:
-        case "string_too_long":
-            return f"it is too long; give at most {context['max_length']:,} characters"
-        case "too_long":
-            return f"there are too many; give at most {context['max_length']:,}"
-        case "literal_error" if isinstance(problem["input"], str):
-            return f"there is no {shorten(problem['input'], _MOST_SHOWN)!r}; choose {context['expected']}"
-        case "int_parsing" | "int_type" | "int_parsing_size" | "int_from_float":
-            return "give a whole number"
-        case "float_parsing" | "float_type" | "finite_number":
-            return "give a number"
-        case "bool_parsing" | "bool_type":
-            return "give true or false"
-        case "greater_than_equal":
-            return f"give at least {context['ge']}"
-        case "less_than_equal":
-            return f"give at most {context['le']}"
-        case "string_pattern_mismatch":
-            return f"{shorten(str(problem['input']), _MOST_SHOWN)!r} has not the form that is needed"
-    return str(problem["msg"])
+    return error_response(422, "bad-parameter", f"{subject}: {in_plain_words(first)}", parameter=parameter)

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -73,6 +74,7 @@ def test_it_offers_four_tools_that_only_read_and_a_resource(ask):
     tools, templates = ask(questions)
     assert {tool.name for tool in tools} == {"search", "similar", "counts", "status"}
     for tool in tools:
+        assert tool.input_schema["additionalProperties"] is False, tool.name
         assert tool.annotations.read_only_hint and tool.description and tool.output_schema["type"] == "object"
     (search,) = [tool for tool in tools if tool.name == "search"]
     assert search.input_schema["required"] == ["query"] and search.input_schema["properties"]["top_k"]["maximum"] == 50
@@ -249,7 +251,7 @@ def test_what_goes_wrong_is_a_sentence(ask):
         ("search", {"query": "a", "where": "colour = red"}, "there is no field 'colour'"),
         ("search", {"query": " "}, "the query is empty"),
         ("search", {"query": "a", "taken": "soon"}, "'soon' is not a date"),
-        ("search", {"query": "a", "top_k": 51}, "less than or equal to 50"),
+        ("search", {"query": "a", "top_k": 51}, "top_k: give at most 50, not 51"),
         ("search", {"query": "a", "top_k": 50, "thumbnails": True}, "at most 20"),
         ("search", {"query": "", "where": "width > 1", "diverse": True}, "leave min_score and diverse out"),
         ("search", {"query": "a", "folder": "photos"}, "not an absolute path"),
@@ -265,6 +267,37 @@ def test_what_goes_wrong_is_a_sentence(ask):
 
     for answer, (_, arguments, message) in zip(ask(questions), wrong, strict=True):
         assert answer.is_error and message in answer.content[0].text, arguments
+
+
+def test_every_wrong_argument_is_named_in_a_sentence(ask):
+    long = "x" * 5000
+    wrong = [
+        ("search", {"query": "a", "after": "2023"}, ["search has no argument 'after'; its arguments are query, top_k, *"]),
+        ("similar", {"photo": 1, "query": "a"}, ["similar has no argument 'query'; its arguments are photo, top_k, *"]),
+        ("counts", {"filter": "a"}, ["counts has no argument 'filter'; its arguments are by, where, top"]),
+        ("status", {"index": "/"}, ["status has no argument 'index'; it takes no arguments"]),
+        ("search", {"top_k": 0, "nonsense": 1}, ["query is missing", "top_k: give at least 1, not 0", "search has no *"]),
+        ("search", {"query": None, "offset": "far"}, ["query: give text, not null", 'offset: give a whole number, not "far"']),
+        ("search", {"query": "a", "keyword": "snow"}, ['keyword: give a list, not "snow"']),
+        ("search", {"query": "a", "right": [1, "b", "c"]}, ['right[1]: give a whole number, not "b"']),
+        ("search", {"query": "a", "sort": "best"}, ["sort: there is no 'best'; choose 'score', 'likely', *"]),
+        ("search", {"query": "a", "sort": 5}, ["sort: choose 'score', *"]),
+        ("search", {"query": long, "hybrid": "maybe"}, ["query: it is too long; *", 'hybrid: give true or false, not "maybe"']),
+        ("similar", {"photo": {"id": 1}}, ["photo: give a whole number or text"]),
+        ("counts", {"by": ["colour"]}, ["by[0]: there is no 'colour'; choose 'year', *"]),
+        ("status", dict.fromkeys("abcdefg"), [*(f"status has no argument '{name}'*" for name in "abcde"), "2 more *"]),
+    ]  # fmt: skip
+
+    async def questions(client):
+        return [await client.call_tool(tool, arguments) for tool, arguments, _ in wrong]
+
+    for answer, (_, _, sentences) in zip(ask(questions), wrong, strict=True):
+        lines = answer.content[0].text.splitlines()
+        assert answer.is_error and len(lines) == len(sentences), lines
+        assert all(fnmatchcase(line, glob.replace("[", "[[]")) for line, glob in zip(lines, sentences, strict=True)), (
+            lines
+        )
+        assert all(len(line) < 400 for line in lines) and "pydantic" not in answer.content[0].text
 
 
 def test_status(ask, index):
