@@ -44,7 +44,7 @@ class StrictTool(Tool):
     def _wrong(self, error: ValidationError) -> str:
         """A line for each wrong argument."""
         problems = error.errors(include_url=False)
-        names = [(name, list(same)) for name, same in groupby(problems, lambda problem: str(problem["loc"][0]))]
+        names = [(name, list(same)) for name, same in groupby(problems, _argument)]
         lines = [self._sentence(name, same) for name, same in names[:_MOST_NAMED]]
         if len(names) > _MOST_NAMED:
             lines.append(f"{len(names) - _MOST_NAMED} more arguments are wrong")
@@ -69,6 +69,11 @@ class StrictTool(Tool):
 def strict_tool(function: Callable[..., Any], title: str, annotations: ToolAnnotations) -> Tool:
     """A function as a tool: its name, its description and its arguments."""
     return StrictTool.from_function(function, title=title, annotations=annotations)
+
+
+def _argument(problem: Any) -> str:
+    """The name of the wrong argument. There is none if the name itself is not Unicode."""
+    return str(problem["loc"][0]) if problem["loc"] else "the arguments"
 
 
 def _instead(value: object) -> str:

@@ -28,7 +28,7 @@ def in_plain_words(problem: Mapping[str, Any]) -> str:
             return "give a number"
         case "bool_parsing" | "bool_type":
             return "give true or false"
-        case "string_type":
+        case "string_type" | "string_unicode":
             return "give text"
         case "list_type":
             return "give a list"
