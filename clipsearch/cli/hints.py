@@ -17,6 +17,11 @@ def use(index: Path | None) -> None:
     _index = index
 
 
+def is_known() -> bool:
+    """Whether one index of this machine is in use. If not, a command that changes an index would take another one."""
+    return _index is not None
+
+
 def hint(*words: str | os.PathLike[str]) -> str:
     """`clipsearch WORDS...` for a message: pasted into the same shell, it acts on the index in use."""
     return command(*words, index=_to_name())

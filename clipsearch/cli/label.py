@@ -30,6 +30,7 @@ from clipsearch.cli.options import (
 )
 from clipsearch.cli.output import OutputFailed, current_folder, is_unread, note, print_json, print_paths, remark, say
 from clipsearch.cli.progress import progress_bar
+from clipsearch.cli.results import remark_none
 from clipsearch.conditions import Condition, all_of
 from clipsearch.errors import SidecarError
 from clipsearch.render.json_output import labels_to_json
@@ -155,8 +156,10 @@ def label(
         # On a terminal, the printed lines are progress enough.
         hidden = {"disable": True} if sys.stdout.isatty() and not options.as_json else {}
         summary = sidecars.summed_up() if options.write_sidecar else nullcontext()
+        is_empty = True
         with closing(images), summary, progress_bar(unit=" photos", delay=1, **hidden) as bar:
             for image in images:
+                is_empty = False
                 if is_unread() and not (options.write_sidecar or page):
                     return ExitStatus.OK
                 bar.update()
@@ -182,14 +185,14 @@ def label(
                         if not options.write_sidecar and not page:
                             raise
                         output_failed = error  # sidecars and the page are still completed
+        if is_empty:
+            remark_none(engine, filters)
     is_usual = options.min_match is None and not options.everything
     if options.is_table and not options.write_sidecar and sidecars.others and is_usual:
         remark(f"{counted(sidecars.others, 'photo')} without a likely label; --all shows all")
     unread: Sequence[Failure] = ()
     if options.html is not None and page:
         unread = write_html(page.gallery(name), options.html, options.force)
-    if not name:
-        remark(f"the index at {index} holds no photos")
     if options.as_json:
         answer = {"model": name, "index": index, "labels": texts, "prompts": list(templates), "images": objects}
         print_json({**answer, "failures": sidecars.failures})

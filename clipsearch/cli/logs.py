@@ -15,9 +15,12 @@ _LOGGER = logging.getLogger("clipsearch")
 
 
 class _StandardError(logging.Handler):
-    """Writes a record as its level, its module and its message, a line each."""
+    """Writes a record as its level, its module and its message, a line each; if only warnings are shown, as a note."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        if _LOGGER.level >= logging.WARNING:
+            note(*logging.Formatter().format(record).split("\n"))
+            return
         start = f"{record.levelname.lower()} {record.name.removeprefix('clipsearch.')}: "
         text = logging.Formatter().format(record)  # with the traceback, if there is one
         say_aside("".join(f"{start}{printable(line)}\n" for line in text.split("\n")))

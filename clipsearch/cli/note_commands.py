@@ -6,21 +6,28 @@ import re
 from dataclasses import replace
 
 from clipsearch._internal.commands import command, with_flags
+from clipsearch.cli.hints import is_known
 from clipsearch.cli.typed_line import TypedLine, is_picture
 from clipsearch.conditions import literal_glob, typed_glob
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.terms import Term
 
+_CHANGE = re.compile(r"`clipsearch (index [^`\n]*)`")
+"""A proposed command that would change another index than the one that was searched, if that is a server's."""
+
 
 def note_text(about: QueryNote, typed: str) -> str:
     """A note on a query that was searched, with the command that may have been meant; `typed` is the query as typed."""
     advice = _advice(about.code, about.value, typed) if about.value else ""
-    return with_flags(about.message) + advice
+    message = with_flags(about.message)
+    return (message if is_known() else _CHANGE.sub(r"\1 (where the index is kept)", message)) + advice
 
 
 def _advice(code: str, value: str, typed: str) -> str:
     if code == "unread":
+        if not is_known():
+            return "; to use it, change the model of the index where it is kept"
         return f"; to change the model of the index to it: `{command('index', '--model', value)}`"
     line = TypedLine.current(typed)
     smart = () if line.has("smart") else ("--smart",)

@@ -26,6 +26,7 @@ from clipsearch.cli.files import (
     put_into,
     write_html,
 )
+from clipsearch.cli.hints import is_known
 from clipsearch.cli.options import paths_option, print0_option
 from clipsearch.cli.output import (
     current_folder,
@@ -205,6 +206,13 @@ def remark_unmet(engine: SearchEngine, filters: tuple[Condition, ...]) -> None:
             remark(about.message)
 
 
+def remark_none(engine: SearchEngine, filters: tuple[Condition, ...]) -> None:
+    """Say that a command has found no photo, after the conditions that no photo meets."""
+    remark_unmet(engine, filters)
+    is_filtered = filters and engine.model_name
+    remark("no photo was found" if is_filtered else f"the index at {engine.index_folder} holds no photos")
+
+
 def nothing_found(hits: Hits) -> str:
     """That no photo was found, and the limit that would show the best one; or that the index has none."""
     if not hits.explanation.images:
@@ -232,10 +240,8 @@ def _gone(paths: Iterable[str]) -> Iterator[str]:
             away = short_path(folder, current_folder())
             yield f"{first} is not there{more}, since the folder {away} is away; mount its drive"
         else:
-            yield (
-                f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone: "
-                f"`{command('index')}`"
-            )
+            how = f": `{command('index')}`" if is_known() else ", update the index where it is kept"
+            yield f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone{how}"
 
 
 def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> Sequence[Failure]:

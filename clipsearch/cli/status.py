@@ -82,8 +82,8 @@ def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
         ("index", f"{state.index} ({human_bytes(state.index_bytes)}, {counted(state.segments, 'segment')})"),
         *_content_lines(state, see, state.text_model),
         *_text_lines(state),
-        *_change_lines(state),
-        *([("search", _approximate(state.approximate))] if state.approximate else []),
+        *_change_lines(state, remote=remote),
+        *([("search", _approximate(state.approximate, remote=remote))] if state.approximate else []),
         *(("folder", f"{root.path}: {_freshness(root)}") for root in state.roots),
     ]
 
@@ -95,17 +95,13 @@ def _text_lines(state: Status) -> list[tuple[str, str]]:
     return [("text", f"looked for in {state.texts_read:,} of {state.images:,} photos; {state.with_text:,} with some")]
 
 
-def _change_lines(state: Status) -> list[tuple[str, str]]:
+def _change_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
     """That the model of the index is being changed, and that the index before is kept."""
     lines = []
     if state.next_model:
-        finish = hint("index", "--model", state.next_model)
-        lines.append(
-            (
-                "change",
-                f"to {state.next_model}, {state.next_images:,} of {state.images:,} photos so far; to go on: {finish}",
-            )
-        )
+        finish = "" if remote else f"; to go on: {hint('index', '--model', state.next_model)}"
+        so_far = f"{state.next_images:,} of {state.images:,} photos so far"
+        lines.append(("change", f"to {state.next_model}, {so_far}{finish}"))
     if state.previous_model:
         lines.append(("before", f"the index of {state.previous_model} is kept in {Path(state.index, PREVIOUS)}"))
     return lines
@@ -133,9 +129,10 @@ def _content_lines(state: Status | StoreStatus, see: str = "", text_model: str |
     return [("model", model), *texts, ("photos", photos), ("failed", f"{state.failures:,}{see}")]
 
 
-def _approximate(state: ApproximateStatus) -> str:
+def _approximate(state: ApproximateStatus, *, remote: bool) -> str:
     if state.problem is not None:
-        return f"exact; the approximate index is not used: {state.problem}; to rebuild it: {hint('optimize')}"
+        rebuild = "" if remote else f"; to rebuild it: {hint('optimize')}"
+        return f"exact; the approximate index is not used: {state.problem}{rebuild}"
     changes = joined_counts((state.new, "pictures added since"), (state.gone, "pictures gone since"))
     return (
         f"approximate, {state.kind} of {(state.made or '')[:16].replace('T', ' ')}, {human_bytes(state.bytes or 0)}: "

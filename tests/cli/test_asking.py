@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,11 +12,12 @@ import pytest
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.start import say_what_is_next
-from clipsearch.cli.status import _text
+from clipsearch.cli.status import _index_lines, _text
 from clipsearch.encoders.registry import model_rows
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
 from clipsearch.render.tables import LabelsTable, models_table
+from clipsearch.store.approximate.index import ApproximateStatus
 from tests.cli.running import run_here
 from tests.conftest import index_with_colours
 
@@ -182,6 +184,15 @@ def lines_of_a_terminal(columns, write, monkeypatch, stream="stdout"):
     monkeypatch.setenv("COLUMNS", str(columns))
     write()
     return taken.getvalue()
+
+
+def test_the_status_of_a_server_proposes_no_command_for_its_index(engine, photos):
+    engine.index(photos)
+    damaged = ApproximateStatus("cut short")
+    state = replace(engine.status(scan=False), next_model="other/model", approximate=damaged)
+    here, there = (str(_index_lines(state, remote=remote)) for remote in (False, True))
+    assert "to go on: clipsearch index" in here and "to rebuild it: clipsearch optimize" in here
+    assert "to other/model" in there and "cut short" in there and ": clipsearch " not in there
 
 
 def test_tables_fit_a_narrow_terminal():

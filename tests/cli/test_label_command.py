@@ -42,6 +42,13 @@ def test_a_table_with_the_likeliest_labels_of_every_photo(clipsearch):
     assert len({line.index(line.split()[-1]) for line in output.splitlines()}) == 1  # one column of paths
 
 
+def test_filters_that_no_photo_meets_are_told(clipsearch):
+    for flags in ([], ["--paths"], ["--write-sidecar"]):
+        status, output, errors = clipsearch("label", *RED_BLUE, "--name", "nothing*", *flags)
+        assert (status, output) == (0, "") and errors.endswith("clipsearch: no photo was found\n")
+        assert "clipsearch: no file has a name like nothing*\n" in errors
+
+
 def test_json_has_all_labels_and_they_sum_to_1(clipsearch, photos):
     value = json.loads(clipsearch("label", *RED_BLUE, "--all", "--json")[1])
     assert list(value) == ["model", "index", "labels", "prompts", "images", "failures"]

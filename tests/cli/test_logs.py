@@ -36,7 +36,6 @@ def indexed(photos, engine):
 @pytest.mark.parametrize(
     ("flags", "environment", "levels"),
     [
-        ([], {}, "warning"),
         (["-v"], {}, "info warning"),
         (["-vv"], {}, "debug debug info warning"),
         (["--verbose"], {"CLIPSEARCH_LOG": "debug"}, "debug debug info warning"),
@@ -49,6 +48,12 @@ def test_what_the_library_logs_goes_to_standard_error(logging_status, flags, env
     lines = [line for line in errors.splitlines() if " store.example: " in line]
     assert status == 0 and json.loads(output)["images"] == 5
     assert [line.split()[0] for line in lines] == levels.split()
+
+
+def test_a_warning_alone_looks_like_every_other_message(logging_status):
+    for flags in ([], ["-q"]):
+        assert logging_status(*flags)[2].splitlines() == ["clipsearch: odd"]
+    assert logging_status(CLIPSEARCH_LOG="warning")[2] == "clipsearch: odd\n"
 
 
 def test_a_message_has_its_level_and_module_on_each_line(logging_status):

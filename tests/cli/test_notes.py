@@ -40,6 +40,7 @@ def test_the_list_says_which_of_its_photos_are_gone(album):
     (album / "IMG_0004.jpg").unlink()
     _, output, errors = run_here("query", "--name", "IMG_*", cwd=album)
     assert b"IMG_0004.jpg" in output and "is not there any more, or its drive is not connected" in errors
+    assert ". To take out what is gone: `clipsearch index`\n" in errors
     assert "IMG_0004.jpg" in errors and "IMG_0005.jpg" not in errors
     assert run_here("query", "--name", "IMG_*", "--paths", cwd=album)[2] == ""
 
@@ -50,8 +51,10 @@ def test_a_folder_that_is_away_is_not_proposed_to_be_indexed(tmp_path, monkeypat
     assert list(_gone(away)) == [
         "drive/a.jpg is not there, nor is 1 more, since the folder drive is away; mount its drive"
     ]
+    monkeypatch.setattr("clipsearch.cli.hints._index", None)  # as if a server had answered
     two = list(_gone([*away, str(tmp_path / "c.jpg")]))
     assert len(two) == 2 and two[1].startswith("c.jpg is not there any more")
+    assert two[1].endswith(". To take out what is gone, update the index where it is kept")
 
 
 def test_queries_from_a_terminal_are_asked_for(album, monkeypatch):

@@ -182,6 +182,15 @@ def test_status_is_that_of_quick(index, server):
         assert printed("status", *flags, "--server", server) == (status, here, errors)
 
 
+def test_no_note_on_an_answer_of_a_server_proposes_to_change_another_index(server, tmp_path):
+    errors = run_here("query", "ein Hund am Strand", "--server", server, cwd=tmp_path)[2]
+    assert (
+        "; to use it, change the model of the index where it is kept\n" in errors and "clipsearch index" not in errors
+    )
+    errors = run_here("query", "--text", "ticket", "--server", server, cwd=tmp_path)[2]
+    assert "; index --ocr (where the index is kept) reads it\n" in errors and "clipsearch index" not in errors
+
+
 def test_the_environment_names_a_server_and_flags_win(index, server, monkeypatch):
     monkeypatch.setenv("CLIPSEARCH_SERVER", server)
     assert json.loads(printed("query", "a dog", "--json")[1])["index"] == str(index)
