@@ -300,6 +300,22 @@ def test_every_wrong_argument_is_named_in_a_sentence(ask):
         assert all(len(line) < 400 for line in lines) and "pydantic" not in answer.content[0].text
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"query": "a\ud800"}, 'query: give text, not "a'),
+        ({"query": "a", "\ud800": 1}, "the arguments: give text, not "),
+    ],
+)
+def test_a_name_or_a_text_that_is_not_unicode_is_a_wrong_argument(arguments, message):
+    from clipsearch.mcp_server.tools import Assistant
+
+    server = Assistant(lambda: pytest.fail("the index was opened")).server()
+    with pytest.raises(Exception, match=message) as failure:
+        asyncio.run(server.call_tool("search", arguments))
+    assert type(failure.value).__name__ == "ToolError" and str(failure.value).encode()  # it can be sent
+
+
 def test_status(ask, index):
     async def questions(client):
         return await client.call_tool("status")
