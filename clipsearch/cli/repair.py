@@ -29,8 +29,13 @@ def repair(index_folder: str | None = index_option, as_json: bool = json_option)
     with ProgressBar(unit="B", unit_scale=True) as bar:
         report = repair_index(folder, bar.show)
     if report.damages:
-        kept = f"kept {counted(report.kept, 'photo')}; {len(report.lost):,} must be embedded again: {hint('index')}\n"
-        text = damages_text(report.damages) + kept + first_lines(report.lost, indent="  ")
+        lost = len(report.lost) + report.lost_unnamed
+        text = damages_text(report.damages)
+        text += f"kept {counted(report.kept, 'photo')}; {lost:,} must be embedded again: {hint('index')}\n"
+        text += first_lines(report.lost, indent="  ")
+        if report.lost_unnamed:
+            name = "name was" if report.lost_unnamed == 1 else "names were"
+            text += f"  {counted(report.lost_unnamed, 'photo')} whose {name} lost\n"
     else:
         text = f"nothing is damaged; {counted(report.kept, 'photo')} as before\n"
     print_report(as_json, {"index": str(folder), **asdict(report)}, text, summary=not report.damages)

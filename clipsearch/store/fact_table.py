@@ -222,17 +222,17 @@ class FactTable:
         for *values, check in self._db.execute(f"SELECT {FACT_COLUMNS}, row_check FROM facts ORDER BY image_id"):
             try:
                 if check_of(*values) != check:
-                    raise CollectionDamaged("not as it was written")
+                    raise CollectionDamaged("what its file says of it is not as it was written")
                 with as_written("it"):
                     _fields(values)
             except CollectionDamaged as error:
                 sound = False
-                yield f"facts, image {values[0]}", f"{error}: {values!a}"[:300]
+                yield f"facts, image {values[0]}", str(error)
         (stray,) = self._db.execute(
             "SELECT COUNT(*) FROM facts WHERE image_id NOT IN (SELECT image_id FROM images)"
         ).fetchone()
         if stray:
-            yield "facts", f"{stray:,} rows belong to no image"
+            yield "facts", "1 row belongs to no image" if stray == 1 else f"{stray:,} rows belong to no image"
         if sound:
             yield from self._derived_problems()
 

@@ -69,7 +69,7 @@ class PlaceholderTable:
                 yield f"placeholders, image {row[0]}", "not as it was written"
             stray += row[0] not in pictures
         if stray:
-            yield "placeholders", f"{stray:,} rows belong to no image"
+            yield "placeholders", "1 row belongs to no image" if stray == 1 else f"{stray:,} rows belong to no image"
 
 
 def is_sound_placeholder(row: Sequence[Any]) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from clipsearch.store.fact_table import is_plausible_row
 from clipsearch.store.lock import WriterLock, telling_unwritable
 from clipsearch.store.placeholder_table import is_sound_placeholder
 from clipsearch.store.rows import (
+    MOST_MOMENTS,
     failure_check,
     failure_of,
     is_plausible,
@@ -47,6 +48,7 @@ class Repaired:
     damages: tuple[Damage, ...]  # found before the repair; if there are none, nothing was changed
     kept: int  # images
     lost: tuple[str, ...]  # known paths of photos that must be embedded again
+    lost_unnamed: int = 0  # other photos that must be embedded again: their names are lost with their rows
 
 
 def repair(folder: Path, progress: Progress | None = None) -> Repaired:
@@ -66,9 +68,9 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
         remove_approximate(folder)  # it is damaged, or its source is about to change
         if all(damage.where.startswith(f"{APPROXIMATE}/") for damage in verified.damages):
             return Repaired(verified.damages, verified.images, ())
-        kept, lost = _rebuild(folder, _salvage(folder))
+        kept, lost, unnamed = _rebuild(folder, _salvage(folder))
         finish_replacement(folder)
-        return Repaired(verified.damages, kept, tuple(sorted(lost)))
+        return Repaired(verified.damages, kept, tuple(sorted(lost)), unnamed)
     finally:
         lock.release()
 
@@ -82,10 +84,12 @@ class _Salvaged:
     roots_proven: bool
     text_model: str | None
     images: dict[int, _Row] = field(default_factory=dict)
+    unsound: dict[int, _Row] = field(default_factory=dict)  # rows of images that are not as they were written
     facts: list[_Row] = field(default_factory=list)  # others are read again by the next run of `index`
     placeholders: list[_Row] = field(default_factory=list)
     failures: list[_Row] = field(default_factory=list)
     segments: list[SegmentInfo] = field(default_factory=list)
+    removed: set[int] | None = None  # ids that have a vector and no row any more; None if that cannot be read
     last_id: int = 0
 
 
@@ -108,9 +112,12 @@ def _salvage(folder: Path) -> _Salvaged:
                 salvaged.last_id = max(salvaged.last_id, _plausible_id(row[0]))
                 if is_sound(row):
                     salvaged.images[row[0]] = row
+                else:
+                    salvaged.unsound[row[0]] = row
             salvaged.facts = list(catalog.salvage("facts"))
             salvaged.placeholders = list(catalog.salvage("placeholders"))
             salvaged.failures = list(catalog.salvage("failures"))
+            salvaged.removed = _read_or(None, lambda: set(catalog.tombstones()))
             salvaged.segments = [] if "segments" in damaged else _read_or([], catalog.segments)
             return salvaged
     finally:
@@ -128,8 +135,11 @@ def _read_or(default: Any, read: Callable[[], Any]) -> Any:
     return default
 
 
-def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
-    """Write a new catalog beside the old one. Returns its number of images, and the paths of the images that are lost."""
+def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str], int]:
+    """Write a new catalog beside the old one.
+
+    Returns its number of images, the paths of the images that are lost, and how many others are lost.
+    """
     inside, dim = folder / "segments", salvaged.fingerprint.dim
     roots = {row[0]: absolute_root(folder, os.fsdecode(row[1])) for row in salvaged.roots}
     plausible = {image_id: row for image_id, row in salvaged.images.items() if is_plausible(row, roots)}
@@ -187,7 +197,38 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str]]:
         sync_file(stream.fileno())
     put_in_place(new_path, folder / REPAIRED)
     sync_folder(folder)
-    return len(living), [path_of(roots, *row[1:4]) for key, row in plausible.items() if key not in living]
+    unproven = {key: row for key, row in (salvaged.unsound | salvaged.images).items() if key not in plausible}
+    told = _told_paths(unproven.values(), roots, {tuple(row[1:4]) for row in plausible.values()}) if unproven else []
+    lost = [path_of(roots, *row[1:4]) for key, row in plausible.items() if key not in living]
+    without_row = _count_without_row(stored, salvaged.removed, plausible.values(), unproven)
+    return len(living), [*lost, *told], len(unproven) - len(told) + without_row
+
+
+def _told_paths(rows: Iterable[_Row], roots: dict[int, str], known: set[tuple[Any, ...]]) -> list[str]:
+    """The paths in rows that cannot be proven, of those that name a file that is there and that no proven row names."""
+    paths = set()
+    for row in rows:
+        with suppress(CollectionDamaged), as_written():
+            path = path_of(roots, *row[1:4])
+            if tuple(row[1:4]) not in known and os.path.lexists(path):
+                paths.add(path)
+    return list(paths)
+
+
+def _count_without_row(
+    stored: set[int], removed: set[int] | None, proven: Iterable[_Row], unproven: dict[int, _Row]
+) -> int:
+    """How many images have vectors, were not removed, and have no row that could be read, not even a damaged one."""
+    if removed is None:
+        return 0
+    left = stored - removed
+    for row in proven:
+        left.difference_update(vector_checks_of(row))
+    for image_id, row in unproven.items():
+        pictures = row[-2] if type(row[-2]) is int and 0 < row[-2] <= MOST_MOMENTS else 1
+        left.difference_update(range(image_id, image_id + pictures))
+    elsewhere = sum(image_id not in stored for image_id in unproven)  # damage may have changed the id in these rows
+    return max(0, len(left) - elsewhere)
 
 
 def _is_root(folder: Path, row: _Row) -> bool:

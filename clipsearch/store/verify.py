@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +22,7 @@ from clipsearch.store.vectors import vector_check
 from clipsearch.types import Ids, Progress
 
 _BLOCK = 4096  # vectors checked at once
+_LONGEST_NAME = 255  # bytes that are shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class _Verification:
             yield Damage(CATALOG, "its entries for folders, files or the model are not as they were written")
         for name, table in self._tables:
             for number, row in table.unsound():
-                yield Damage(f"{CATALOG}, {name}, row {number}", f"not as it was written: {row!a}"[:300])
+                yield Damage(f"{CATALOG}, {name}, row {number}", _unsound_row(name, row))
         try:
             self._catalog.last_id()
             self._catalog.next_segment_name()
@@ -138,7 +141,8 @@ class _Verification:
             have = "1 image has" if len(missing) == 1 else f"{len(missing):,} images have"
             yield Damage("segments", f"{have} no vector, first image {missing[0]}")
         if len(stray := np.setdiff1d(np.setdiff1d(ids, removed), known)):
-            yield Damage("segments", f"{len(stray):,} vectors belong to no image, first that of image {stray[0]}")
+            belong = "1 vector belongs" if len(stray) == 1 else f"{len(stray):,} vectors belong"
+            yield Damage("segments", f"{belong} to no image, first that of image {stray[0]}")
         if len(np.intersect1d(removed, known)):
             yield Damage(f"{CATALOG}, tombstones", "an image that exists is marked as removed")
 
@@ -157,11 +161,20 @@ class _Verification:
                 if is_wrong:
                     wrong.append(image_id)
         if wrong:
-            yield Damage(
-                segment.info.name, f"{len(wrong):,} vectors are not as they were, first that of image {wrong[0]}"
-            )
+            are = "1 vector is not as it was" if len(wrong) == 1 else f"{len(wrong):,} vectors are not as they were"
+            yield Damage(segment.info.name, f"{are}, first that of image {wrong[0]}")
         if (np.diff(segment.ids) <= 0).any():
             yield Damage(segment.info.name, "its ids are out of order")
+
+
+def _unsound_row(table: str, row: tuple[Any, ...]) -> str:
+    """What is wrong with a row of photos or failures. Its values may be anything, and are shown as far as they can be."""
+    number, _, _, name = row[:4] if table == "images" else (None, *row[:3])
+    which = "photo" if number is None else f"photo {number!a:.20}"
+    if isinstance(name, bytes):
+        shown = os.fsdecode(name[:_LONGEST_NAME])
+        which += f", {shown}," if number is not None else f" {shown}"
+    return f"the {'row' if table == 'images' else 'failure'} of {which} is not as it was written"
 
 
 def file_problem(path: Path, size: int, sha256: str) -> str:

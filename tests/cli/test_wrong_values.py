@@ -1,5 +1,6 @@
 """Values of options that cannot be used: empty ones, numbers that are none, files that are none, and what is refused first."""
 
+import json
 import os
 import shutil
 
@@ -8,6 +9,7 @@ import pytest
 
 from clipsearch.cli import cli
 from clipsearch.cli.usage import explain
+from clipsearch.render.text import counted
 from tests.cli.running import run_here
 
 
@@ -154,6 +156,23 @@ def test_an_index_without_its_vectors_does_not_pass_for_unchanged(clipsearch, ph
         segment.unlink()
     status, output, errors = clipsearch("index", photos_with_mini, "-q")
     assert (status, output) == (4, "") and "`clipsearch repair" in errors
+
+
+def test_a_photo_that_is_lost_with_its_row_is_not_said_to_be_kept(clipsearch, photos_with_mini):
+    catalog = photos_with_mini / ".clipsearch" / "catalog.sqlite"
+    data = bytearray(catalog.read_bytes())
+    data[data.index(b".jpg") - 2] = 0x1B
+    catalog.write_bytes(data)
+    whole = shutil.copytree(photos_with_mini, photos_with_mini.parent / "copy")
+    report = json.loads(clipsearch("repair", "--json", cwd=whole)[1])
+    assert (report["lost"], report["lost_unnamed"]) == ([], 1)
+    status, output, _ = clipsearch("repair", cwd=photos_with_mini)
+    assert (
+        status == 0 and f"kept {counted(report['kept'], 'photo')}; 1 must be embedded again: clipsearch index" in output
+    )
+    assert output.endswith("\n  1 photo whose name was lost\n") and "b'" not in output
+    assert "\x1b" not in output and "\\x1b" in output
+    assert "1 added" in "".join(clipsearch("index", photos_with_mini)[1:])
 
 
 def test_charts_are_said_to_be_written(clipsearch, photos_with_mini, tmp_path):

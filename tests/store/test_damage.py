@@ -207,8 +207,46 @@ def test_a_damaged_row_costs_that_row_alone(index):
     with pytest.raises(CollectionDamaged, match="image 33"), Collection(index) as collection:
         collection.search(QUERIES[:1], PHOTOS)
     done = repair(index)
-    assert (done.kept, done.lost) == (PHOTOS - 4, ())  # the photo's name is lost
+    assert (done.kept, done.lost, done.lost_unnamed) == (PHOTOS - 4, (), 1)  # the photo's name is lost
     assert verify(index).damages == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "where", "name", "unnamed"),
+    [
+        ("size = size + 1", "photo 33, 032 ünï.jpg,", NAMES[32], 0),  # its photo is where the row says
+        ("image_id = 5000", "photo 5000, 032 ünï.jpg,", NAMES[32], 0),
+        ("name = x'6f74686572'", "photo 33, other,", None, 1),
+        (f"name = x'{NAMES[32].encode().hex()}1b5b'", "photo 33, 032 ünï.jpg\x1b[,", None, 1),
+        ("name = 5", "photo 33 is", None, 1),
+        (None, "1 vector belongs to no image, first that of image 33", None, 1),
+    ],
+)
+def test_a_photo_that_is_lost_with_its_row_is_told(index, change, where, name, unnamed):
+    (index.parent / NAMES[32]).write_bytes(b"x")
+    with sqlite3.connect(index / "catalog.sqlite") as database:
+        database.execute(
+            f"UPDATE images SET {change} WHERE image_id = 33" if change else "DELETE FROM images WHERE image_id = 33"
+        )
+    database.close()
+    whats = [damage.what for damage in verify(index).damages]
+    assert any(where in what for what in whats) and "b'" not in str(whats)
+    assert not change or any(
+        what.startswith("the row of ") and what.endswith(" is not as it was written") for what in whats
+    )
+    done = repair(index)
+    assert (done.kept, done.lost_unnamed) == (PHOTOS - 4, unnamed)
+    assert done.lost == ((str(index.parent / name),) if name else ())
+
+
+def test_damaged_failures_and_vectors_are_told_in_sentences(index):
+    with sqlite3.connect(index / "catalog.sqlite") as database:
+        database.execute("UPDATE failures SET reason = 'other'")
+        database.execute("UPDATE images SET vector_check = 1 WHERE image_id = 33")
+    database.close()
+    whats = [damage.what for damage in verify(index).damages]
+    assert f"the failure of photo {NAMES[7]} is not as it was written" in whats
+    assert "1 vector is not as it was, first that of image 33" in whats
 
 
 def test_folders_that_cannot_be_proven_are_proven_by_the_photos_in_them(index):
@@ -241,6 +279,7 @@ def test_pages_of_the_catalog_that_cannot_be_read_cost_what_was_in_them(index):
             done = None  # everything depends on this page
         if done and done.damages:
             kept.append(done.kept)
+            assert done.kept + len(done.lost) + done.lost_unnamed >= PHOTOS - 3, page
             assert verify(index).damages == ()
         shutil.move(index / "whole", path)
         for other in ("catalog.sqlite-wal", "catalog.sqlite-shm", "catalog.sqlite.damaged"):
