@@ -17,7 +17,16 @@ from clipsearch.cli.files import check_html, force_option, html_option, write_ht
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, jobs_option, json_option
-from clipsearch.cli.output import current_folder, note, note_failures, print_json, print_paths, remark, say
+from clipsearch.cli.output import (
+    current_folder,
+    note,
+    note_failures,
+    print_json,
+    print_paths,
+    remark,
+    remark_summary,
+    say,
+)
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.results import remark_unmet
 from clipsearch.conditions import All, Below, Condition, all_of
@@ -114,7 +123,7 @@ def duplicates(
         print_paths(copies, b"\0" if print0 else b"\n")
     else:
         say("\n".join(_group_table(group) for group in report.groups))
-        remark(f"{_counts(report)}; nothing was deleted")
+        remark_summary(f"{_counts(report)}; nothing was deleted")
     return ended(report.failures or unread)
 
 

@@ -33,7 +33,7 @@ from clipsearch.cli.options import (
     new_index_option,
     prune_option,
 )
-from clipsearch.cli.output import current_folder, is_quiet, note, note_failures, print_report, remark
+from clipsearch.cli.output import broken_at_words, current_folder, is_quiet, note, note_failures, print_report, remark
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
@@ -354,7 +354,7 @@ def _show(
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
-    print_report(as_json, value, _summary(report, engine, name, named), summary=True)
+    print_report(as_json, value, broken_at_words(_summary(report, engine, name, named), sys.stdout), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:

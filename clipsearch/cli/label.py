@@ -28,7 +28,16 @@ from clipsearch.cli.options import (
     print0_option,
     prompt_options,
 )
-from clipsearch.cli.output import OutputFailed, current_folder, is_unread, note, print_json, print_paths, remark, say
+from clipsearch.cli.output import (
+    OutputFailed,
+    current_folder,
+    is_unread,
+    note,
+    print_json,
+    print_paths,
+    remark_summary,
+    say,
+)
 from clipsearch.cli.progress import progress_bar
 from clipsearch.cli.results import remark_none
 from clipsearch.conditions import Condition, all_of
@@ -189,7 +198,7 @@ def label(
             remark_none(engine, filters)
     is_usual = options.min_match is None and not options.everything
     if options.is_table and not options.write_sidecar and sidecars.others and is_usual:
-        remark(f"{counted(sidecars.others, 'photo')} without a likely label; --all shows all")
+        remark_summary(f"{counted(sidecars.others, 'photo')} without a likely label; --all shows all")
     unread: Sequence[Failure] = ()
     if options.html is not None and page:
         unread = write_html(page.gallery(name), options.html, options.force)
@@ -238,7 +247,7 @@ class _Sidecars:
         finally:
             counts = f"{counted(self.written, 'sidecar')} written, {self.unchanged:,} had it all"
             others = f"{counted(self.others, 'photo')} without a label this likely"
-            remark(f"{counts}, {len(self.failures):,} failed; {others}{rest}")
+            remark_summary(f"{counts}, {len(self.failures):,} failed; {others}{rest}")
 
 
 def _printer(texts: Sequence[str], options: LabelOptions) -> Callable[[dict[str, Any]], None]:

@@ -13,17 +13,20 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from textwrap import wrap
 from typing import Any, TextIO
 
 import click
 
 from clipsearch.cli.hints import completed
-from clipsearch.render.text import printable
+from clipsearch.render.text import columns, printable
 from clipsearch.types import Failure
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_LEAST_WIDTH = 30  # columns that a line has, however narrow a terminal is
 _quiet = False
 _reader_is_gone = False
 
@@ -143,6 +146,36 @@ def remark(text: str) -> None:
     """A note that -q leaves out: nothing has gone wrong."""
     if not _quiet:
         note(text)
+
+
+def remark_summary(text: str) -> None:
+    """A remark without a path or command, which ends its lines between words if a terminal is narrow."""
+    if not _quiet:
+        say_aside(broken_at_words(f"clipsearch: {printable(text)}\n", sys.stderr))
+
+
+def broken_at_words(text: str, stream: TextIO, indent: int = 2) -> str:
+    """Lines of text for a stream: on a terminal that is narrower, each is several lines, the later ones indented.
+
+    Long words stay whole, so that paths can be copied. Only a terminal gets other lines.
+    """
+    if not stream.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, _LEAST_WIDTH)
+    return "".join(f"{part}\n" for line in text.splitlines() for part in _parts(line, width, indent))
+
+
+def _parts(line: str, width: int, indent: int) -> list[str]:
+    if columns(line) <= width:
+        return [line]
+    return wrap(
+        line[indent:],
+        width,
+        initial_indent=line[:indent],
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def say_aside(text: str) -> None:

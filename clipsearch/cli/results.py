@@ -29,6 +29,7 @@ from clipsearch.cli.files import (
 from clipsearch.cli.hints import is_known
 from clipsearch.cli.options import paths_option, print0_option
 from clipsearch.cli.output import (
+    broken_at_words,
     current_folder,
     note,
     print_data,
@@ -176,7 +177,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if options.explain and options.format != "json":
         from clipsearch.render.explain import explain_text
 
-        say_aside(with_flags(explain_text(hits.explain())))
+        say_aside(broken_at_words(with_flags(explain_text(hits.explain())), sys.stderr, indent=9))
     if opens:
         _open(hits, written)
     return status

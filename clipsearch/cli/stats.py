@@ -14,7 +14,7 @@ from clipsearch.cli.command import OUTPUT, FilePath, command, option
 from clipsearch.cli.files import force_option
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import count_option, index_option, json_option
-from clipsearch.cli.output import current_folder, print_report, remark
+from clipsearch.cli.output import broken_at_words, current_folder, print_report, remark
 from clipsearch.cli.results import remark_unmet
 from clipsearch.conditions import Condition, all_of
 from clipsearch.render.chart import Chart, can_draw_blocks, charts_text
@@ -83,7 +83,8 @@ def stats(
     drawn = charts_text(charts, width, blocks=blocks, whole_names=not sys.stdout.isatty())
     value = {"index": str(engine.index_folder), **asdict(report)}
     value["by"] = {breakdown.pop("by"): breakdown for breakdown in value.pop("breakdowns")}
-    print_report(as_json, value, "\n".join(_headline(report)) + "\n\n" + drawn)
+    head = broken_at_words("".join(f"{line}\n" for line in _headline(report)), sys.stdout)
+    print_report(as_json, value, f"{head}\n{drawn}")
 
 
 def _headline(report: Stats) -> tuple[str, str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from clipsearch.cli.backend import server_option, server_to_ask, store_option, store_to_ask
@@ -14,7 +12,7 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import command, flag
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_report
+from clipsearch.cli.output import broken_at_words, print_report
 from clipsearch.render.text import counted, human_bytes, joined_counts, printable
 from clipsearch.store.catalog_file import PREVIOUS
 
@@ -22,9 +20,6 @@ if TYPE_CHECKING:
     from clipsearch.indexing.status import RootStatus, Status
     from clipsearch.milvus.store import StoreStatus
     from clipsearch.store.approximate.index import ApproximateStatus
-
-
-_LEAST_WIDTH = 30  # columns that a line has, however narrow a terminal is
 
 
 @command()
@@ -59,21 +54,7 @@ def status(
 
 def _text(lines: list[tuple[str, str]]) -> str:
     """A line for each fact; on a terminal that is narrower, several, with all words of a path or command in one piece."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    if width is None:
-        return "".join(f"{name:<8} {printable(text)}\n" for name, text in lines)
-    wrapped = (
-        wrap(
-            printable(text),
-            max(width, _LEAST_WIDTH),
-            initial_indent=f"{name:<8} ",
-            subsequent_indent=" " * 9,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for name, text in lines
-    )
-    return "".join(f"{line}\n" for lines in wrapped for line in lines)
+    return broken_at_words("".join(f"{name:<8} {printable(text)}\n" for name, text in lines), sys.stdout, indent=9)
 
 
 def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:

@@ -209,6 +209,17 @@ def test_tables_fit_a_narrow_terminal():
     assert wide.line({"path": "/photos/a.jpg", "labels": labels[:1]}) == "cat      90%  a.jpg\n"
 
 
+def test_summaries_fit_a_narrow_terminal(ask, monkeypatch):
+    monkeypatch.setattr(io, "BytesIO", type("Terminal", (io.BytesIO,), {"isatty": lambda self: True}))
+    head = ("5 photos, 2.9 kB, 2011-01-01 to 2015-12-31", "80% with a date, 20% with a place, 40% with text")
+    monkeypatch.setattr("clipsearch.cli.stats._headline", lambda report: head)
+    for arguments in (["query", "red", "-k1", "--explain"], ["index"], ["duplicates", "--exact"], ["stats"]):
+        status, output, errors = ask(*arguments, COLUMNS="40", NO_COLOR="1")
+        lines = [line.rpartition("\r")[2] for line in (output + errors).splitlines()]
+        too_long = [line for line in lines if len(line) > 40 and not (len(line.split()) <= 2 and "/" in line)]
+        assert status == 0 and not too_long, too_long  # but for paths, which stay whole
+
+
 def test_the_first_page_fits_a_narrow_terminal(engine, photos, monkeypatch):
     engine.index(photos)
     monkeypatch.chdir(photos)
