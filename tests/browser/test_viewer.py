@@ -64,7 +64,10 @@ def test_a_search_tells_score_and_match(page):
     page.wait_for_selector("#viewer[open]")
     facts = page.locator(".photo-facts").inner_text()
     assert re.search(r"Match\s+\d+%|Match\s+[<>]\d+%", facts)
-    assert "compares a photo with the others of this index" in facts
+    assert (
+        "compares a photo with the others of this index; that of a description, with those that the filters leave."
+        in facts
+    )
     assert re.search(r"Rank\s+1\s", facts) and re.search(r"Score\s+-?0\.\d{4}\s", facts)
 
 

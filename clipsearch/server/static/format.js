@@ -21,7 +21,7 @@ export function percent(value) {
   return value >= 0.995 ? ">99%" : value <= 0.005 ? "<1%" : `${Math.round(value * 100)}%`;
 }
 
-export const MATCH_MEANING = "The percentage compares a photo with the others of this index.";
+export const MATCH_MEANING = "The percentage compares a photo with the others of this index; that of a description, with those that the filters leave.";
 
 /** @param {number} size in bytes */
 export function bytes(size) {
