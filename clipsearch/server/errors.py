@@ -27,6 +27,7 @@ from clipsearch.errors import (
 from clipsearch.render.json_output import utf8
 from clipsearch.render.wrong_values import in_plain_words
 from clipsearch.server.parameters import NAMES, FilterError
+from clipsearch.store.albums import NoSuchAlbum
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has gone; no client receives it
 
@@ -89,6 +90,8 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
                 return error_response(error.status, error.code, error.message, error.headers)
             case FilterError(parameter=parameter):
                 return error_response(400, "bad-query", str(error).removeprefix("--"), parameter=parameter)
+            case NoSuchAlbum() if "album" in request.query_params:
+                return error_response(400, "bad-query", str(error), parameter="album")
             case ClientDisconnect():
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             case RequestValidationError():

@@ -55,6 +55,16 @@ class SavedSearches:
             self._write(searches)
             return True
 
+    def rename_album(self, name: str, new_name: str) -> None:
+        """Have the searches in an album follow its new name."""
+        with self._locked():
+            searches = self.all()
+            inside = [parameters for parameters in searches.values() if parameters.get("album") == name]
+            for parameters in inside:
+                parameters["album"] = new_name
+            if inside:
+                self._write(searches)
+
     def _locked(self) -> AbstractContextManager[None]:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return locked_briefly(self._file)

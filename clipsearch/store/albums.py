@@ -34,6 +34,10 @@ Member: TypeAlias = "tuple[str, str]"
 """A photo's absolute path and the sha256 of its file."""
 
 
+class NoSuchAlbum(QueryError):
+    """No album has this name."""
+
+
 class Albums:
     """The albums of one index. Every method reads the file, so that several programs agree."""
 
@@ -174,9 +178,9 @@ def _check_name(name: str) -> None:
         raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
 
 
-def _no_album(name: str, albums: Iterable[str]) -> QueryError:
+def _no_album(name: str, albums: Iterable[str]) -> NoSuchAlbum:
     known = ", ".join(sorted(albums)[:10])
-    return QueryError(f"there is no album {name!r}; " + (f"there are: {known}" if known else "no album was made yet"))
+    return NoSuchAlbum(f"there is no album {name!r}; " + (f"there are: {known}" if known else "no album was made yet"))
 
 
 def playlist(paths: Iterable[str]) -> bytes:

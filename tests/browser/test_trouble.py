@@ -251,6 +251,7 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
             "Use the usual order",
         ),
         ("min_width=wide", "This filter cannot be used", "Give a whole number.", "Remove this filter"),
+        ("album=gone", "This filter cannot be used", "There is no album 'gone'", "Remove this filter"),
     ):
         page.goto(f"{address}/?{wrong}")
         page.wait_for_selector("#empty h2")

@@ -59,9 +59,13 @@ def test_answers_say_which_photos_are_favourites(client):
 def test_an_album_is_renamed(client):
     number = ids(client)["red.jpg"]
     client.post("/api/albums/a", json={"add": [number]})
+    for saved, parameters in (("inside", {"q": "red", "album": "a"}), ("other", {"album": "Favourites"})):
+        client.put(f"/api/saved-searches/{saved}", json={"parameters": parameters})
     answer = client.post("/api/albums/a", json={"name": "b/c"})
     assert answer.json() == {"name": "b/c", "ids": [number]}
     assert client.get("/api/albums").json()["albums"] == [answer.json()]
+    searches = {search["name"]: search["parameters"] for search in client.get("/api/saved-searches").json()["searches"]}
+    assert searches == {"inside": {"q": "red", "album": "b/c"}, "other": {"album": "Favourites"}}  # they follow
     for name, new_name, message in (("a", "x", "no album"), ("b/c", " ", "letters"), ("b/c", "Favourites", "hearts")):
         answer = client.post(f"/api/albums/{name}", json={"name": new_name})
         assert answer.status_code == 400 and message in answer.json()["error"]["message"]
@@ -83,6 +87,7 @@ def test_an_album_that_is_not_there_is_said_to_be(client):
         assert answer.status_code == 404 and answer.json()["error"]["code"] == "no-such-album"
     answer = client.get("/api/images?album=x")
     assert answer.status_code == 400 and "there is no album" in answer.json()["error"]["message"]
+    assert answer.json()["error"]["parameter"] == "album"  # the page can remove it
     assert client.get("/api/albums/Favourites").json() == {"name": "Favourites", "ids": []}
     for name in ("%0A", "a%0Ab", "%20"):
         assert client.post(f"/api/albums/{name}", json={"add": [1]}).status_code in (400, 404, 422), name
