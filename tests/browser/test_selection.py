@@ -164,6 +164,20 @@ def test_a_search_is_saved_used_and_forgotten(page):
     names, url = shown(page)[:6], page.url  # those that are surely drawn
     save_and_come_back(page, "snow/cats & <b>", "/api/search")
     assert (shown(page)[:6], page.url) == (names, url)
+    page.click("#open-saved")
+    page.get_by_label("Name of this search").fill(" ")
+    page.get_by_role("button", name="Save this search").click()
+    page.locator("#note", has_text="Give the search a name.").wait_for()
+    page.get_by_label("Name of this search").fill("a second one")
+    page.get_by_role("button", name="Save this search").click()
+    page.get_by_label("Remove a second one").press("Enter")
+    page.locator("#note", has_text="The search is removed.").wait_for()
+    page.wait_for_function("() => document.activeElement.textContent.startsWith('snow/cats')")  # the next row
+    page.get_by_role("button", name="Undo").click()
+    page.wait_for_function("() => document.activeElement.textContent.startsWith('a second one')")
+    page.get_by_label("Remove a second one").click()
+    page.get_by_label("Remove a second one").wait_for(state="detached")
+    page.keyboard.press("Escape")
     remove_saved(page, "snow/cats & <b>")
     assert "None yet" in page.locator("#panel").inner_text()
 
@@ -331,9 +345,14 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
     field.fill("Favourites")
     field.press("Enter")
     page.wait_for_function("() => document.querySelector('#note').textContent.includes('hearts')")
+    field.fill(" ")
+    field.press("Enter")
+    page.locator("#note", has_text="Give the album a name.").wait_for()
     field.fill("One <i>")
     with answered(page):
         field.press("Enter")
+    page.locator("#note", has_text="The album is now called One <i>.").wait_for()
+    page.wait_for_function("() => document.activeElement.textContent.startsWith('One <i>')")
     assert "album=One+" in page.url and len(shown(page)) == 1  # the open album stays open
     for name in ("Favourites", "One <i>"):
         page.get_by_label(f"Remove the album {name}").click()

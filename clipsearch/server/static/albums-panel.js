@@ -9,6 +9,8 @@ import { changes, changeSearch, currentSearch, newSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
+const NO_NAME = "Give the album a name.";
+
 /** Ask for the album that photos are added to. @param {Photo[]} photos */
 export async function openAlbumChooser(photos) {
   try {
@@ -25,6 +27,7 @@ export async function openAlbumChooser(photos) {
     element("form", { class: "inline-form", onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       if (name.value.trim()) add(name.value.trim());
+      else announce(NO_NAME);
     } }, name, element("button", { type: "submit", class: "primary" }, "Create")),
     element("ul", { class: "rows" }, ...[FAVOURITES, ...names].map((known) => element("li", {},
       element("button", { type: "button", class: "row with-icon", onclick: () => add(known) }, icon(known === FAVOURITES ? "heart" : "album"), element("bdi", {}, visible(known)))))),
@@ -44,15 +47,18 @@ async function act(change) {
   }
 }
 
-/** The albums, each with what can be done with it; for a panel. @param {() => void} again shows them anew @returns {Promise<Node[]>} */
+/**
+ * The albums, each with what can be done with it; for a panel.
+ * @param {(place: import("./panel.js").Place) => void} again shows them anew, with the focus on a row @returns {Promise<Node[]>}
+ */
 export async function albumList(again) {
   await albums.reload();
   const { list } = albums;
   if (!list.length) return [element("h3", {}, "Albums"), element("p", { class: "soft" }, "None yet. The heart on a photo makes it a favourite; select photos to add them to an album.")];
-  return [element("h3", {}, "Albums"), element("ul", { class: "rows" }, ...list.map(([name, size]) => albumRow(name, size, again)))];
+  return [element("h3", {}, "Albums"), element("ul", { class: "rows", "data-list": "albums" }, ...list.map(([name, size]) => albumRow(name, size, again)))];
 }
 
-/** @param {string} name @param {number} size @param {() => void} again */
+/** @param {string} name @param {number} size @param {(place: import("./panel.js").Place) => void} again */
 function albumRow(name, size, again) {
   const row = element("li", {});
   const show = () => row.replaceChildren(
@@ -65,14 +71,17 @@ function albumRow(name, size, again) {
     show();
     row.querySelector("button")?.focus();
   };
-  const change = async (/** @type {() => Promise<void>} */ act) => {
+  const rowOf = (/** @type {string} */ known) => albums.list.findIndex(([other]) => other === known);
+  const change = async (/** @type {() => Promise<void>} */ act, newName = name) => {
+    const before = Math.max(rowOf(name), 0);
+    const showAgain = () => again({ list: "albums", at: rowOf(newName) < 0 ? before : rowOf(newName) }); // its row, or the next one
     try {
       await act();
-      again();
+      showAgain();
     } catch (error) {
       announce(/** @type {Error} */ (error).message);
       await albums.reload().catch(() => {});
-      if (!albums.list.some(([known]) => known === name)) again(); // another device has removed or renamed it
+      if (rowOf(name) < 0) showAgain(); // another device has removed or renamed it
     }
   };
   const edit = () => {
@@ -80,13 +89,14 @@ function albumRow(name, size, again) {
     showQuestion(element("form", { class: "inline-form", onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       const newName = field.value.trim();
-      if (newName) change(() => renameAlbum(name, newName));
+      if (newName) change(() => renameAlbum(name, newName), newName);
+      else announce(NO_NAME);
     } }, field, element("button", { type: "submit", class: "primary" }, "Rename"), element("button", { type: "button", onclick: back }, "Cancel")));
     field.select();
   };
   const askFirst = () => {
     const remove = element("button", { type: "button", class: "primary", onclick: () => change(async () => {
-      if (!(await albums.remove(name))) announce(`The album ${visible(name)} was gone already.`);
+      announce(`The album ${visible(name)} ${(await albums.remove(name)) ? "is removed" : "was gone already"}.`);
     }) }, "Remove");
     showQuestion(element("div", { class: "inline-form question" },
       element("span", {}, "Remove ", element("bdi", {}, visible(name)), `? ${size === 1 ? "Its photo stays" : `Its ${counted(size)} stay`}.`),
@@ -108,6 +118,7 @@ function albumRow(name, size, again) {
 /** @param {string} name @param {string} newName */
 async function renameAlbum(name, newName) {
   await albums.rename(name, newName);
+  announce(`The album is now called ${visible(newName)}.`);
   const search = currentSearch();
   if (search.album === name) changeSearch({ album: newName }); // what is shown stays
 }

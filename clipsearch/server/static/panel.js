@@ -26,6 +26,14 @@ export function openPanel(title, ...content) {
   (first ?? panel).focus({ preventScroll: true }); // the panel itself, so that keys scroll it and Enter does not close it
 }
 
+/** A row of a list in the panel, `data-list`, by its number. @typedef {{list: string, at: number}} Place */
+
+/** Put the focus on a row, or on the last one if there are fewer: the list was drawn again. @param {Place} place */
+export function focusRow({ list, at }) {
+  const rows = byId("panel").querySelectorAll(`[data-list="${list}"] > li`);
+  rows[Math.min(at, rows.length - 1)]?.querySelector("button")?.focus();
+}
+
 export const closePanel = () => byId("panel").close();
 
 byId("panel").addEventListener("click", (/** @type {MouseEvent} */ event) => {

@@ -7,7 +7,7 @@ import { byId, element, icon, iconButton } from "./dom.js";
 import { searchTitle } from "./filter-chips.js";
 import { visible } from "./format.js";
 import { announce } from "./messages.js";
-import { closePanel, openPanel } from "./panel.js";
+import { closePanel, focusRow, openPanel } from "./panel.js";
 import { toDownload } from "./select-all.js";
 import { currentSearch, fromPairs, isFiltered, isQuery, LIKELY, newSearch, toPairs } from "./state.js";
 import { matchWords } from "./threshold.js";
@@ -23,11 +23,14 @@ export async function openSavedSearches() {
   await show();
 }
 
-async function show() {
+/** @param {import("./panel.js").Place} [place] what gets the focus */
+async function show(place) {
   try {
     const { searches } = await ask("/api/saved-searches");
     const albums = await albumList(show);
-    if (byId("panel").open) openPanel(TITLE, saveForm(), list(searches), ...albums, ...shareActions()); // unless it was closed meanwhile
+    if (!byId("panel").open) return; // it was closed meanwhile
+    openPanel(TITLE, saveForm(), list(searches), ...albums, ...shareActions());
+    if (place) focusRow(place);
   } catch (error) {
     openPanel(TITLE, element("p", {}, /** @type {Error} */ (error).message));
   }
@@ -43,14 +46,34 @@ function saveForm() {
   const name = element("input", { name: "name", required: true, maxlength: "200", value: searchTitle(search).slice(0, 200), "aria-label": "Name of this search", autocomplete: "off" });
   return element("form", { class: "inline-form", onsubmit: async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
-    try {
-      await ask(`/api/saved-searches/${encodeURIComponent(name.value.trim())}`, { method: "PUT", body: { parameters: toParameters(toPairs(search)) } });
-      announce("The search is saved.");
-      await show();
-    } catch (error) {
-      announce(/** @type {Error} */ (error).message);
-    }
+    if (!name.value.trim()) return announce("Give the search a name.");
+    if (await save(name.value.trim(), toParameters(toPairs(search)))) await show();
   } }, name, element("button", { type: "submit", class: "primary" }, "Save this search"));
+}
+
+/** Whether it could be saved, which is said. @param {string} name @param {Parameters} parameters */
+async function save(name, parameters) {
+  try {
+    await ask(`/api/saved-searches/${encodeURIComponent(name)}`, { method: "PUT", body: { parameters } });
+    announce("The search is saved.");
+    return true;
+  } catch (error) {
+    announce(/** @type {Error} */ (error).message);
+    return false;
+  }
+}
+
+/** Remove a search, and offer to take that back. @param {string} name @param {Parameters} parameters @param {number} at its row */
+async function remove(name, parameters, at) {
+  const place = { list: "searches", at };
+  const undo = async () => (await save(name, parameters)) && show(place);
+  try {
+    await ask(`/api/saved-searches/${encodeURIComponent(name)}`, { method: "DELETE" });
+    announce("The search is removed.", { label: "Undo", act: undo });
+  } catch (error) {
+    announce(/** @type {Error} */ (error).message);
+  }
+  await show(place);
 }
 
 /** Giving the search to others, as an address or as files. */
@@ -82,13 +105,10 @@ function shareActions() {
 /** @param {{name: string, parameters: Parameters}[]} searches */
 function list(searches) {
   if (!searches.length) return element("p", { class: "soft" }, "None yet.");
-  return element("ul", { class: "rows" }, ...searches.map(({ name, parameters }) => element("li", {},
+  return element("ul", { class: "rows", "data-list": "searches" }, ...searches.map(({ name, parameters }, at) => element("li", {},
     element("button", { type: "button", class: "row", onclick: () => (closePanel(), newSearch(fromPairs(toPairsOf(parameters)))) },
       element("bdi", {}, visible(name)), element("span", { class: "soft" }, described(parameters))),
-    iconButton("trash", `Remove ${visible(name)}`, async () => {
-      await ask(`/api/saved-searches/${encodeURIComponent(name)}`, { method: "DELETE" }).catch((error) => announce(error.message));
-      await show();
-    }),
+    iconButton("trash", `Remove ${visible(name)}`, () => remove(name, parameters, at)),
   )));
 }
 
