@@ -212,6 +212,7 @@ def test_from_the_search_to_a_photo_and_back_by_keys_alone(page):
     page.keyboard.press("?")
     page.wait_for_selector("#panel[open]")
     assert "Keys" in page.locator("#panel").inner_text()
+    assert "likely ones" in page.locator("#panel dt:has-text('Ctrl + A') + dd").inner_text()  # what it selects
     page.keyboard.press("Escape")
     page.wait_for_function(f"(name) => {which} === name", arg=names[2])
 

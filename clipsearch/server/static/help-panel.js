@@ -22,7 +22,7 @@ const TOUCHES = [
 ];
 const KEYS = [
   ["/", "search"], ["↓", "go from the search box to the photos"], ["Alt + ↓", "recent searches and ideas"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
-  ["x", "select"], ["Shift + arrows or click", "select a range"], ["Drag from a gap or the margin", "select all photos in a rectangle; with Ctrl or Shift, in addition"], ["Ctrl + A", "select all"], ["m", "more like this"], ["r", "right: more like it, in this search"], ["w", "wrong: fewer like it, and not this one"], ["f", "filters"],
+  ["x", "select"], ["Shift + arrows or click", "select a range"], ["Drag from a gap or the margin", "select all photos in a rectangle; with Ctrl or Shift, in addition"], ["Ctrl + A", "select all photos of a list, or the likely ones of a search"], ["m", "more like this"], ["r", "right: more like it, in this search"], ["w", "wrong: fewer like it, and not this one"], ["f", "filters"],
   ["+ − 0", "zoom in, out and back, in a photo or on the map; arrows move it"], ["i", "about the photo"], ["h", "make it a favourite, or undo that"], ["k", "play or pause a film"], ["s", "slideshow"], ["c", "copy the picture"], ["d", "download the photo"], ["o", "open the picture in a tab"], ["?", "this help"],
 ];
 
