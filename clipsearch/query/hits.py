@@ -130,7 +130,8 @@ class Hits(list[Hit]):
         """One row a hit. ClipsearchError if pandas is not installed.
 
         The columns are rank, score, match, path, width, height (pixels), format, size (bytes), taken_at (a datetime), camera,
-        latitude, longitude (degrees), content_hash, caption and moment ("second 42.1" or "page 3"). Unknown values are missing.
+        latitude, longitude (degrees), content_hash, caption, moment ("second 42.1" or "page 3"), title, description, keywords
+        and people (joined by "; "), rating, label, text, taken_from and place (its names). Unknown values are missing.
         """
         try:
             import pandas

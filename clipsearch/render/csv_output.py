@@ -14,11 +14,15 @@ from clipsearch.types import Hit
 FIELDS = (
     *("rank", "score", "match", "path", "width", "height", "format", "size", "taken_at", "camera"),
     *("latitude", "longitude", "content_hash", "caption", "moment"),
+    *("title", "description", "keywords", "people", "rating", "label", "text", "taken_from", "place"),
 )
 """The columns: width and height in pixels, size in bytes, latitude and longitude in degrees.
 
-The moment is one text: "second 42.1" or "page 3".
+The moment is one text: "second 42.1" or "page 3". Keywords and people are joined by "; ", and the place has its names. The page
+writes the same columns (`static/download.js`). New ones come last.
 """
+
+_LISTS = ("keywords", "people")
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
 
@@ -26,9 +30,9 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # OWASP, "CSV Injection"
 def hits_csv(hits: Sequence[Hit], query: str, *, group_by: GroupBy | None = None, heading: bool = True) -> str:
     """Rows of "query", FIELDS and, with `group_by`, "group": RFC 4180 with plain newlines; texts are quoted.
 
-    A spreadsheet takes some texts for formulas. Paths are safe, since they begin with a slash or a drive. The query, the camera
-    and the caption get an apostrophe in front if they look like a formula. Bytes of names that are not UTF-8 become escapes,
-    which cannot be told from names that contain the escape; JSON and -0 are exact.
+    A spreadsheet takes some texts for formulas. Paths are safe, since they begin with a slash or a drive. Other texts, such as
+    the query, the camera and the title, get an apostrophe in front if they look like a formula. Bytes of names that are not
+    UTF-8 become escapes, which cannot be told from names that contain the escape; JSON and -0 are exact.
     """
     text = io.StringIO()
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
@@ -48,11 +52,16 @@ def data_frame_columns(hits: Iterable[Hit]) -> dict[str, list[Any]]:
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """A hit's JSON with the two parts of "gps" as values of their own, and the moment as one text."""
+    """A hit's JSON with the two parts of "gps" as values of their own; the moment, the place and each list as one text."""
     latitude, longitude = values["gps"] or (None, None)
     moment = values.get("moment")
     text = f"{moment['unit']} {moment['at']:.10g}" if moment else None
-    return {**values, "latitude": latitude, "longitude": longitude, "moment": text}
+    texts = {name: "; ".join(values[name]) for name in _LISTS if name in values} | {"moment": text}
+    if place := values.get("place"):
+        from clipsearch.gazetteer import label  # few photos have a place
+
+        texts["place"] = label(place["code"])
+    return {**values, "latitude": latitude, "longitude": longitude, **texts}
 
 
 def _harmless(value: Any) -> Any:

@@ -9,7 +9,11 @@ import zipfile
 import pytest
 from PIL import Image
 
+from clipsearch.render.csv_output import FIELDS, hits_csv
+from clipsearch.render.json_output import hit_to_json
+from clipsearch.types import Moment
 from tests.browser.conftest import answered, remove_saved, save_and_come_back, search, shown
+from tests.render.support import hit, hit_with_facts
 
 pytestmark = pytest.mark.long
 
@@ -150,11 +154,26 @@ def test_a_list_runs_no_formula(page):
     text = page.evaluate(
         """async () => (await import("/static/download.js")).toCsv([{
             path: "/a \\"b\\".jpg", camera: "=cmd()", gps: [1.5, -2], id: 1, width: 2, height: 3, format: "PNG", size: 4,
-            taken_at: null, content_hash: "c",
+            taken_at: null, content_hash: "c", title: "+1", keywords: ["=a", "b"],
         }])"""
     )
     row = next(csv.DictReader(io.StringIO(text)))
     assert (row["path"], row["camera"], row["longitude"], row["taken_at"]) == ('/a "b".jpg', "'=cmd()", "-2", "")
+    assert (row["title"], row["keywords"], row["rating"]) == ("'+1", "'=a; b", "")
+
+
+def test_a_list_says_what_the_command_line_says(page):
+    hits = [
+        hit_with_facts(place="FR/11/2988507/3029374"),
+        hit_with_facts(2, place="SG"),
+        hit(3, "/c.mp4", moment=Moment("second", 42.104)),
+    ]
+    text = page.evaluate(
+        "async (photos) => (await import('/static/download.js')).toCsv(photos)", [hit_to_json(one) for one in hits]
+    )
+    listed, printed = (list(csv.DictReader(io.StringIO(one))) for one in (text, hits_csv(hits, "q")))
+    assert listed == [{name: row[name] for name in FIELDS} for row in printed]
+    assert tuple(listed[0]) == FIELDS and listed[0]["people"] == "Ann; Bob"
 
 
 def test_a_search_is_saved_used_and_forgotten(page):

@@ -1,5 +1,6 @@
 """Hits without an index."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from clipsearch.query.hits import Explanation, Hits
@@ -16,6 +17,20 @@ def hit(
         40, 30, "JPEG", f"hash of {rank}", taken_at=taken_at, camera=camera, gps=gps, caption=caption, place=place
     )
     return Hit(rank, score, ImageRecord(rank, ImageFile(str(path), 10, 0), info, moment), match)
+
+
+def hit_with_facts(rank=1, **facts):
+    """A hit with every fact that only some photos have, but the place."""
+    found = hit(rank, "/photos/facts.jpg", **facts)
+    texts = {
+        "title": "Noon",
+        "description": 'By "us", twice',
+        "label": "Red",
+        "text": "EXIT\nNOW",
+        "taken_from": "exif",
+    }
+    info = replace(found.record.info, **texts, keywords=("sea", "a, b"), people=("Ann", "Bob"), rating=-1)
+    return replace(found, record=replace(found.record, info=info))
 
 
 def answer(*hits, query=None):

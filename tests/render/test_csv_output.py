@@ -8,7 +8,7 @@ import pytest
 
 from clipsearch.render.csv_output import FIELDS, hits_csv
 from clipsearch.types import Moment
-from tests.render.support import hit
+from tests.render.support import hit, hit_with_facts
 
 HOSTILE = '/photos/a\n"b",;\r\x1b[31m\u202egpj.\u2028\udcff =1+1.jpg'
 
@@ -31,14 +31,26 @@ def test_csv_can_be_read_again():
     assert hits_csv(hits, "a dog", heading=False) == hits_csv(hits, "a dog").partition("\n")[2]
 
 
-def test_a_moment_is_the_last_of_the_columns():
+def test_facts_are_columns():
+    (row,) = read_csv(hits_csv([hit_with_facts(place="FR/11/2988507")], "q"))
+    assert (row["title"], row["description"], row["label"], row["taken_from"]) == (
+        "Noon",
+        'By "us", twice',
+        "Red",
+        "exif",
+    )
+    assert (row["keywords"], row["people"], row["rating"], row["text"]) == ("sea; a, b", "Ann; Bob", "-1", "EXIT\nNOW")
+    assert row["place"].startswith("Paris, ") and row["place"].endswith(", France")
+
+
+def test_a_moment_is_one_text():
     hits = [
         hit(1, "/photos/a.mp4", moment=Moment("second", 42.104)),
         hit(2, "/photos/b.tif", moment=Moment("page", 3)),
         hit(3, "/photos/c.jpg"),
     ]
     rows = read_csv(hits_csv(hits, "a dog"))
-    assert list(rows[0])[-1] == "moment" and [row["moment"] for row in rows] == ["second 42.104", "page 3", ""]
+    assert [row["moment"] for row in rows] == ["second 42.104", "page 3", ""]
 
 
 def test_csv_is_utf8_whatever_a_name_is():

@@ -1,5 +1,7 @@
 /** Downloading photos' facts as CSV or JSON, with the columns and keys of `clipsearch query`. */
 
+import { placeParts } from "./format.js";
+
 /** @typedef {import("./api.js").Photo} Photo */
 
 const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run it as a formula (OWASP, "CSV Injection")
@@ -22,17 +24,21 @@ export function save(file, name) {
 
 /**
  * Rows as in RFC 4180, but with plain newlines. Texts are quoted, and get an apostrophe in front if they look like a formula.
+ * The columns are FIELDS of `render/csv_output.py`.
  * @param {Photo[]} photos
  */
 export function toCsv(photos) {
   const rows = photos.map((photo) => [
     photo.rank, photo.score, photo.match, photo.path, photo.width, photo.height, photo.format, photo.size, photo.taken_at,
     photo.camera, photo.gps?.[0], photo.gps?.[1], photo.content_hash, photo.caption,
-    photo.moment && `${photo.moment.unit} ${photo.moment.at}`,
+    photo.moment && `${photo.moment.unit} ${photo.moment.at}`, photo.title, photo.description, photo.keywords?.join("; "),
+    photo.people?.join("; "), photo.rating, photo.label, photo.text, photo.taken_from,
+    photo.place && (placeParts(photo.place).join(", ") || photo.place.code),
   ]);
   const names = [
     "rank", "score", "match", "path", "width", "height", "format", "size", "taken_at", "camera", "latitude", "longitude",
-    "content_hash", "caption", "moment",
+    "content_hash", "caption", "moment", "title", "description", "keywords", "people", "rating", "label", "text", "taken_from",
+    "place",
   ];
   return [names, ...rows].map((row) => `${row.map(cell).join(",")}\n`).join("");
 }

@@ -83,6 +83,11 @@ function clock(takenAt) {
   return new Date(`${takenAt.slice(0, 16)}${takenAt.length > 10 ? "Z" : ""}`);
 }
 
+/** The names of a place, the smallest first, each once. @param {import("./api.js").PlaceName} name @returns {string[]} */
+export function placeParts({ section, city, region, country }) {
+  return /** @type {string[]} */ ([section, city, region, country].filter((part, i, all) => part && all.indexOf(part) === i));
+}
+
 /** "48.1374° N, 11.5755° E". @param {number} latitude @param {number} longitude */
 export function place(latitude, longitude) {
   return `${Math.abs(latitude).toFixed(4)}°\u00a0${latitude < 0 ? "S" : "N"}, ${Math.abs(longitude).toFixed(4)}°\u00a0${longitude < 0 ? "W" : "E"}`;

@@ -1,7 +1,7 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, count, day, fieldName, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, place, starSigns, starsText, visible } from "./format.js";
+import { bytes, count, day, fieldName, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, place, placeParts, starSigns, starsText, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
 import { photos } from "./photos.js";
@@ -60,9 +60,9 @@ function tags(values, filterOf) {
 }
 
 /** A button for the city, one for the region and one for the country. @param {import("./api.js").PlaceName} name */
-function placeNames({ section, city, region, country }) {
-  const names = [section, city, region, country].filter((part, i, all) => part && all.indexOf(part) === i);
-  return tags(/** @type {string[]} */ (names), (part) => ({ places: [names.slice(names.indexOf(part)).join(", ")] }));
+function placeNames(name) {
+  const names = placeParts(name);
+  return tags(names, (part) => ({ places: [names.slice(names.indexOf(part)).join(", ")] }));
 }
 
 /** @param {number} stars */
