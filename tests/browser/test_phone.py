@@ -321,6 +321,16 @@ def test_dragging_to_the_edge_scrolls_on(phone):
     phone.wait_for_function("() => scrollY < 100")  # the photos move to the one that was chosen
 
 
+def test_a_tap_leaves_no_strip_on_a_photo(phone):
+    tapped = phone.locator(".photo").first
+    tapped.locator(".open").tap()
+    phone.wait_for_selector("#viewer[open]")
+    phone.evaluate("document.querySelector('#viewer').close()")
+    phone.wait_for_selector("#viewer", state="hidden")
+    assert tapped.locator(".caption").count() == 1 and tapped.evaluate("photo => photo.matches(':hover')")
+    assert tapped.locator(".caption").is_hidden()
+
+
 def test_selecting_can_begin_without_a_long_press(phone):
     phone.click("#open-more")
     phone.click("#start-selecting")
