@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from queue import Empty, SimpleQueue
+from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import ParamSpec, TypeVar
 
 from clipsearch.errors import Cancelled
@@ -20,10 +20,12 @@ class CancelToken:
     """
 
     # Not a threading.Event: if a signal came while the main thread has its lock, as at the end of a wait, the handler would
-    # wait for that lock forever. A SimpleQueue may be used in a handler.
+    # wait for that lock forever. Nor a SimpleQueue: if its time is over before it begins to wait, it waits forever. This lock
+    # is held until the token is cancelled, and a handler only releases it, which never waits.
     def __init__(self) -> None:
         self._is_cancelled = False
-        self._calls: SimpleQueue[None] = SimpleQueue()
+        self._until_cancelled = Lock()
+        self._until_cancelled.acquire()
         self._listeners = 0
 
     def __repr__(self) -> str:
@@ -33,7 +35,7 @@ class CancelToken:
     def cancel(self) -> None:
         """Ask the work to stop as soon as what it has finished is safe."""
         self._is_cancelled = True
-        self._calls.put(None)
+        self._let_go()
 
     @property
     def cancelled(self) -> bool:
@@ -77,10 +79,10 @@ class CancelToken:
 
     def wait(self, seconds: float) -> bool:
         """Wait until the work is asked to stop, or `seconds` have passed; whether it was asked."""
-        if not self._is_cancelled:
-            try:
-                self._calls.get(timeout=max(seconds, 0))
-            except Empty:
-                return self._is_cancelled
-            self._calls.put(None)  # for the others that wait
-        return True
+        if not self._is_cancelled and self._until_cancelled.acquire(timeout=max(seconds, 0)):
+            self._let_go()  # for the others that wait
+        return self._is_cancelled
+
+    def _let_go(self) -> None:
+        with suppress(RuntimeError):  # it is free already
+            self._until_cancelled.release()

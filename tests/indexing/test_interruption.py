@@ -100,6 +100,11 @@ def test_a_signal_at_the_end_of_a_wait_does_not_stop_the_process_for_ever():
     assert subprocess.run([sys.executable, "-c", CANCELS_IN_A_HANDLER], timeout=60).returncode == 0
 
 
+def test_a_wait_whose_time_is_over_before_it_begins_ends():
+    waits = "from clipsearch._internal.cancel import CancelToken\nfor _ in range(100_000):\n    CancelToken().wait(0)"
+    assert subprocess.run([sys.executable, "-c", waits], timeout=60).returncode == 0
+
+
 def once(let_go, answered):
     time.sleep(0.5)  # wait until the third batch waits for its turn
     os.kill(os.getpid(), signal.SIGINT)
