@@ -41,7 +41,7 @@ PICTURE_ARRAY = "uint8 of shape (height, width), (height, width, 3) or (height, 
 
 
 def empty_picture(width: int, height: int) -> str:
-    """What is said of a picture without pixels."""
+    """The message about a picture without pixels."""
     return f"the picture is empty ({width} x {height})"
 
 

@@ -125,7 +125,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     targets = [path for path in (options.copy_to, options.link_to, options.contact_sheet, options.html) if path]
     written = options.html or options.contact_sheet
     is_table = options.format == "table"
-    # What is gone is said once, at the end, whatever else it was missing for.
+    # Photos that are gone are named once, at the end, and not again for each output that needed them.
     looks = is_table or targets or options.open
     gone = {hit.path: None for hit in hits if is_gone(hit.path)} if looks else {}
     unread: set[str] = set()

@@ -72,7 +72,7 @@ def strict_tool(function: Callable[..., Any], title: str, annotations: ToolAnnot
 
 
 def _argument(problem: Any) -> str:
-    """The name of the wrong argument. There is none if the name itself is not Unicode."""
+    """The name of the wrong argument; "the arguments" if pydantic gives none, because the name is not Unicode."""
     return str(problem["loc"][0]) if problem["loc"] else "the arguments"
 
 

@@ -182,7 +182,7 @@ def rectangle(south: float, west: float, north: float, east: float) -> Within:
 def taken_at(name: str, codes: Sequence[str] = ()) -> Condition:
     """In any of the places of a name, such as "Paris" or "Paris, Texas".
 
-    QueryError if there is no such place; it proposes places with these codes before others.
+    QueryError if there is no such place. Its message proposes similar names, first those of the places with `codes`.
     """
     from clipsearch.gazetteer import find, near_spellings  # few queries need it
 

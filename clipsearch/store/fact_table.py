@@ -19,7 +19,7 @@ from clipsearch.store.database import Database
 from clipsearch.store.filters import Sql, composed
 from clipsearch.store.full_text import FOLDING, Phrase, column, expression
 from clipsearch.store.rows import FACT_COLUMNS, check_of
-from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, octets, text, whole
+from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, belong_to_no_image, octets, text, whole
 from clipsearch.types import DateSource, ImageInfo
 
 FACTS_FORMAT = 8
@@ -232,7 +232,7 @@ class FactTable:
             "SELECT COUNT(*) FROM facts WHERE image_id NOT IN (SELECT image_id FROM images)"
         ).fetchone()
         if stray:
-            yield "facts", "1 row belongs to no image" if stray == 1 else f"{stray:,} rows belong to no image"
+            yield "facts", belong_to_no_image(stray, "row")
         if sound:
             yield from self._derived_problems()
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from clipsearch.store.database import Database
 from clipsearch.store.rows import check_of
+from clipsearch.store.validation import belong_to_no_image
 
 PLACEHOLDERS_FORMAT = 9
 """The first format of an index that has this table."""
@@ -69,7 +70,7 @@ class PlaceholderTable:
                 yield f"placeholders, image {row[0]}", "not as it was written"
             stray += row[0] not in pictures
         if stray:
-            yield "placeholders", "1 row belongs to no image" if stray == 1 else f"{stray:,} rows belong to no image"
+            yield "placeholders", belong_to_no_image(stray, "row")
 
 
 def is_sound_placeholder(row: Sequence[Any]) -> bool:

@@ -29,6 +29,12 @@ BEGIN_ANEW = (
 
 WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
 
+
+def belong_to_no_image(count: int, what: str) -> str:
+    """That some rows or vectors are of no image in the catalog."""
+    return f"1 {what} belongs to no image" if count == 1 else f"{count:,} {what}s belong to no image"
+
+
 MOST_IDS = 1 << 48
 """The highest id of an image or a segment. SQLite cannot number new rows after its own highest, which damage could store."""
 

@@ -17,7 +17,7 @@ from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import CATALOG
 from clipsearch.store.database import CatalogUnreadable
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
-from clipsearch.store.validation import absolute_root
+from clipsearch.store.validation import absolute_root, belong_to_no_image
 from clipsearch.store.vectors import vector_check
 from clipsearch.types import Ids, Progress
 
@@ -141,8 +141,7 @@ class _Verification:
             have = "1 image has" if len(missing) == 1 else f"{len(missing):,} images have"
             yield Damage("segments", f"{have} no vector, first image {missing[0]}")
         if len(stray := np.setdiff1d(np.setdiff1d(ids, removed), known)):
-            belong = "1 vector belongs" if len(stray) == 1 else f"{len(stray):,} vectors belong"
-            yield Damage("segments", f"{belong} to no image, first that of image {stray[0]}")
+            yield Damage("segments", f"{belong_to_no_image(len(stray), 'vector')}, first that of image {stray[0]}")
         if len(np.intersect1d(removed, known)):
             yield Damage(f"{CATALOG}, tombstones", "an image that exists is marked as removed")
 

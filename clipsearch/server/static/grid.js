@@ -140,7 +140,7 @@ export class Grid {
     return this.photos.slice(first.first, last.top < top + innerHeight ? last.end : last.first).filter(Boolean);
   }
 
-  /** The photo at the top of the screen, and how far below the window's top it begins, in pixels; null if there is none. */
+  /** The photo at the top of the screen, and its distance from the window's top in pixels; null without photos. */
   get place() {
     const [photo] = this.onScreen;
     return photo ? { id: photo.id, below: this.top + this.layout.boxes[this.photos.indexOf(photo)].top - scrollY } : null;

@@ -51,7 +51,7 @@ function saveForm() {
   } }, name, element("button", { type: "submit", class: "primary" }, "Save this search"));
 }
 
-/** Whether it could be saved, which is said. @param {string} name @param {Parameters} parameters */
+/** Save a search, and say whether that worked. @param {string} name @param {Parameters} parameters */
 async function save(name, parameters) {
   try {
     await ask(`/api/saved-searches/${encodeURIComponent(name)}`, { method: "PUT", body: { parameters } });

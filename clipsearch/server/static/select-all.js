@@ -9,7 +9,6 @@ import { selection } from "./selection.js";
 import { canJudge, changes, LIKELY, MOST_FILES, NEAREST_COUNTED } from "./state.js";
 import { matchWords } from "./threshold.js";
 
-
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
 
