@@ -127,17 +127,25 @@ def pytest_xdist_make_scheduler(config, log):
 
 
 @pytest.fixture
-def without_av(monkeypatch):
-    """As if the extra `video` were not installed: walks pass over films."""
-    without = tuple(replace(decoder, module="not_installed") for decoder in file_types.OPTIONAL_DECODERS)
-    monkeypatch.setattr(file_types, "OPTIONAL_DECODERS", without)
+def set_decoders():
+    """A function that sets the decoders that may be missing. What is known about suffixes is forgotten, also at the end."""
     cached = file_types.is_image_suffix, file_types.missing_decoder
+    with pytest.MonkeyPatch.context() as patch:
+
+        def set_them(*decoders):
+            patch.setattr(file_types, "OPTIONAL_DECODERS", decoders)
+            for function in cached:
+                function.cache_clear()
+
+        yield set_them
     for function in cached:
         function.cache_clear()
-    yield
-    monkeypatch.undo()
-    for function in cached:
-        function.cache_clear()
+
+
+@pytest.fixture
+def without_av(set_decoders):
+    """As if the extra `video` were not installed: walks pass over films."""
+    set_decoders(*(replace(decoder, module="not_installed") for decoder in file_types.OPTIONAL_DECODERS))
 
 
 class ColourEncoder(Encoder):

@@ -264,6 +264,26 @@ def test_back_closes_what_covers_the_photos_and_keeps_what_was_chosen(phone):
     with answered(phone):
         phone.go_back()
     assert phone.url == start
+    change_in_second_dialog = """async () => {
+        const { openHelp } = await import("/static/help-panel.js");
+        const { changeSearch } = await import("/static/state.js");
+        openHelp();
+        changeSearch({ format: "webp" });
+    }"""
+    for leave in ("reload", "close"):  # one step back, however many dialogs there were
+        phone.click("#toggle-filters")
+        phone.evaluate(change_in_second_dialog)
+        phone.wait_for_function("() => history.state?.dialogs === 2")
+        if leave == "reload":
+            phone.reload()
+            phone.wait_for_selector(".photo.loaded")
+        else:
+            phone.evaluate("() => { for (const id of ['panel', 'filters']) document.getElementById(id).close(); }")
+        phone.wait_for_function("() => !history.state?.dialogs")
+        assert phone.url.endswith("?format=webp"), leave
+        with answered(phone):
+            phone.go_back()
+        assert phone.url == start, leave
 
 
 def test_a_held_finger_selects_and_a_dragged_one_selects_on(phone):

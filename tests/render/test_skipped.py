@@ -1,9 +1,7 @@
 """Lines about the files that a walk skipped."""
 
-from clipsearch.images import file_types
-from clipsearch.images.file_types import OptionalDecoder, missing_decoder
+from clipsearch.images.file_types import OptionalDecoder
 from clipsearch.images.jpeg_xl import MISSING_DECODER
-from clipsearch.render import skipped
 from clipsearch.render.skipped import counted_suffixes, lacking_lines, skipped_lines
 from clipsearch.types import Failure, ImageFile
 
@@ -29,18 +27,14 @@ def test_a_missing_decoder_is_named_by_its_extra(without_av):
     assert lines({".avi": 12, ".mov": 3}) == ["skipped 12 .avi, 3 .mov: pip install 'clipsearch[video]'"]
 
 
-def test_without_a_decoder_the_line_names_no_extra(monkeypatch):
-    decoders = (OptionalDecoder(frozenset({".avi", ".mov", ".mp4"})),)
-    monkeypatch.setattr(file_types, "OPTIONAL_DECODERS", decoders)
-    monkeypatch.setattr(skipped, "missing_decoder", missing_decoder.__wrapped__)
+def test_without_a_decoder_the_line_names_no_extra(set_decoders):
+    set_decoders(OptionalDecoder(frozenset({".avi", ".mov", ".mp4"})))
     assert lines({".avi": 12}) == ["skipped 12 .avi: there is no decoder for .avi yet"]
     assert lines({".mp4": 1, ".mov": 3}) == ["skipped 3 .mov, 1 .mp4: there is no decoder for .mov and .mp4 yet"]
 
 
-def test_with_an_extra_the_line_says_what_to_install(monkeypatch):
-    decoders = OptionalDecoder(frozenset({".mov", ".raf"}), "video"), OptionalDecoder(frozenset({".jxl"}))
-    monkeypatch.setattr(file_types, "OPTIONAL_DECODERS", decoders)
-    monkeypatch.setattr(skipped, "missing_decoder", missing_decoder.__wrapped__)
+def test_with_an_extra_the_line_says_what_to_install(set_decoders):
+    set_decoders(OptionalDecoder(frozenset({".mov", ".raf"}), "video"), OptionalDecoder(frozenset({".jxl"})))
     assert lines({".raf": 12, ".mov": 3, ".jxl": 1, ".txt": 1}) == [
         "skipped 12 .raf, 3 .mov: pip install 'clipsearch[video]'",
         "skipped 1 .jxl: there is no decoder for .jxl yet",

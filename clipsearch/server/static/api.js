@@ -68,7 +68,7 @@ let waiting = 0;
  * One request, answered with JSON.
  * @param {string} path
  * @param {{pairs?: Pair[], method?: string, body?: any, headers?: Record<string, string>, signal?: AbortSignal}} [options] a body is sent as JSON, a Blob as it is
- * @returns {Promise<any>} null if the answer has no content
+ * @returns {Promise<any>} null if the answer has no content; never settled if one must sign in first
  * @throws {ApiError | ServerGone | DOMException} the last if `signal` was aborted
  */
 export async function ask(path, { pairs = [], method = "GET", body, headers: more = {}, signal } = {}) {
@@ -98,7 +98,10 @@ export async function ask(path, { pairs = [], method = "GET", body, headers: mor
   const answer = text && response.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : null;
   if (!response.ok) {
     const { code = "unknown", message = `The server answered ${response.status}.`, parameter } = answer?.error ?? {};
-    if (response.status === 401) location.reload(); // the session has ended: the server asks to sign in
+    if (response.status === 401) { // the session has ended: the server asks to sign in
+      location.reload();
+      return new Promise(() => {}); // the page is leaving, and has nothing to say
+    }
     if (code === "index-gone") {
       reportGone(sentence(message));
       throw new ServerGone(sentence(message));

@@ -139,7 +139,14 @@ let isSteppingBack = false; // from the step of a dialog that was closed; what i
 let postponed = [];
 addEventListener("load", () => { // a reload has closed them, and their steps would do nothing
   const { dialogs = 0, hasChanged, mode: step } = history.state ?? {};
-  if (hasChanged || step === "on") history.replaceState({ ...history.state, dialogs: hasChanged ? 0 : dialogs, hasChanged: false, mode: undefined }, "");
+  const left = { ...history.state, dialogs: hasChanged ? 0 : dialogs, hasChanged: false, mode: undefined };
+  if (hasChanged && dialogs > 1) { // the step of the last dialog has the change: it takes the place of all of them
+    isSteppingBack = true;
+    postponed.push({ how: "pushState", state: left, url: location.href });
+    history.go(-dialogs);
+    return;
+  }
+  if (hasChanged || step === "on") history.replaceState(left, "");
   const steps = hasChanged ? 0 : dialogs + (step === "own" ? 1 : 0);
   if (steps > 0 && !coveringDialogs().length && !isSteppingBack) {
     isSteppingBack = true;
@@ -177,12 +184,13 @@ document.addEventListener("toggle", (event) => { // a menu has a step as dialogs
 function leaveStep() {
   const { dialogs = 0, hasChanged } = history.state ?? {};
   if (isSteppingBack || dialogs <= coveringDialogs().length) return;
-  if (hasChanged) { // what was chosen is a step of its own
-    history.replaceState({ ...history.state, dialogs: dialogs - 1, hasChanged: dialogs > 1 }, "");
+  if (hasChanged && dialogs === 1) { // what was chosen is a step of its own
+    history.replaceState({ ...history.state, dialogs: 0, hasChanged: false }, "");
     followMode();
     return;
   }
   isSteppingBack = true;
+  if (hasChanged) postponed.push({ how: "replaceState", state: { ...history.state, dialogs: dialogs - 1 }, url: location.href }); // the dialog below takes it
   history.back();
 }
 
@@ -227,6 +235,7 @@ window.addEventListener("popstate", () => {
     const writes = postponed.splice(0);
     for (const { how, state, url } of writes) history[how](state, "", url);
     addStep(); // for a dialog that was opened meanwhile
+    leaveStep(); // of one that was closed meanwhile
     followMode();
     if (writes.length) return;
   }
