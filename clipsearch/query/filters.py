@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from clipsearch._internal.arguments import require_number, short
+from clipsearch._internal.expression_tokens import TOKEN
 from clipsearch._internal.paths import is_remote
 from clipsearch.conditions import (
     NUMBERS,
@@ -49,7 +50,6 @@ from clipsearch.conditions import (
 from clipsearch.errors import QueryError
 from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS, VIDEO_FORMATS
 
-_TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
 _FIELDS = frozenset(get_args(Field))
 _ALBUM = "album"  # compared as a field, but what an album has is not a fact of photos
 _UNITS = {"": 1, "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30}
@@ -389,7 +389,7 @@ class _Parser:
         self._next = 0
         position = 0
         while text[position:].strip():
-            match = _TOKEN.match(text, position)
+            match = TOKEN.match(text, position)
             if not match:
                 self._fail("there is a quote that does not end, or a sign out of place", position)
             kind = str(match.lastgroup)

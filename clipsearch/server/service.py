@@ -22,12 +22,12 @@ from clipsearch.server.metrics import Metrics
 from clipsearch.server.page_files import prepare_page
 from clipsearch.server.parameters import FilterParameters
 from clipsearch.server.pictures import Pictures
-from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.server.uploads import Upload, Uploads, received
 from clipsearch.server.workers import EngineThread, SearchThread
 from clipsearch.store.albums import FAVOURITES
 from clipsearch.store.catalog_file import catalog_identity, has_catalog
+from clipsearch.store.saved_searches import SavedSearches
 from clipsearch.types import Fingerprint, ImageRecord
 
 _T = TypeVar("_T")

@@ -7,6 +7,7 @@ so that a photo that was renamed is found again.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,8 @@ from clipsearch._internal.untrusted_files import read_json
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.store.lock import locked_briefly
 from clipsearch.types import Hit, ImageRecord
+
+logger = logging.getLogger(__name__)
 
 FAVOURITES = "Favourites"
 """The album that the heart fills."""
@@ -42,6 +45,7 @@ class Albums:
     """The albums of one index. Every method reads the file, so that several programs agree."""
 
     def __init__(self, index_folder: Path) -> None:
+        self._index_folder = index_folder
         self._file = index_folder / ALBUMS_FILE
         self._above = os.path.abspath(index_folder.parent)
 
@@ -108,7 +112,10 @@ class Albums:
             return len(albums[name])
 
     def rename(self, name: str, new_name: str) -> None:
-        """Give an album another name. QueryError if there is no such album, or if the new name is not possible or is taken."""
+        """Give an album another name, which the saved searches of this user follow.
+
+        QueryError if there is no such album, or if the new name is not possible or is taken.
+        """
         _require_text(name)
         _check_name(new_name)
         if FAVOURITES in (name, new_name):
@@ -122,6 +129,12 @@ class Albums:
             if new_name in albums:
                 raise QueryError(f"there is an album {new_name!r} already; choose another name")
             self._write({new_name if known == name else known: album for known, album in albums.items()})
+        from clipsearch.store.saved_searches import SavedSearches  # queries need none
+
+        try:
+            SavedSearches(self._index_folder).rename_album(name, new_name)
+        except (OSError, ClipsearchError) as error:  # the album has its new name
+            logger.warning("saved searches in the album %r do not follow its new name: %s", name, error)
 
     def remove(self, name: str) -> bool:
         """Remove an album, but no photo; False if no album has this name."""

@@ -2,6 +2,7 @@
 
 import json
 
+from clipsearch.store.saved_searches import SavedSearches
 from tests.cli.running import run_here
 
 
@@ -51,8 +52,12 @@ def test_photos_of_an_album_are_searched_and_counted(engine, photos):
 def test_an_album_is_renamed(engine, photos):
     red = engine.browse(sort="name")[0][0]
     engine.albums.add("Two colours", [red])
+    saved = SavedSearches(engine.index_folder)
+    saved.put("red", {"q": "red", "album": "Two colours"})
+    saved.put("wide", {"where": "width > 9 and album = 'Two colours'"})
     status, output, errors = run_here("albums", "Two colours", "--rename", "One", cwd=photos)
     assert (status, output) == (0, b"") and "the album Two colours is now called One" in errors
+    assert saved.all() == {"red": {"q": "red", "album": "One"}, "wide": {"where": 'width > 9 and album = "One"'}}
     assert engine.albums.names() == ["One"]
     status, _, errors = run_here("albums", "Two colours", "--rename", "x", cwd=photos)
     assert status == 2 and "there is no album 'Two colours'; there are: One" in errors

@@ -59,13 +59,22 @@ def test_answers_say_which_photos_are_favourites(client):
 def test_an_album_is_renamed(client):
     number = ids(client)["red.jpg"]
     client.post("/api/albums/a", json={"add": [number]})
-    for saved, parameters in (("inside", {"q": "red", "album": "a"}), ("other", {"album": "Favourites"})):
+    saved_before = {
+        "inside": {"q": "red", "album": "a"},
+        "other": {"album": "Favourites"},
+        "where": {"where": "not album = a and name ~ 'album = a*' or ALBUM != \"a\""},
+    }
+    for saved, parameters in saved_before.items():
         client.put(f"/api/saved-searches/{saved}", json={"parameters": parameters})
     answer = client.post("/api/albums/a", json={"name": "b/c"})
     assert answer.json() == {"name": "b/c", "ids": [number]}
     assert client.get("/api/albums").json()["albums"] == [answer.json()]
     searches = {search["name"]: search["parameters"] for search in client.get("/api/saved-searches").json()["searches"]}
-    assert searches == {"inside": {"q": "red", "album": "b/c"}, "other": {"album": "Favourites"}}  # they follow
+    assert searches == {  # they follow
+        "inside": {"q": "red", "album": "b/c"},
+        "other": {"album": "Favourites"},
+        "where": {"where": 'not album = "b/c" and name ~ \'album = a*\' or ALBUM != "b/c"'},
+    }
     for name, new_name, message in (("a", "x", "no album"), ("b/c", " ", "letters"), ("b/c", "Favourites", "hearts")):
         answer = client.post(f"/api/albums/{name}", json={"name": new_name})
         assert answer.status_code == 400 and message in answer.json()["error"]["message"]

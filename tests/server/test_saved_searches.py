@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from clipsearch.server import saved_searches
-from clipsearch.server.saved_searches import SavedSearches
+from clipsearch.store import saved_searches
+from clipsearch.store.saved_searches import SavedSearches
 
 
 def test_a_search_is_saved_found_and_forgotten(client):

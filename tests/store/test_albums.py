@@ -13,6 +13,7 @@ from clipsearch.query.json_form import condition_to_json
 from clipsearch.render.explain import condition_text
 from clipsearch.store import albums as albums_module
 from clipsearch.store.albums import ALBUMS_FILE, FAVOURITES, playlist
+from clipsearch.store.saved_searches import SavedSearches
 from tests.conftest import names
 
 
@@ -64,6 +65,26 @@ def test_an_album_is_renamed(engine):
         with pytest.raises(QueryError, match=message):
             albums.rename(name, new_name)
     assert albums.names() == ["Cold", "Hot"]
+
+
+def test_a_saved_search_keeps_an_expression_that_cannot_follow(engine, caplog, monkeypatch):
+    albums, saved = engine.albums, SavedSearches(engine.index_folder)
+    kept = {"broken": {"where": "album = 'Warm"}, "value": {"where": "camera = album and name = Warm"}}
+    for name, parameters in kept.items():
+        saved.put(name, parameters)
+    saved.put("quoted", {"where": "album=Warm", "album": ["Warm", "Cold"]})
+    albums.add("Warm", records(engine, "red.jpg"))
+    albums.rename("Warm", 'so "hot"')
+    assert saved.all() == {**kept, "quoted": {"where": "album='so \"hot\"'", "album": ['so "hot"', "Cold"]}}
+    albums.rename('so "hot"', 'it\'s "hot"')  # no expression can have this
+    assert saved.all()["quoted"] == {"where": "album='so \"hot\"'", "album": ['it\'s "hot"', "Cold"]}
+
+    def fail(*_):
+        raise PermissionError("no")
+
+    monkeypatch.setattr(SavedSearches, "_write", fail)
+    albums.rename('it\'s "hot"', "Warm")
+    assert albums.names() == ["Warm"] and "do not follow its new name: no" in caplog.text
 
 
 def test_albums_survive_indexing_renaming_and_moving(engine, indexed_photos, tmp_path, encoder):

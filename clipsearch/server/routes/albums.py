@@ -89,7 +89,6 @@ def album_routes(service: Service) -> APIRouter:
         def write(engine: SearchEngine) -> list[int]:
             if body.name is not None:
                 engine.albums.rename(name, body.name)
-                service.saved.rename_album(name, body.name)
             records = engine.records([*body.add, *body.remove])
             if body.remove:
                 engine.albums.take_out(now, [records[number] for number in body.remove if number in records])

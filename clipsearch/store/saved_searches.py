@@ -12,6 +12,7 @@ from typing import Any
 import platformdirs
 
 from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.expression_tokens import with_album_renamed
 from clipsearch._internal.untrusted_files import read_json
 from clipsearch.store.lock import locked_briefly
 
@@ -56,14 +57,25 @@ class SavedSearches:
             return True
 
     def rename_album(self, name: str, new_name: str) -> None:
-        """Have the searches in an album follow its new name."""
+        """Have the searches in an album follow its new name, also those that name it in their `where`."""
+        if not self._file.exists():
+            return
+
+        def renamed(parameter: str, value: object) -> object:
+            if isinstance(value, list):
+                return [renamed(parameter, item) for item in value]
+            if parameter == "where" and isinstance(value, str):
+                return with_album_renamed(value, name, new_name)
+            return new_name if parameter == "album" and value == name else value
+
         with self._locked():
             searches = self.all()
-            inside = [parameters for parameters in searches.values() if parameters.get("album") == name]
-            for parameters in inside:
-                parameters["album"] = new_name
-            if inside:
-                self._write(searches)
+            followed = {
+                title: {parameter: renamed(parameter, value) for parameter, value in parameters.items()}
+                for title, parameters in searches.items()
+            }
+            if followed != searches:
+                self._write(followed)
 
     def _locked(self) -> AbstractContextManager[None]:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
