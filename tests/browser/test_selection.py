@@ -317,7 +317,19 @@ def test_a_heart_does_what_it_shows_whatever_another_window_did(page, new_page, 
     press_h(page, "Added to favourites.", 2)
     other.wait_for_selector(".photo .favourite", state="attached")  # while it is open
     press_h(other, "Removed from favourites.", 2)
+    with answered(other):
+        other.evaluate("async () => (await import('/static/state.js')).changeSearch({ album: 'Favourites' })")
+    assert other.locator(".photo").count() == 0
+    page.wait_for_selector(".photo .favourite", state="detached")
+    press_h(page, "Added to favourites.", 2)
+    other.wait_for_selector(".photo .favourite", state="attached")  # the list of an album follows
+    press_h(other, "Removed from favourites.")
+    other.wait_for_timeout(300)
+    assert other.locator(".photo").count() == 1  # what is done here can be taken back
+    with answered(other):
+        other.evaluate("async () => (await import('/static/state.js')).newSearch({})")
     change = "async (act) => (await import('/static/albums.js')).albums[act]('Meanwhile', [{ id: 1 }])"
+    other.locator(".photo .open").first.focus()
     other.keyboard.press("x")
     for act, count in (("add", 1), ("remove", 0)):  # the albums to choose from are those of now
         page.evaluate(change, act)

@@ -8,7 +8,10 @@ import { announce } from "./messages.js";
 
 export const FAVOURITES = "Favourites";
 
-/** Fires "change" when an album has changed, or the albums have been loaded. */
+/**
+ * Fires "change" when an album has changed, or the albums have been loaded; "elsewhere" (detail: their names) when another window or
+ * device has changed albums that were loaded before.
+ */
 export const albums = new (class extends EventTarget {
   /** @type {Map<string, Set<number>>} ids of photos by the album's name */
   #ids = new Map();
@@ -16,6 +19,8 @@ export const albums = new (class extends EventTarget {
   #loading = null;
   /** How many changes this window has made. */
   #changed = 0;
+  #changing = 0; // changes of this window that the server has not answered
+  #isLoaded = false; // whether all are known, not only some favourites
   #others = new BroadcastChannel("clipsearch-albums"); // the other windows of this browser
 
   constructor() {
@@ -41,10 +46,15 @@ export const albums = new (class extends EventTarget {
   /** @returns {Promise<void>} */
   async reload() {
     const before = this.#changed;
+    const isOwn = this.#changing > 0;
     const answer = await ask("/api/albums");
     if (before !== this.#changed) return this.reload(); // the answer may be older than the change
+    const last = this.#ids;
     this.#ids = new Map(answer.albums.map((/** @type {{name: string, ids: number[]}} */ { name, ids }) => [name, new Set(ids)]));
+    const names = this.#isLoaded && !isOwn ? different(last, this.#ids) : [];
+    this.#isLoaded = true;
     this.dispatchEvent(new Event("change"));
+    if (names.length) this.dispatchEvent(new CustomEvent("elsewhere", { detail: names }));
   }
 
   /** Their names and numbers of photos, favourites first. @returns {[string, number][]} */
@@ -81,14 +91,17 @@ export const albums = new (class extends EventTarget {
 
   /** @param {string} name @param {string} newName */
   async rename(name, newName) {
-    await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "POST", body: { name: newName } });
+    await this.#ask(name, { method: "POST", body: { name: newName } });
+    const album = this.#ids.get(name);
+    this.#ids.delete(name);
+    if (album) this.#ids.set(newName, album);
     this.#tellOthers();
     await this.reload();
   }
 
   /** Remove an album; its photos stay. @param {string} name @returns {Promise<boolean>} whether it was still there */
   async remove(name) {
-    const isRemoved = await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "DELETE" }).then(() => true, (error) => {
+    const isRemoved = await this.#ask(name, { method: "DELETE" }).then(() => true, (error) => {
       if (error instanceof ApiError && error.code === "no-such-album") return false;
       throw error;
     });
@@ -100,10 +113,20 @@ export const albums = new (class extends EventTarget {
 
   /** @param {string} name @param {{add?: number[], remove?: number[]}} body */
   async #change(name, body) {
-    const { ids } = await ask(`/api/albums/${encodeURIComponent(name)}`, { method: "POST", body });
+    const { ids } = await this.#ask(name, { method: "POST", body });
     this.#ids.set(name, new Set(ids));
     this.#tellOthers();
     this.dispatchEvent(new Event("change"));
+  }
+
+  /** Change an album on the server. @param {string} name @param {{method: string, body?: object}} change @returns {Promise<any>} */
+  async #ask(name, change) {
+    this.#changing += 1;
+    try {
+      return await ask(`/api/albums/${encodeURIComponent(name)}`, change);
+    } finally {
+      this.#changing -= 1;
+    }
   }
 
   #tellOthers() {
@@ -111,6 +134,14 @@ export const albums = new (class extends EventTarget {
     this.#others.postMessage("changed");
   }
 })();
+
+/** The names of albums that are not the same in both. @param {Map<string, Set<number>>} last @param {Map<string, Set<number>>} now */
+function different(last, now) {
+  return [...new Set([...last.keys(), ...now.keys()])].filter((name) => {
+    const [before, after] = [last.get(name), now.get(name)];
+    return !before || !after || before.size !== after.size || [...after].some((id) => !before.has(id));
+  });
+}
 
 /**
  * Make a photo a favourite if its heart is empty, or take that back, and say so. What the user sees counts: another window or device

@@ -1,6 +1,6 @@
 /** The page: it reacts when the search changes, and loads each panel when it is first opened. */
 
-import { toggleFavourite } from "./albums.js";
+import { albums, toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { count, visible } from "./format.js";
@@ -336,11 +336,32 @@ function goOn() {
   search({ again: true });
 }
 
-/** Search again after the index has changed, unless that would move photos that the user is looking at. */
 function indexChanged() {
   thumbnails.forget(); // another index may have taken its place, with other photos under the same ids
+  showChanged("The index has changed.");
+}
+
+/** Search again after a change, unless that would move photos that the user is looking at. @param {string} what has changed, in words */
+function showChanged(what) {
   if (scrollY < 200 && state.openPhotoId() === null && !selection.size) search({ again: true });
-  else announce("The index has changed.", { label: "Show", act: () => search({ again: true }) });
+  else announce(what, { label: "Show", act: () => search({ again: true }) });
+}
+
+/** Whether a search is in albums, and so depends on what others put into them. @param {Readonly<import("./state.js").Search>} search */
+const isInAlbums = ({ album, where }) => album !== "" || /\balbum\s*!?=/i.test(where);
+
+/** A list of photos in an album follows what other windows and devices do with it. */
+function followAlbums() {
+  photos.addEventListener("shown", async () => {
+    if (!photos.search || !isInAlbums(photos.search)) return;
+    await thumbnails.settled();
+    await albums.load().catch(() => {}); // to tell later whether they have changed; the banner reports that the server is gone
+  });
+  albums.addEventListener("elsewhere", (event) => {
+    const wanted = state.currentSearch();
+    const names = /** @type {CustomEvent<string[]>} */ (event).detail;
+    if (wanted.album ? names.includes(wanted.album) || isInAlbums({ ...wanted, album: "" }) : isInAlbums(wanted)) showChanged("The album has changed.");
+  });
 }
 
 hideBrokenPictures();
@@ -361,6 +382,7 @@ setUpMarks();
 setUpQueryPictures();
 setUpThemeSwitch();
 setUpPhotos();
+followAlbums();
 setUpPanels();
 setUpConnectionBanner(goOn);
 setUpShortcuts(grid);
