@@ -15,7 +15,8 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -32,14 +33,14 @@ from clipsearch._internal.arguments import (
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.conditions import Condition
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
-from clipsearch.query.hits import Explanation, Hits, QueryNote
-from clipsearch.query.json_form import condition_to_json, request_body
+from clipsearch.query.hits import Explanation, Hits, QueryNote, in_order
+from clipsearch.query.json_form import FARTHEST, FARTHEST_CHOSEN, MOST_HITS, condition_to_json, request_body
 from clipsearch.query.keywords import SearchKeywords, make_query
 from clipsearch.query.language import EMPTY
 from clipsearch.query.sentences.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
 from clipsearch.terms import Content, Query, Term, empty_picture, is_picture
-from clipsearch.types import Failure, Fingerprint, ImageRecord, Order
+from clipsearch.types import Failure, Fingerprint, Hit, ImageRecord, Order
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -122,13 +123,14 @@ class Client:
 
         An embedding is float32 (dim,). Keywords are those of SearchEngine.search, and hits and scores are its own, to the
         last digit. Pictures are uploaded. Folders in filters are folders of the server's machine. A server gives at most 1,000
-        photos at once, skips at most 100,000, and takes texts of at most 2,000 characters; QueryError for more.
+        photos at once; more come by one request after another. It skips at most 100,000 photos, and takes texts of at most
+        2,000 characters; QueryError for more.
         """
         require_whole("top_k", top_k)
         wanted = make_query(query, keywords)
         if not wanted.terms and not wanted.filters:
             raise QueryError(EMPTY)
-        return self._search(wanted, request_body(wanted, int(top_k), self._upload))
+        return self._search(wanted, int(top_k), request_body(wanted, min(int(top_k), MOST_HITS), self._upload))
 
     def similar(
         self,
@@ -146,7 +148,8 @@ class Client:
         if not isinstance(image, int):
             return self.search(Query((Term(image),), _several(filters), offset=offset, diverse=diverse), top_k)
         wanted = Query((), _several(filters), offset=offset, diverse=diverse)
-        return self._search(wanted, {**request_body(wanted, int(top_k), self._upload), "terms": [{"id": image}]})
+        body = request_body(wanted, min(int(top_k), MOST_HITS), self._upload)
+        return self._search(wanted, int(top_k), {**body, "terms": [{"id": image}]})
 
     def images(
         self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50
@@ -248,7 +251,38 @@ class Client:
         """Stop the indexing soon. What is finished is kept."""
         return self._json("DELETE", "/api/index")
 
-    def _search(self, query: Query, body: dict[str, Any]) -> Hits:
+    def _search(self, query: Query, top_k: int, body: dict[str, Any]) -> Hits:
+        """`top_k` hits. What a server does not give at once comes page by page; no photo twice, even if the index changes."""
+        found = self._page(query, body)
+        if top_k <= MOST_HITS or not found:
+            return found
+        pages, about = [found], found.explanation
+        is_chosen = query.diverse or query.min_match is not None  # then a page may be short and not be the last one
+        farthest = FARTHEST_CHOSEN if is_chosen or (query.one_per_shot and not body["terms"]) else FARTHEST
+        count = len(found)
+        while count < top_k and (is_chosen or len(pages[-1]) == MOST_HITS):
+            offset = query.offset + count
+            if not query.all_moments and offset >= about.considered:
+                break
+            if offset > farthest:
+                raise QueryError(
+                    f"`top_k` is {top_k}; of this query, a server gives at most the first {offset:,} photos"
+                )
+            page = self._page(query, {**body, "offset": offset, "top_k": min(MOST_HITS, top_k - count)})
+            if not page:
+                break
+            pages.append(page)
+            count += len(page)
+        by_id: dict[int, Hit] = {}
+        for hit in chain.from_iterable(pages):
+            by_id.setdefault(hit.record.image_id, hit)
+        hits = list(by_id.values())
+        seconds = {stage: sum(page.explanation.seconds.get(stage, 0.0) for page in pages) for stage in about.seconds}
+        scanned = sum(page.explanation.bytes_scanned for page in pages)
+        about = replace(about, seconds=seconds, bytes_scanned=scanned)
+        return Hits(in_order(hits, query.sort) if query.terms else hits, query, about)
+
+    def _page(self, query: Query, body: dict[str, Any]) -> Hits:
         answer = self._json("POST", "/api/search", body=body)
         values = answer["explanation"]
         values["notes"] = tuple(_known(QueryNote, note) for note in values.get("notes", ()))

@@ -145,3 +145,17 @@ class Hits(list[Hit]):
         from clipsearch.render.notebook import hits_html
 
         return hits_html(self)
+
+
+def in_order(hits: list[Hit], sort: str) -> list[Hit]:
+    """Ranked hits in the order that a query asks for. Those that are equal in it stay in their order."""
+    if sort in ("date", "oldest"):
+        dated = sorted(filter(_when, hits), key=_when, reverse=sort == "date")
+        return [*dated, *(hit for hit in hits if not _when(hit))]
+    if sort == "name":
+        return sorted(hits, key=lambda hit: (hit.record.file.name, hit.path))
+    return hits
+
+
+def _when(hit: Hit) -> str:
+    return hit.record.info.taken_at.isoformat() if hit.record.info.taken_at else ""

@@ -33,6 +33,9 @@ from clipsearch.terms import Query, Term, is_picture
 
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
+FARTHEST_CHOSEN = (
+    10_000  # and if hits are left out because of their content: it reads the vectors of four times as many
+)
 MOST_TERMS = 100
 MOST_MARKS = 100  # right ones, and as many wrong ones
 MOST_CONDITIONS = 1000  # in one list
@@ -53,10 +56,6 @@ def _require_limits(query: Query, top_k: int) -> None:
     """Raise QueryError, in the words of the caller, for more than a server does for one request."""
     if top_k < 1:
         raise QueryError(f"top_k is {top_k}; ask for at least one result")
-    if top_k > MOST_HITS:
-        raise QueryError(
-            f"`top_k` is {top_k}; a server gives at most {MOST_HITS:,} photos at once, and more by `offset`"
-        )
     if query.offset > FARTHEST:
         raise QueryError(f"this would skip the first {query.offset:,} photos; a server skips at most {FARTHEST:,}")
     for name, most in _MOST.items():
@@ -69,7 +68,7 @@ def _require_limits(query: Query, top_k: int) -> None:
 
 
 def request_body(query: Query, top_k: int, upload: Callable[[Term], str]) -> dict[str, Any]:
-    """The body of `POST /api/search` for a query that wants `top_k` hits.
+    """The body of `POST /api/search` for a query that wants `top_k` hits, MOST_HITS at most.
 
     Fields with their usual values are left out, so that older servers can answer, too.
     `upload` sends the picture of a term to the server and returns its token. QueryError for more than a server does at once.

@@ -17,7 +17,8 @@ from clipsearch.encoders.prompts import default_prompts
 from clipsearch.encoders.registry import copy_cosines
 from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
-from clipsearch.query.hits import Explanation, Hits
+from clipsearch.query.hits import Explanation, Hits, in_order
+from clipsearch.query.json_form import FARTHEST_CHOSEN
 from clipsearch.query.negation import denies
 from clipsearch.query.notes import filter_notes, kept_notes, limit_notes, query_notes, spelling_notes
 from clipsearch.query.null_scores import NullScores
@@ -34,9 +35,6 @@ if TYPE_CHECKING:  # not for other queries
 
 CANDIDATES = 1000
 """Hits with a `min_match`, or without near-copies, are chosen from at least this many of the best by score."""
-
-FARTHEST_CHOSEN = 10_000
-"""The largest offset of such hits: a page beyond it would read the vectors of four times as many photos."""
 
 _FILES_OF_A_SHOT = 4
 """With `one_per_shot`, so many times as many photos are ranked as hits are wanted; and again, while bursts are longer."""
@@ -251,7 +249,7 @@ def _answers(
                 likely=likely.count if likely else None,
                 more_likely=likely.is_least if likely else False,
             )
-            answers.append(Hits(_sorted(hits, search.query.sort), search.query, explanation))
+            answers.append(Hits(in_order(hits, search.query.sort), search.query, explanation))
     return answers
 
 
@@ -476,19 +474,6 @@ def _without_near_copies(vectors: Embeddings, rows: list[int], near: float, most
         kept_vectors[count : count + len(new)] = block[new]
         kept += [block_rows[position] for position in new]
     return kept
-
-
-def _sorted(hits: list[Hit], sort: str) -> list[Hit]:
-    if sort in ("date", "oldest"):
-        dated = sorted(filter(_when, hits), key=_when, reverse=sort == "date")
-        return [*dated, *(hit for hit in hits if not _when(hit))]
-    if sort == "name":
-        return sorted(hits, key=lambda hit: (hit.record.file.name, hit.path))
-    return hits
-
-
-def _when(hit: Hit) -> str:
-    return hit.record.info.taken_at.isoformat() if hit.record.info.taken_at else ""
 
 
 @contextmanager

@@ -143,10 +143,6 @@ def test_a_server_prints_each_form_as_the_index_does(index, server, flag):
 def test_the_limits_of_a_server_are_told_in_the_words_of_the_command_line(server, tmp_path):
     for arguments, message in (
         (
-            ["dog", "-k", "5000"],
-            "--top-k is 5000; a server gives at most 1,000 photos at once, and more by --offset",
-        ),
-        (
             ["dog", "--page", "99999"],
             "this would skip the first 999,980 photos; a server skips at most 100,000",
         ),
@@ -154,6 +150,66 @@ def test_the_limits_of_a_server_are_told_in_the_words_of_the_command_line(server
     ):
         status, output, errors = run_here("query", *arguments, "--server", server, cwd=tmp_path)
         assert (status, output) == (2, b"") and message in errors
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["red"],
+        ["red", "--offset", "3", "-k", "40"],
+        ["red", "-k", "20"],
+        ["red", "--sort", "date"],
+        ["red", "--sort", "name", "--all-moments"],
+        ["red", "--every-file", "--sort", "likely"],
+        ["red", "--min-match", "0.05"],
+        ["coffee", "--diverse", "--hybrid"],
+        ["--format", "jpeg"],
+        ["--format", "jpeg", "--sort", "name", "--every-file"],
+    ],
+    ids=" ".join,
+)
+def test_more_photos_than_a_server_gives_at_once_come_page_by_page(index, server, monkeypatch, arguments):
+    own = printed("query", "-k", "5000", *arguments, "--json", "--index", index)
+    monkeypatch.setattr("clipsearch.client.MOST_HITS", 10)
+    pages = count_requests(monkeypatch)
+    assert printed("query", "-k", "5000", *arguments, "--json", "--server", server) == own
+    assert own[0] == 0 and len(pages) > 1 and max(pages) == 10
+
+
+def count_requests(monkeypatch, change=lambda body: None):
+    """The `top_k` of each search that a client sends from now on, once `change` has had its body."""
+    pages, ask = [], Client._page
+
+    def page(client, query, body):
+        pages.append(body["top_k"])
+        change(body)
+        return ask(client, query, body)
+
+    monkeypatch.setattr(Client, "_page", page)
+    return pages
+
+
+def test_no_photo_comes_twice_if_others_are_added_between_two_pages(server, monkeypatch):
+    monkeypatch.setattr("clipsearch.client.MOST_HITS", 10)
+
+    def shift(body):  # as if two photos had come before those of the first page
+        if body.get("offset"):
+            body["offset"] -= 2
+
+    with Client(server) as client:
+        number = client.search("red", 1)[0].record.image_id
+        expected = [hit.path for hit in client.similar(number, 28)]
+        assert len(expected) == 28
+        count_requests(monkeypatch, shift)
+        assert [hit.path for hit in client.similar(number, 30)] == expected
+
+
+def test_a_query_for_more_photos_than_a_server_ever_gives_says_how_many_it_gives(server, monkeypatch, tmp_path):
+    monkeypatch.setattr("clipsearch.client.MOST_HITS", 10)
+    monkeypatch.setattr("clipsearch.client.FARTHEST", 15)
+    status, output, errors = run_here("query", "red", "-k", "5000", "--server", server, cwd=tmp_path)
+    assert (status, output) == (2, b"")
+    assert "--top-k is 5000; of this query, a server gives at most the first 20 photos\n" in errors
 
 
 def test_an_explanation_is_the_same_but_for_the_time(index, server):
@@ -335,7 +391,6 @@ def test_the_client_finds_what_the_engine_does(index, server):
                 "^the text 'aaa.* is too long; a server takes at most 2,000 characters",
             ),
             (lambda: client.search("a", top_k=0), "^top_k is 0; ask for at least one result"),
-            (lambda: client.similar(number, top_k=10**7), "^`top_k` is 10000000; a server gives at most 1,000 photos"),
             (lambda: client.search("a", offset=10**6), "^this would skip the first 1,000,000 photos"),
             (lambda: client.search("a", right=list(range(1, 200))), "^there are 199 right; a server takes at most 100"),
             (
