@@ -22,6 +22,7 @@ from typing import Any
 from clipsearch._internal.commands import with_flags
 from clipsearch._internal.cpu import cores
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound
+from clipsearch.store.validation import without_advice
 
 OPTIONAL = ("pyarrow", "pandas", "sentencepiece", "rawpy", "pillow-jxl-plugin", "av")
 PACKAGES = (
@@ -60,12 +61,14 @@ _CPU_FLAGS = ("avx", "avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8"
 class IndexHealth:
     """The health of an index, as far as it shows without reading its vectors or rows.
 
-    `state` is "well", "damaged", "none" (there is no index), or "unknown" if it could not be examined.
+    `state` is "well", "damaged", "none" (there is no index), or "unknown" if it could not be examined. `beyond_repair` is what
+    helps if `repair` can keep nothing of a damaged index, empty if a problem says it; else None.
     """
 
     state: str
     facts: dict[str, Any]
     problems: tuple[str, ...] = ()
+    beyond_repair: str | None = None
 
 
 def environment() -> dict[str, Any]:
@@ -152,7 +155,11 @@ def index_health(folder: Path, *, look_at_vectors: bool = True) -> IndexHealth:
         problems.append(_describe(error))
     except Exception as error:  # no rights, a missing device, a newer format, a library that does not load
         return IndexHealth("damaged" if problems else "unknown", facts, (*problems, _describe(error)))
-    return IndexHealth("damaged" if problems else "well", facts, tuple(problems))
+    return (
+        IndexHealth("damaged", facts, tuple(problems), _beyond_repair(folder))
+        if problems
+        else IndexHealth("well", facts)
+    )
 
 
 def without_home(text: str) -> str:
@@ -194,6 +201,15 @@ def _examine(folder: Path, facts: dict[str, Any], problems: list[str], look_at_v
     from clipsearch.indexing.status import bytes_below  # it needs libraries, which may be broken
 
     facts["bytes"], facts["files"] = bytes_below(folder)
+
+
+def _beyond_repair(folder: Path) -> str | None:
+    from clipsearch.store.verify import beyond_repair
+
+    try:
+        return beyond_repair(folder)
+    except Exception:  # its problems say what is wrong
+        return None
 
 
 def _segment_problems(inside: Path, info: Any, dim: int, open_it: bool) -> list[str]:
@@ -308,5 +324,5 @@ def _attempt(function: Callable[[], Any]) -> Any:
 
 
 def _describe(error: BaseException) -> str:
-    text = " ".join(with_flags(str(error)).split())
+    text = " ".join(with_flags(without_advice(str(error))).split())
     return without_home(text or type(error).__name__)[:500]

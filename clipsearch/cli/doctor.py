@@ -48,10 +48,15 @@ def doctor(
         "packages": versions,
         "runtimes": loads,
         "models": diagnosis.models(ask_hub=hub),
-        "index": {"state": health.state, **health.facts, "problems": list(health.problems)},
+        "index": {
+            "state": health.state,
+            **health.facts,
+            "problems": list(health.problems),
+            "beyond_repair": health.beyond_repair is not None,
+        },
         "problems": problems,
     }
-    print_report(as_json, report, _page(report))
+    print_report(as_json, report, _page(report, health.beyond_repair))
     return ExitStatus.DAMAGED if health.state == "damaged" else ExitStatus.ERROR if problems else ExitStatus.OK
 
 
@@ -68,20 +73,23 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
     return diagnosis.index_health(folder, look_at_vectors=look_at_vectors)
 
 
-def _page(report: dict[str, Any]) -> str:
+def _page(report: dict[str, Any], beyond_repair: str | None) -> str:
     lines = [f"clipsearch {report['clipsearch']}"]
     for section in ("environment", "packages", "runtimes", "models", "index"):
         lines += ["", section]
         for name, value in report[section].items():
             if isinstance(value, dict):
                 value = ", ".join(f"{key}={part}" for key, part in value.items())
-            if value not in ("", []) and name != "problems":
+            if value not in ("", []) and name not in ("problems", "beyond_repair"):
                 lines.append(f"  {name.replace('_', ' '):<20} {printable(_value_text(name, value))}")
     lines += ["", *(f"PROBLEM  {printable(problem)}" for problem in report["problems"])]
     if report["index"]["state"] == "well":
         lines.append("the index looks well; to read everything in it: " + hint("verify"))
     elif report["index"]["state"] == "damaged":
-        lines.append(f"the index is damaged; all of it: {hint('verify')}; to keep what is good: {hint('repair')}")
+        if beyond_repair is None:
+            lines.append(f"the index is damaged; all of it: {hint('verify')}; to keep what is good: {hint('repair')}")
+        elif beyond_repair:
+            lines.append(f"nothing of the index can be kept. {beyond_repair}")
     if not report["problems"]:
         lines.append("nothing is wrong that can be seen from here")
     return "".join(f"{line}\n" for line in lines)

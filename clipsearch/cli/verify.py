@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
 from clipsearch.cli.exit_status import ExitStatus
-from clipsearch.cli.hints import hint
+from clipsearch.cli.hints import completed, hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import print_report
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.text import counted, human_bytes, printable
 
 if TYPE_CHECKING:
-    from clipsearch.store.verify import Damage
+    from clipsearch.store.verify import Damage, Verified
 
 _MOST_SHOWN = 20  # damages, and lost photos, that are printed; --json has all
 
@@ -37,13 +37,7 @@ def verify(index_folder: str | None = index_option, as_json: bool = json_option)
     with ProgressBar(unit="B", unit_scale=True) as bar:
         report = verify_index(folder, bar.show)
     if report.damages:
-        damaged = f"the index at {printable(str(folder))} is damaged"
-        if report.readable:
-            damaged += f"; to keep all that is good: {hint('repair')}\n"
-        else:
-            from clipsearch.store.validation import BEGIN_ANEW
-
-            damaged += f", and nothing of it can be kept. {BEGIN_ANEW}\n"
+        damaged = f"the index at {printable(str(folder))} is damaged{_what_helps(report)}\n"
         text = damages_text(report.damages) + damaged
     else:
         content = f"{counted(report.images, 'photo')} and {counted(report.segments, 'segment')}"
@@ -51,6 +45,12 @@ def verify(index_folder: str | None = index_option, as_json: bool = json_option)
     value = {"index": str(folder), **asdict(report), "clean": not report.damages}
     print_report(as_json, value, text, summary=not report.damages)
     return ExitStatus.DAMAGED if report.damages else ExitStatus.OK
+
+
+def _what_helps(report: Verified) -> str:
+    if report.readable:
+        return f"; to keep all that is good: {hint('repair')}"
+    return f", and nothing of it can be kept. {completed(report.advice)}" if report.advice else ""
 
 
 def damages_text(damages: Sequence[Damage]) -> str:

@@ -416,6 +416,7 @@ class CatalogUnreadable(CollectionDamaged):
         nothing = f"nothing in {path.parent} can be kept. {advice}"
         super().__init__(f"{start}, so {nothing}" if advice == BEGIN_ANEW else f"{start}; {advice}")
         self.reason = reason
+        self.advice = advice
 
 
 def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_fold
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
 from clipsearch.store.approximate.index import remove as remove_approximate
-from clipsearch.store.catalog import Catalog, root_of
+from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import CATALOG, REPAIRED
 from clipsearch.store.database import CHECKED
 from clipsearch.store.fact_table import is_plausible_row
@@ -35,7 +35,7 @@ from clipsearch.store.segments import Segment, SegmentInfo, write_segment
 from clipsearch.store.succession import finish_replacement
 from clipsearch.store.validation import BEGIN_ANEW, MOST_IDS, absolute_root, as_written, require_own_files
 from clipsearch.store.vectors import vector_check
-from clipsearch.store.verify import Damage, file_problem, verify
+from clipsearch.store.verify import Damage, file_problem, foundation_of, read_or, verify
 from clipsearch.types import Fingerprint, Progress
 
 _Row: TypeAlias = tuple[Any, ...]
@@ -101,13 +101,12 @@ def _salvage(folder: Path) -> _Salvaged:
         raise nothing from error
     try:
         with catalog.reading():
-            damaged = _read_or(["meta", "roots", "segments", "compact"], catalog.unsound_tables)
-            fingerprint = _read_or(None, catalog.fingerprint)
-            roots = [row for row in catalog.salvage("roots") if _is_root(folder, row)]
-            if fingerprint is None or not roots or "meta" in damaged:
+            foundation = foundation_of(folder, catalog)
+            if foundation is None:
                 raise nothing
-            salvaged = _Salvaged(fingerprint, roots, "roots" not in damaged, _read_or(None, catalog.text_model))
-            salvaged.last_id = _plausible_id(_read_or(0, catalog.last_id))
+            damaged, text_model = foundation.damaged_tables, read_or(None, catalog.text_model)
+            salvaged = _Salvaged(foundation.fingerprint, foundation.roots, "roots" not in damaged, text_model)
+            salvaged.last_id = _plausible_id(read_or(0, catalog.last_id))
             for row in catalog.salvage("images"):
                 salvaged.last_id = max(salvaged.last_id, _plausible_id(row[0]))
                 if is_sound(row):
@@ -117,8 +116,8 @@ def _salvage(folder: Path) -> _Salvaged:
             salvaged.facts = list(catalog.salvage("facts"))
             salvaged.placeholders = list(catalog.salvage("placeholders"))
             salvaged.failures = list(catalog.salvage("failures"))
-            salvaged.removed = _read_or(None, lambda: set(catalog.tombstones()))
-            salvaged.segments = [] if "segments" in damaged else _read_or([], catalog.segments)
+            salvaged.removed = read_or(None, lambda: set(catalog.tombstones()))
+            salvaged.segments = [] if "segments" in damaged else read_or([], catalog.segments)
             return salvaged
     finally:
         catalog.close()
@@ -127,12 +126,6 @@ def _salvage(folder: Path) -> _Salvaged:
 def _plausible_id(image_id: int) -> int:
     """An image's id, or 0 if damage made it so high that few ids might be left."""
     return image_id if 0 < image_id < MOST_IDS else 0
-
-
-def _read_or(default: Any, read: Callable[[], Any]) -> Any:
-    with suppress(CollectionError):
-        return read()
-    return default
 
 
 def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str], int]:
@@ -229,12 +222,6 @@ def _count_without_row(
         left.difference_update(range(image_id, image_id + pictures))
     elsewhere = sum(image_id not in stored for image_id in unproven)  # damage may have changed the id in these rows
     return max(0, len(left) - elsewhere)
-
-
-def _is_root(folder: Path, row: _Row) -> bool:
-    with suppress(CollectionDamaged), as_written():
-        return bool(absolute_root(folder, root_of(row)[1][0]))
-    return False
 
 
 def _is_failure(row: _Row, roots: dict[int, str]) -> bool:

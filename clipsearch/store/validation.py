@@ -30,6 +30,11 @@ BEGIN_ANEW = (
 WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
 
 
+def without_advice(message: str) -> str:
+    """The message of a damage without WHAT_TO_DO, for those who say themselves what helps."""
+    return message.removesuffix(f"; {WHAT_TO_DO}")
+
+
 def belong_to_no_image(count: int, what: str) -> str:
     """That some rows or vectors are of no image in the catalog."""
     return f"1 {what} belongs to no image" if count == 1 else f"{count:,} {what}s belong to no image"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,16 +15,26 @@ import numpy as np
 from clipsearch._internal.checksums import file_sha256
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.index import damages as approximate_damages
-from clipsearch.store.catalog import Catalog
+from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.catalog_file import CATALOG
 from clipsearch.store.database import CatalogUnreadable
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
-from clipsearch.store.validation import absolute_root, belong_to_no_image
+from clipsearch.store.validation import (
+    BEGIN_ANEW,
+    WHAT_TO_DO,
+    absolute_root,
+    as_written,
+    belong_to_no_image,
+    require_own_files,
+    without_advice,
+)
 from clipsearch.store.vectors import vector_check
-from clipsearch.types import Ids, Progress
+from clipsearch.types import Fingerprint, Ids, Progress
 
 _BLOCK = 4096  # vectors checked at once
 _LONGEST_NAME = 255  # bytes that are shown
+_MOST_FAULTS = 100  # that SQLite lists
+_OF_AN_INDEX = re.compile(r"row \d+ missing from index|wrong # of entries in index|non-unique entry in index")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +43,32 @@ class Damage:
 
     where: str  # a file's name, or a table of the catalog and the place in it
     what: str
+    details: tuple[str, ...] = ()  # what SQLite says of it, for experts
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The result of a verification. `images` counts the catalog's images, damaged or not."""
+    """The result of a verification. `images` counts the catalog's images, damaged or not.
+
+    `readable` is False if so little can be read of the catalog that `repair` can keep nothing. Then `advice` is what helps, or
+    empty if the damage itself says it.
+    """
 
     images: int
     segments: int
     bytes_read: int
     damages: tuple[Damage, ...]
-    readable: bool = True  # False if nothing can be read of the catalog, so that nothing can be kept
+    readable: bool = True
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """The parts of a catalog without which nothing can be kept, and the names of small tables that are damaged."""
+
+    fingerprint: Fingerprint
+    roots: list[tuple[Any, ...]]  # those that could be clipsearch's
+    damaged_tables: list[str]
 
 
 def verify(folder: Path, progress: Progress | None = None) -> Verified:
@@ -52,16 +79,59 @@ def verify(folder: Path, progress: Progress | None = None) -> Verified:
     Raises CollectionError if the index has a newer format.
     """
     try:
+        require_own_files(folder)
+    except CollectionDamaged as error:
+        return Verified(0, 0, 0, (Damage(CATALOG, str(error)),), readable=False)
+    try:
         catalog = Catalog(folder / CATALOG)
     except CatalogUnreadable as error:
-        return Verified(0, 0, 0, (Damage(CATALOG, f"it cannot be read ({error.reason})"),), readable=False)
+        damage = Damage(CATALOG, f"it cannot be read ({error.reason})")
+        return Verified(0, 0, 0, (damage,), readable=False, advice=error.advice)
     except CollectionDamaged as error:
-        return Verified(0, 0, 0, (Damage(CATALOG, str(error)),))
+        return Verified(0, 0, 0, (Damage(CATALOG, without_advice(str(error))),), readable=False, advice=BEGIN_ANEW)
     try:
         with catalog.reading():
             return _Verification(folder, catalog, progress or (lambda done, total: None)).result()
     finally:
         catalog.close()
+
+
+def beyond_repair(folder: Path) -> str | None:
+    """What helps a damaged index of which `repair` can keep nothing: empty if the error of opening it says it.
+
+    None if `repair` can keep something.
+    """
+    try:
+        require_own_files(folder)
+        catalog = Catalog(folder / CATALOG)
+    except CollectionDamaged as error:
+        return BEGIN_ANEW if WHAT_TO_DO in str(error) else ""
+    try:
+        with catalog.reading():
+            return None if foundation_of(folder, catalog) else BEGIN_ANEW
+    finally:
+        catalog.close()
+
+
+def foundation_of(folder: Path, catalog: Catalog) -> Foundation | None:
+    """What `repair` builds on: the model and the folders; None if they cannot be recovered."""
+    damaged = read_or(["meta", "roots", "segments", "compact"], catalog.unsound_tables)
+    fingerprint = read_or(None, catalog.fingerprint)
+    roots = [row for row in catalog.salvage("roots") if _is_root(folder, row)]
+    return None if fingerprint is None or not roots or "meta" in damaged else Foundation(fingerprint, roots, damaged)
+
+
+def read_or(default: Any, read: Callable[[], Any]) -> Any:
+    """What can be read of a damaged catalog, or a default."""
+    with suppress(CollectionError):
+        return read()
+    return default
+
+
+def _is_root(folder: Path, row: tuple[Any, ...]) -> bool:
+    with suppress(CollectionDamaged), as_written():
+        return bool(absolute_root(folder, root_of(row)[1][0]))
+    return False
 
 
 class _Verification:
@@ -80,13 +150,16 @@ class _Verification:
             images = len(known)
             damages += list(self._vector_damages(infos, self._catalog.images.file_ids().expanded(known)))
         except CollectionError as error:  # the rest of the catalog cannot be read
-            damages.append(Damage(CATALOG, str(error)))
-        damages += [Damage(where, what) for where, what in approximate_damages(self._folder.parent)]
-        return Verified(images, segments, self._read, tuple(damages))
+            damages.append(Damage(CATALOG, without_advice(str(error))))
+        folder = self._folder.parent
+        is_readable = not damages or foundation_of(folder, self._catalog) is not None
+        damages += [Damage(where, what) for where, what in approximate_damages(folder)]
+        advice = "" if is_readable else BEGIN_ANEW
+        return Verified(images, segments, self._read, tuple(damages), is_readable, advice)
 
     def _catalog_damages(self) -> Iterator[Damage]:
-        for line in self._catalog.integrity():
-            yield Damage(CATALOG, line)
+        if lines := self._catalog.integrity():
+            yield _unsound_file(lines)
         try:
             self._catalog.require_sound()
         except CollectionDamaged:
@@ -100,11 +173,11 @@ class _Verification:
             roots = self._catalog.roots().items()
             places = {root_id: absolute_root(self._folder.parent, path) for root_id, (path, _) in roots}
         except CollectionDamaged as error:
-            yield Damage(CATALOG, str(error))
+            yield Damage(CATALOG, without_advice(str(error)))
             return
         for _, table in self._tables:
             for problem in table.implausible(places):
-                yield Damage(CATALOG, problem)
+                yield Damage(CATALOG, without_advice(problem))
         for where, what in self._catalog.images.facts.problems():
             yield Damage(f"{CATALOG}, {where}", what)
         ids = self._catalog.images.file_ids().expanded(self._catalog.images.ids(None, lambda folder: ()))
@@ -164,6 +237,18 @@ class _Verification:
             yield Damage(segment.info.name, f"{are}, first that of image {wrong[0]}")
         if (np.diff(segment.ids) <= 0).any():
             yield Damage(segment.info.name, "its ids are out of order")
+
+
+def _unsound_file(lines: Sequence[str]) -> Damage:
+    """What SQLite finds wrong with the catalog's file, in a sentence and in its own words."""
+    faults = [fault for line in lines for fault in line.splitlines() if not fault.startswith("***")]
+    of_indexes = sum(bool(_OF_AN_INDEX.match(fault)) for fault in faults)
+    least = "at least " if len(lines) >= _MOST_FAULTS else ""
+    what = f"its file is damaged in {least}{len(faults):,} {'place' if len(faults) == 1 else 'places'}"
+    if of_indexes:
+        these = "" if of_indexes == len(faults) else f", {of_indexes:,} of them"
+        what += f"{these} in the lists by which photos are looked up"
+    return Damage(CATALOG, what, tuple(faults))
 
 
 def _unsound_row(table: str, row: tuple[Any, ...]) -> str:

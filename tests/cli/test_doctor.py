@@ -98,6 +98,11 @@ def change(sql):
     return damage
 
 
+def link(index):
+    os.rename(index / "catalog.sqlite", index / "elsewhere")
+    os.symlink("elsewhere", index / "catalog.sqlite")
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -122,6 +127,53 @@ def test_damage_is_said_with_status_4(doctor, index):
     shorten(index)
     status, page = doctor("--index", index)
     assert status == 4 and "PROBLEM  index: segment 000001.faiss is" in page and "clipsearch repair" in page
+
+
+@pytest.mark.parametrize(
+    ("damage", "advice"),
+    [
+        (lambda index: (index / "catalog.sqlite").write_bytes(b"not a database" * 99), "index the photos again"),
+        (change("CREATE TABLE songs(title)"), "index the photos again"),
+        (change("DELETE FROM meta"), "index the photos again"),
+        (change("UPDATE meta SET value = 'x'"), "index the photos again"),
+        (change("DELETE FROM roots"), "index the photos again"),
+        (link, "move the whole folder"),
+    ],
+)
+def test_no_repair_is_proposed_where_it_can_keep_nothing(doctor, index, damage, advice):
+    damage(index)
+    status, page = doctor("--index", index)
+    said, output, errors = run_here("verify", "--index", index, cwd=index)
+    for text in (page, output.decode()):
+        assert (status, said, errors) == (4, 4, "") and text.count(advice) == 1 and "clipsearch repair" not in text
+    assert json.loads(doctor("--index", index, "--json")[1])["index"]["beyond_repair"]
+    assert run_here("repair", "--index", index, cwd=index)[0] == 4
+
+
+def page_of_an_index(index):
+    """Where the page of an index of the table of images begins, in the catalog."""
+    import sqlite3
+
+    database = sqlite3.connect(index / "catalog.sqlite")
+    (number,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'images_by_hash'").fetchone()
+    (size,) = database.execute("PRAGMA page_size").fetchone()
+    database.close()
+    return (number - 1) * size
+
+
+def test_what_sqlite_says_is_summed_up_in_a_sentence(index):
+    data = bytearray((index / "catalog.sqlite").read_bytes())
+    root = page_of_an_index(index)
+    data[root + 3 : root + 5] = (0).to_bytes(2, "big")  # its number of cells
+    (index / "catalog.sqlite").write_bytes(data)
+    status, output, _ = run_here("verify", "--index", index, cwd=index)
+    first, *others = output.decode().splitlines()
+    assert (
+        status == 4 and first.endswith(" in the lists by which photos are looked up") and "missing" not in str(others)
+    )
+    assert first.startswith("catalog.sqlite: its file is damaged in ") and "of them" in first
+    (damage,) = json.loads(run_here("verify", "--json", "--index", index, cwd=index)[1])["damages"]
+    assert "row 1 missing from index images_by_hash" in damage["details"] and damage["what"] in first
 
 
 def test_a_newer_format_is_no_damage(index):
