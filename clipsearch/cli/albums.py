@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -14,10 +15,18 @@ from clipsearch.cli.command import OUTPUT, FilePath, argument, command, flag, op
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import force_option
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import note, print_json, print_paths, print_report, remark
+from clipsearch.cli.output import (
+    broken_at_words,
+    note,
+    print_json,
+    print_paths,
+    print_report,
+    remark,
+    terminal_width,
+)
 from clipsearch.errors import SidecarError
 from clipsearch.render.json_output import photo_to_json
-from clipsearch.render.text import counted, printable
+from clipsearch.render.text import columns, counted, pad, printable, shorten
 
 
 @command()
@@ -89,11 +98,20 @@ def _list(index_folder: str | None, as_json: bool) -> int:
         "index": str(engine.index_folder),
         "albums": [{"name": name, "photos": count} for name, count in counts.items()],
     }
-    width = max(map(len, map(printable, counts)), default=0)
-    text = "".join(f"{printable(name):<{width}}  {counted(count, 'photo')}\n" for name, count in counts.items())
+    text = _table(counts, terminal_width())
     serve = command_text("serve", index=engine.index_folder)
-    print_report(as_json, value, text or f"no albums yet; the page makes them: {serve}\n")
+    no_albums = f"no albums yet; the page makes them: {serve}\n"
+    print_report(as_json, value, text or broken_at_words(no_albums, sys.stdout))
     return 0
+
+
+def _table(counts: Mapping[str, int], terminal: int | None) -> str:
+    """A line for each album. A `terminal` that is narrower gets the names shortened in the middle."""
+    photos = {name: counted(count, "photo") for name, count in counts.items()}
+    width = max((columns(printable(name)) for name in counts), default=0)
+    if terminal is not None:
+        width = min(width, terminal - 2 - max(map(len, photos.values()), default=0))
+    return "".join(f"{pad(shorten(printable(name), width), width)}  {count}\n" for name, count in photos.items())
 
 
 def _rate(paths: Sequence[str], stars: int) -> list[str]:

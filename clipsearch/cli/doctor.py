@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from clipsearch.cli.command import command, flag
@@ -9,7 +10,7 @@ from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.find_index import find_index
 from clipsearch.cli.hints import hint, use
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import current_folder, print_report
+from clipsearch.cli.output import broken_at_words, current_folder, print_report
 from clipsearch.render.text import human_bytes, printable
 
 _BYTES = frozenset({"memory", "memory_available", "cache_free", "free", "bytes"})
@@ -82,7 +83,8 @@ def _page(report: dict[str, Any], beyond_repair: str | None) -> str:
                 value = ", ".join(f"{key}={part}" for key, part in value.items())
             if value not in ("", []) and name not in ("problems", "beyond_repair"):
                 lines.append(f"  {name.replace('_', ' '):<20} {printable(_value_text(name, value))}")
-    lines += ["", *(f"PROBLEM  {printable(problem)}" for problem in report["problems"])]
+    facts = _text(lines, indent=23)
+    lines = ["", *(f"PROBLEM  {printable(problem)}" for problem in report["problems"])]
     if report["index"]["state"] == "well":
         lines.append("the index looks well; to read everything in it: " + hint("verify"))
     elif report["index"]["state"] == "damaged":
@@ -92,7 +94,11 @@ def _page(report: dict[str, Any], beyond_repair: str | None) -> str:
             lines.append(f"nothing of the index can be kept. {beyond_repair}")
     if not report["problems"]:
         lines.append("nothing is wrong that can be seen from here")
-    return "".join(f"{line}\n" for line in lines)
+    return facts + _text(lines, indent=2)
+
+
+def _text(lines: list[str], indent: int) -> str:
+    return broken_at_words("".join(f"{line}\n" for line in lines), sys.stdout, indent)
 
 
 def _value_text(name: str, value: Any) -> str:

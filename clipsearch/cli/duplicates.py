@@ -26,12 +26,13 @@ from clipsearch.cli.output import (
     remark,
     remark_summary,
     say,
+    terminal_width,
 )
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.results import remark_unmet
 from clipsearch.conditions import All, Below, Condition, all_of
 from clipsearch.render.json_output import photo_to_json
-from clipsearch.render.text import counted, human_bytes, printable, short_path
+from clipsearch.render.text import counted, human_bytes, printable, short_path, shorten
 from clipsearch.types import Failure, ImageRecord
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 
 _PHOTO_KEYS = ("path", "width", "height", "format", "size", "content_hash")
 """The keys of a photo's JSON that describe a copy."""
+
+_LEAST_ROOM = 16  # cells for a path; other columns are left out before it gets less
 
 
 @command()
@@ -122,7 +125,7 @@ def duplicates(
         copies = (copy.record.file.path for group in report.groups for copy in group.copies)
         print_paths(copies, b"\0" if print0 else b"\n")
     else:
-        say("\n".join(_group_table(group) for group in report.groups))
+        say("\n".join(_group_table(group, terminal_width()) for group in report.groups))
         remark_summary(f"{_counts(report)}; nothing was deleted")
     return ended(report.failures or unread)
 
@@ -141,19 +144,31 @@ def _counts(report: Duplicates) -> str:
     return f"{counted(report.images, 'photo')}, {counted(len(report.groups), 'group')}, {copies}"
 
 
-def _group_table(group: CopyGroup) -> str:
-    """One line a photo: best, same or near; cosine, pixels, size, path."""
+def _group_table(group: CopyGroup, terminal: int | None) -> str:
+    """One line a photo: best, same or near; cosine, pixels, size, path.
+
+    A `terminal` that is narrower gets the path shortened in the middle, after its size and its pixels have been left out.
+    """
     rows = [("best", "", group.best)]
     rows += [
         ("same", "", copy.record) if copy.exact else ("near", f"{copy.cosine:.4f}", copy.record)
         for copy in group.copies
     ]
     folder = current_folder()
-    return "".join(
-        f"{kind:<4}  {cosine:<6}  {f'{record.info.width} x {record.info.height}':>13}  "
-        f"{human_bytes(record.file.size):>7}  {printable(short_path(record.file.path, folder))}\n"
-        for kind, cosine, record in rows
-    )
+    lines = []
+    for kind, cosine, record in rows:
+        facts = [
+            f"{kind:<4}  {cosine:<6}",
+            f"{f'{record.info.width} x {record.info.height}':>13}",
+            f"{human_bytes(record.file.size):>7}",
+        ]
+        path = printable(short_path(record.file.path, folder))
+        if terminal is not None:
+            while len("  ".join(facts)) + 2 + _LEAST_ROOM > terminal and len(facts) > 1:
+                facts.pop()
+            path = shorten(path, terminal - len("  ".join(facts)) - 2)
+        lines.append(f"{'  '.join((*facts, path))}\n")
+    return "".join(lines)
 
 
 def _photo(record: ImageRecord) -> dict[str, Any]:

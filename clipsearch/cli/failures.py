@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, command, flag
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import current_folder, print_paths, print_report
+from clipsearch.cli.output import current_folder, print_paths, print_report, terminal_width
 from clipsearch.render.index_preview import skipped_table, skipped_to_json
 from clipsearch.render.json_output import failure_to_json
 from clipsearch.render.tables import failures_table
@@ -42,8 +39,7 @@ def failures(
         print_paths((failure.file.path for failure in failed), b"\0")
         return
     value = {"index": str(engine.index_folder), "failures": list(map(failure_to_json, failed))}
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print_report(as_json, value, failures_table(failed, current_folder(), width))
+    print_report(as_json, value, failures_table(failed, current_folder(), terminal_width()))
 
 
 def _print_skipped(index_folder: str | None, as_json: bool, print0: bool) -> None:
@@ -54,4 +50,4 @@ def _print_skipped(index_folder: str | None, as_json: bool, print0: bool) -> Non
         print_paths((file.path for file in skipped), b"\0")
         return
     value = {"index": str(engine.index_folder), "skipped": list(map(skipped_to_json, skipped))}
-    print_report(as_json, value, skipped_table(skipped, current_folder()))
+    print_report(as_json, value, skipped_table(skipped, current_folder(), terminal_width()))

@@ -33,7 +33,16 @@ from clipsearch.cli.options import (
     new_index_option,
     prune_option,
 )
-from clipsearch.cli.output import broken_at_words, current_folder, is_quiet, note, note_failures, print_report, remark
+from clipsearch.cli.output import (
+    broken_at_words,
+    current_folder,
+    is_quiet,
+    note,
+    note_failures,
+    print_report,
+    remark,
+    terminal_width,
+)
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
@@ -247,7 +256,8 @@ def _dry_run(
         )
         former = engine.model_name if has_catalog(folder) else None
     value = {"index": str(folder), **preview_to_json(preview)}
-    print_report(as_json, value, preview_text(preview, current_folder()))
+    text = preview_text(preview, current_folder(), terminal_width())
+    print_report(as_json, value, broken_at_words(text, sys.stdout))
     note_failures(preview.unreadable)
     if options.model and former not in (None, options.model):
         remark(
@@ -354,7 +364,7 @@ def _show(
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
-    print_report(as_json, value, broken_at_words(_summary(report, engine, name, named), sys.stdout), summary=True)
+    print_report(as_json, value, _summary(report, engine, name, named), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
@@ -37,6 +36,7 @@ from clipsearch.cli.output import (
     print_paths,
     remark_summary,
     say,
+    terminal_width,
 )
 from clipsearch.cli.progress import progress_bar
 from clipsearch.cli.results import remark_none
@@ -256,7 +256,7 @@ def _printer(texts: Sequence[str], options: LabelOptions) -> Callable[[dict[str,
         return lambda value: print_paths([value["path"]], b"\0" if options.print0 else b"\n")
     if options.as_jsonl:
         return print_json
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    width = terminal_width()
     table = LabelsTable(texts, options.top_labels, current_folder(), width)
     headings = [table.heading()] if sys.stdout.isatty() else []
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from functools import partial
 
 import click
@@ -12,7 +10,7 @@ from clipsearch.cli.command import Option, argument, command, verbosity_options
 from clipsearch.cli.complete import complete_model
 from clipsearch.cli.formatter import Context
 from clipsearch.cli.options import json_option
-from clipsearch.cli.output import print_report, sum_up
+from clipsearch.cli.output import print_report, sum_up, terminal_width
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.tables import models_table
 from clipsearch.render.text import printable
@@ -38,8 +36,7 @@ def models(measure: bool = False, as_json: bool = False) -> None:
     if measure:
         _measure()
     rows = model_rows()
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print_report(as_json, {"models": rows}, models_table(rows, width))
+    print_report(as_json, {"models": rows}, models_table(rows, terminal_width()))
 
 
 def _measure() -> None:

@@ -154,6 +154,11 @@ def remark_summary(text: str) -> None:
         say_aside(broken_at_words(f"clipsearch: {printable(text)}\n", sys.stderr))
 
 
+def terminal_width() -> int | None:
+    """The columns of the terminal that standard output is, 30 at least; None if it is none."""
+    return max(shutil.get_terminal_size().columns, _LEAST_WIDTH) if sys.stdout.isatty() else None
+
+
 def broken_at_words(text: str, stream: TextIO, indent: int = 2) -> str:
     """Lines of text for a stream: on a terminal that is narrower, each is several lines, the later ones indented.
 
@@ -207,11 +212,11 @@ def print_json_text(text: str) -> None:
 
 
 def print_report(as_json: bool, value: Mapping[str, Any], text: str, *, summary: bool = False) -> None:
-    """Print JSON, or text for people. -q leaves out a text that is only a summary."""
+    """Print JSON, or text for people. A text that is only a summary fits a narrow terminal, and -q leaves it out."""
     if as_json:
         print_json(value)
     elif summary:
-        sum_up(text)
+        sum_up(broken_at_words(text, sys.stdout))
     else:
         say(text)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 
 from clipsearch.cli.choose_index import existing_index
 from clipsearch.cli.command import command
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_report
+from clipsearch.cli.output import broken_at_words, print_report
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.verify import damages_text, first_lines
 from clipsearch.render.text import counted
@@ -31,7 +32,8 @@ def repair(index_folder: str | None = index_option, as_json: bool = json_option)
     if report.damages:
         lost = len(report.lost) + report.lost_unnamed
         text = damages_text(report.damages)
-        text += f"kept {counted(report.kept, 'photo')}; {lost:,} must be embedded again: {hint('index')}\n"
+        kept = f"kept {counted(report.kept, 'photo')}; {lost:,} must be embedded again: {hint('index')}\n"
+        text += broken_at_words(kept, sys.stdout)
         text += first_lines(report.lost, indent="  ")
         if report.lost_unnamed:
             name = "name was" if report.lost_unnamed == 1 else "names were"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ from clipsearch.cli.command import command
 from clipsearch.cli.exit_status import ExitStatus
 from clipsearch.cli.hints import completed, hint
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import print_report
+from clipsearch.cli.output import broken_at_words, print_report
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.text import counted, human_bytes, printable
 
@@ -38,7 +39,7 @@ def verify(index_folder: str | None = index_option, as_json: bool = json_option)
         report = verify_index(folder, bar.show)
     if report.damages:
         damaged = f"the index at {printable(str(folder))} is damaged{_what_helps(report)}\n"
-        text = damages_text(report.damages) + damaged
+        text = damages_text(report.damages) + broken_at_words(damaged, sys.stdout)
     else:
         content = f"{counted(report.images, 'photo')} and {counted(report.segments, 'segment')}"
         text = f"{content} ({human_bytes(report.bytes_read)}) are as they were written\n"
@@ -55,7 +56,7 @@ def _what_helps(report: Verified) -> str:
 
 def damages_text(damages: Sequence[Damage]) -> str:
     """A line for each damage, up to a limit."""
-    return first_lines([f"{damage.where}: {damage.what}" for damage in damages])
+    return broken_at_words(first_lines([f"{damage.where}: {damage.what}" for damage in damages]), sys.stdout)
 
 
 def first_lines(texts: Sequence[str], indent: str = "") -> str:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import Any
 
 from clipsearch._internal.commands import with_flags
 from clipsearch.render.json_output import reasons_to_json
-from clipsearch.render.text import counted, joined_counts, printable, short_path
+from clipsearch.render.text import columns, counted, joined_counts, paragraphs, printable, short_path, shorten
 from clipsearch.types import IndexPreview, SkippedFile
 
 _WIDTH = 10  # of the column with the planned action
 
 
-def preview_text(preview: IndexPreview, relative_to: str) -> str:
-    """A line for each file, except unchanged indexed ones: the planned action, its path, and the reason if it is skipped."""
+def preview_text(preview: IndexPreview, relative_to: str, terminal: int | None = None) -> str:
+    """A line for each file, except unchanged indexed ones: the planned action, its path, and the reason if it is skipped.
+
+    On a `terminal` that is too narrow for one, the path is shortened in the middle, and the reason is below it.
+    """
     lines = [
-        *_lines("new", preview.new, relative_to),
-        *_lines("changed", preview.changed, relative_to),
-        *_lines("try again", preview.again, relative_to),
-        *_lines("gone", preview.gone, relative_to),
-        *_skipped_lines("leaves", preview.left_out, relative_to),
-        *_skipped_lines("skipped", preview.skipped, relative_to),
+        *_lines("new", preview.new, relative_to, terminal),
+        *_lines("changed", preview.changed, relative_to, terminal),
+        *_lines("try again", preview.again, relative_to, terminal),
+        *_lines("gone", preview.gone, relative_to, terminal),
+        *_skipped_lines("leaves", preview.left_out, relative_to, terminal),
+        *_skipped_lines("skipped", preview.skipped, relative_to, terminal),
     ]
     counts = joined_counts(
         (len(preview.new), "to add"),
@@ -36,11 +40,13 @@ def preview_text(preview: IndexPreview, relative_to: str) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def skipped_table(skipped: tuple[SkippedFile, ...], relative_to: str) -> str:
-    """One line for each file or folder that is skipped: its path, a tab, the reason."""
-    return "".join(
-        f"{printable(short_path(file.path, relative_to))}\t{printable(with_flags(file.why))}\n" for file in skipped
-    )
+def skipped_table(skipped: tuple[SkippedFile, ...], relative_to: str, terminal: int | None = None) -> str:
+    """One line for each file or folder that is skipped: its path, a tab, the reason.
+
+    On a `terminal` that is too narrow for one of the lines, each has a paragraph.
+    """
+    lines = [f"{printable(short_path(file.path, relative_to))}\t{printable(with_flags(file.why))}" for file in skipped]
+    return "".join(f"{line}\n" for line in paragraphs(lines, terminal))
 
 
 def preview_to_json(preview: IndexPreview) -> dict[str, Any]:
@@ -64,11 +70,24 @@ def skipped_to_json(file: SkippedFile) -> dict[str, str]:
     return {"path": file.path, "reason": file.reason, "why": with_flags(file.why)}
 
 
-def _lines(happens: str, paths: tuple[str, ...], relative_to: str) -> Iterator[str]:
+def _lines(happens: str, paths: tuple[str, ...], relative_to: str, terminal: int | None) -> Iterator[str]:
     for path in paths:
-        yield f"{happens:<{_WIDTH}}{printable(short_path(path, relative_to))}"
+        yield _line(happens, path, relative_to, terminal)
 
 
-def _skipped_lines(happens: str, skipped: tuple[SkippedFile, ...], relative_to: str) -> Iterator[str]:
+def _skipped_lines(
+    happens: str, skipped: tuple[SkippedFile, ...], relative_to: str, terminal: int | None
+) -> Iterator[str]:
     for file in skipped:
-        yield f"{happens:<{_WIDTH}}{printable(short_path(file.path, relative_to))}  ({printable(with_flags(file.why))})"
+        why = f"({printable(with_flags(file.why))})"
+        line = f"{_line(happens, file.path, relative_to, None)}  {why}"
+        if terminal is None or columns(line) <= terminal:
+            yield line
+        else:
+            yield _line(happens, file.path, relative_to, terminal)
+            yield from wrap(why, terminal, initial_indent=" " * _WIDTH, subsequent_indent=" " * _WIDTH)
+
+
+def _line(happens: str, path: str, relative_to: str, terminal: int | None) -> str:
+    shown = printable(short_path(path, relative_to))
+    return f"{happens:<{_WIDTH}}{shown if terminal is None else shorten(shown, terminal - _WIDTH)}"

@@ -16,6 +16,7 @@ from clipsearch.render.text import (
     found_words,
     human_bytes,
     pad,
+    paragraphs,
     percent,
     printable,
     short_path,
@@ -175,13 +176,7 @@ def failures_table(failures: Sequence[Failure], relative_to: str, terminal: int 
     On a `terminal` that is too narrow for one of the lines, each file has a paragraph.
     """
     lines = [_failure_line(failure, relative_to) for failure in failures]
-    if terminal is not None and any(columns(line.expandtabs()) > terminal for line in lines):
-        lines = [
-            part
-            for path, _, about in (line.partition("\t") for line in lines)
-            for part in (path, *wrap(about, terminal, initial_indent="  ", subsequent_indent="  "))
-        ]
-    return "".join(f"{line}\n" for line in lines)
+    return "".join(f"{line}\n" for line in paragraphs(lines, terminal))
 
 
 def _failure_line(failure: Failure, relative_to: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, time
+from textwrap import wrap
 
 from clipsearch._internal.partial_dates import known_part
 from clipsearch.types import FoundIn, Hit, ImageInfo, Moment
@@ -131,6 +132,17 @@ def columns(text: str) -> int:
 def pad(text: str, width: int) -> str:
     """The text, filled up with spaces to a width in terminal cells."""
     return text + " " * (width - columns(text))
+
+
+def paragraphs(lines: Sequence[str], terminal: int | None) -> Sequence[str]:
+    """Lines of a path, a tab and words. On a `terminal` that is too narrow for one, the words are below each path."""
+    if terminal is None or all(columns(line.expandtabs()) <= terminal for line in lines):
+        return lines
+    return [
+        part
+        for path, _, about in (line.partition("\t") for line in lines)
+        for part in (path, *wrap(about, terminal, initial_indent="  ", subsequent_indent="  "))
+    ]
 
 
 def shorten(text: str, width: int) -> str:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch.analysis.duplicates import Copy, CopyGroup
+from clipsearch.cli.albums import _table
+from clipsearch.cli.duplicates import _group_table
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.start import say_what_is_next
@@ -16,8 +19,11 @@ from clipsearch.cli.status import _index_lines, _text
 from clipsearch.encoders.registry import model_rows
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
+from clipsearch.render.index_preview import preview_text, skipped_table
 from clipsearch.render.tables import LabelsTable, models_table
+from clipsearch.render.text import columns
 from clipsearch.store.approximate.index import ApproximateStatus
+from clipsearch.types import ImageFile, ImageInfo, ImageRecord, IndexPreview, SkippedFile
 from tests.cli.running import run_here
 from tests.conftest import index_with_colours
 
@@ -209,11 +215,40 @@ def test_tables_fit_a_narrow_terminal():
     assert wide.line({"path": "/photos/a.jpg", "labels": labels[:1]}) == "cat      90%  a.jpg\n"
 
 
-def test_summaries_fit_a_narrow_terminal(ask, monkeypatch):
+def test_tables_of_photos_with_long_names_fit_a_narrow_terminal():
+    name = "a folder whose name is long/another one in it/日本の写真 that goes on and on.jpg"
+    record = ImageRecord(1, ImageFile(f"/{name}", 12_345, 1), ImageInfo(4000, 3000, "JPEG", "0" * 64))
+    group = CopyGroup(record, (Copy(record, True), Copy(record, False, 0.9876, 9)))
+    skipped = SkippedFile(f"/{name}", "default", "made by clipsearch: use `defaults=False`, or move it somewhere else")
+    nothing = dict.fromkeys(("changed", "again", "gone", "left_out", "unreadable"), ())
+    preview = IndexPreview(
+        new=(f"/{name}",), skipped=(skipped,), unchanged=0, known_failures=0, refusal=None, **nothing
+    )
+    shown = [columns(line) for line in preview_text(preview, "/", 40).splitlines()[:-1]]  # the summary is broken later
+    assert len(shown) > 3 and max(shown) <= 40 and name in preview_text(preview, "/")
+    for width in (40, 60, 80):
+        assert max(map(columns, _group_table(group, width).splitlines())) <= width
+        assert max(map(columns, _table({name: 1, "Favourites": 12}, width).splitlines())) <= width
+    assert "4000 x 3000" in _group_table(group, 60) and "0.9876" in _group_table(group, 40)
+    assert _group_table(group, None).count(f"12.3 kB  /{name}\n") == 3
+    assert columns(max(skipped_table((skipped,), "/", 40).splitlines()[1:], key=columns)) <= 40
+
+
+def test_summaries_fit_a_narrow_terminal(ask, monkeypatch, tmp_path):
     monkeypatch.setattr(io, "BytesIO", type("Terminal", (io.BytesIO,), {"isatty": lambda self: True}))
     head = ("5 photos, 2.9 kB, 2011-01-01 to 2015-12-31", "80% with a date, 20% with a place, 40% with text")
     monkeypatch.setattr("clipsearch.cli.stats._headline", lambda report: head)
-    for arguments in (["query", "red", "-k1", "--explain"], ["index"], ["duplicates", "--exact"], ["stats"]):
+    for arguments in (
+        *(
+            ["query", "red", "-k1", "--explain"],
+            ["index"],
+            ["duplicates", "--exact"],
+            ["stats"],
+            ["verify"],
+            ["repair"],
+        ),
+        *(["index", "--dry-run"], ["failures", "--skipped"], ["albums"], ["export", tmp_path / "x.npy"]),
+    ):
         status, output, errors = ask(*arguments, COLUMNS="40", NO_COLOR="1")
         lines = [line.rpartition("\r")[2] for line in (output + errors).splitlines()]
         too_long = [line for line in lines if len(line) > 40 and not (len(line.split()) <= 2 and "/" in line)]
