@@ -19,7 +19,7 @@ requests, schemathesis = LazyModule("requests"), LazyModule("schemathesis")
 NO_HTTP = b"Invalid HTTP request received."  # uvicorn's answer to an address that is too long, before it hangs up
 LONGEST = 2**16  # bytes of an address that uvicorn must accept
 MODES = ("positive", "negative")
-EXAMPLES = int(os.environ.get("CLIPSEARCH_SCHEMA_EXAMPLES", "8"))
+EXAMPLES = int(os.environ.get("CLIPSEARCH_SCHEMA_EXAMPLES", "5"))
 IS_FIXED = "CLIPSEARCH_SCHEMA_EXAMPLES" not in os.environ
 """Whether the requests are the same in each run. Some that schemathesis calls invalid are valid once they are in an address."""
 
