@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.browser.conftest import index, serving
+from tests.browser.conftest import answered, index, serving
 from tests.conftest import PHOTOS
 
 pytestmark = pytest.mark.long
@@ -73,3 +73,26 @@ def test_coming_back_finds_the_place(new_page, many):
     page.wait_for_function("() => scrollY === 0")
     page.go_back()
     page.wait_for_function("(y) => Math.abs(scrollY - y) < 5", arg=before)
+    place = """() => {
+        const photo = [...document.querySelectorAll(".photo")].find((one) => one.getBoundingClientRect().top > 100);
+        return [photo.querySelector(".open").getAttribute("aria-label"), photo.getBoundingClientRect().top];
+    }"""
+    for width in (800, 700):  # the choices of a query take a line; the header leaves
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(100)
+        for down in (400, 40):
+            page.evaluate("(down) => scrollBy(0, down)", down)
+            page.wait_for_timeout(250)
+        before = page.evaluate(place)
+        page.locator("#query").focus()  # brings the header back, and moves nothing
+        page.wait_for_timeout(250)
+        assert page.evaluate(place) == before
+        with answered(page, "/api/search"):
+            page.fill("#query", "a boat")
+        page.evaluate(
+            "document.querySelector('.toolbar').style.marginBottom = '50px'"
+        )  # as when more choices are there
+        with answered(page, "/api/search"):
+            page.go_back()
+        page.evaluate("document.activeElement.blur()")
+        page.wait_for_function(f"(before) => JSON.stringify(({place})()) === JSON.stringify(before)", arg=before)

@@ -103,8 +103,7 @@ def test_the_banner_is_in_view_at_every_place_and_a_new_query_begins_at_its_top(
     page.evaluate("scrollTo(0, 400)")
     page.wait_for_function("() => history.state?.scroll === 400")
     page.route("**/api/**", lambda route: route.abort())
-    where = """() => document.querySelector("#photos").getBoundingClientRect().top
-        - document.querySelector(".toolbar").offsetHeight"""  # which gets the choices of a query
+    where = "() => document.querySelector('#photos').getBoundingClientRect().top"
     place = page.evaluate(where)
     page.fill("#query", "a dog")
     page.wait_for_selector("#gone .of-before:not([hidden])")  # the line above the photos is out of sight

@@ -2,6 +2,7 @@
 
 import { byId, element, icon } from "./dom.js";
 import { count, fileName, place, starsText, visible } from "./format.js";
+import { keepingPhotos } from "./keep-place.js";
 import { changes, changeSearch, currentSearch, isFiltered, withoutFilters } from "./state.js";
 
 /** @typedef {import("./state.js").Search} Search */
@@ -10,7 +11,7 @@ const KM_A_DEGREE = 111.195;
 const LARGEST = 3000; // kilometres; the lengths of a larger area say nothing
 
 export function setUpFilterChips() {
-  changes.addEventListener("search", render);
+  changes.addEventListener("search", () => keepingPhotos(render));
   render();
 }
 

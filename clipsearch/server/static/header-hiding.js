@@ -14,5 +14,16 @@ export function setUpHeaderHiding() {
     const isUsed = header.contains(document.activeElement) || header.querySelector(":popover-open") !== null;
     show(!SMALL.matches || isUsed || moved < 0 || scrollY <= header.offsetHeight);
   }, { passive: true });
-  header.addEventListener("focusin", () => show(true));
+  header.addEventListener("focusin", () => {
+    if (!document.documentElement.classList.contains("header-away")) return;
+    const place = last;
+    const keep = () => scrollTo({ top: place, behavior: "instant" }); // browsers scroll to what they focus, but it comes by itself
+    header.style.transition = "none"; // and is there before they do
+    show(true);
+    keep();
+    requestAnimationFrame(() => {
+      header.style.transition = "";
+      keep();
+    });
+  });
 }

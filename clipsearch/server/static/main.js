@@ -79,12 +79,13 @@ const isShown = (search) => photos.search !== null && keyOf(photos.search) === k
 
 /** Remember for this step of the history where its photos are scrolled to, unless those of another search are on the page. */
 function rememberScroll() {
-  if (isShown(state.addressedSearch())) state.rememberScroll(photos.reached);
+  if (isShown(state.addressedSearch())) state.rememberScroll(photos.reached, grid.place);
 }
 
 let lastSearch = ""; // the last search, so that the same one is not sent again
-let scrollAfter = 0; // the scroll position to restore when the answer arrives
-/** @type {{key: string, scroll: number, shown: number} | null} where a search begins whose answer has not come */
+/** @type {{scroll: number, place: import("./state.js").Place | null}} the scroll position to restore when the answer arrives */
+let scrollAfter = { scroll: 0, place: null };
+/** @type {{key: string, scroll: number, shown: number, place: import("./state.js").Place | null} | null} where a search begins whose answer has not come */
 let awaited = null;
 
 /** @param {{returning?: boolean, again?: boolean}} [options] */
@@ -95,11 +96,9 @@ function search({ returning = false, again = false } = {}) {
   if (key === lastSearch && !again) return;
   lastSearch = key;
   const isTried = awaited?.key === key && !returning && !isShown(wanted); // while the server was gone
-  const place = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.reached } : { scroll: 0, shown: 0 };
-  const { scroll, shown } = awaited && isTried ? awaited : place;
-  awaited = { key, scroll, shown };
-  scrollAfter = scroll;
-  photos.start(wanted, shown);
+  const place = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.reached, place: null } : { scroll: 0, shown: 0, place: null };
+  scrollAfter = awaited = { ...(awaited && isTried ? awaited : place), key };
+  photos.start(wanted, awaited.shown);
 }
 
 function showPhotos(isMore = false) {
@@ -313,7 +312,9 @@ function setUpPhotos() {
   photos.addEventListener("shown", () => {
     showPhotos();
     awaited = null;
-    scrollTo({ top: scrollAfter, behavior: "instant" });
+    const { scroll, place } = scrollAfter;
+    scrollTo({ top: scroll, behavior: "instant" });
+    if (scroll > 0 && place) grid.returnTo(place); // what is above the photos may be higher or lower now
     showPhoto();
   });
   photos.addEventListener("more", () => {

@@ -93,6 +93,11 @@ export const photos = new (class extends EventTarget {
     return this.#loading;
   }
 
+  /** Whether the photos of a search are still to come, and those of another one are on the page. @param {Readonly<Search>} search */
+  awaits(search) {
+    return this.search !== null && this.search !== search && !this.hasFailed;
+  }
+
   /** How many photos `list` will have in the end. */
   get total() {
     return this.complete ? this.list.length : this.considered;

@@ -7,6 +7,7 @@ import { finished, parseTerms } from "./language.js";
 import { decodePairs, encodePairs } from "./url.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
+/** @typedef {{id: number, below: number}} Place a photo, and its distance from the window's top in pixels */
 /**
  * @typedef {object} Picture a picture that is part of the search
  * @property {string} source an indexed photo's id, or "upload:TOKEN"
@@ -126,13 +127,16 @@ export function closePhoto() {
 /** The search of the page's address, which is still the one before while the page leaves it. @returns {Readonly<Search>} */
 export const addressedSearch = () => read(location.search).search;
 
-/** Remember for this entry of the history how many photos were shown, and where the page was scrolled to. */
-export function rememberScroll(/** @type {number} */ shown) {
-  history.replaceState({ ...history.state, scroll: scrollY, shown }, "");
+/**
+ * Remember for this entry of the history how many photos were shown, and where the page was scrolled to.
+ * @param {number} shown @param {Place | null} place the photo at the top of the screen
+ */
+export function rememberScroll(shown, place) {
+  history.replaceState({ ...history.state, scroll: scrollY, shown, place }, "");
 }
 
-/** @returns {{scroll: number, shown: number}} */
-export const rememberedScroll = () => ({ scroll: history.state?.scroll ?? 0, shown: history.state?.shown ?? 0 });
+/** @returns {{scroll: number, shown: number, place: Place | null}} */
+export const rememberedScroll = () => ({ scroll: history.state?.scroll ?? 0, shown: history.state?.shown ?? 0, place: history.state?.place ?? null });
 
 let isSteppingBack = false; // from the step of a dialog that was closed; what is written meanwhile comes after it
 /** @type {{how: "pushState" | "replaceState", state: object, url: string}[]} */

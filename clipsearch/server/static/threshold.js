@@ -2,6 +2,7 @@
 
 import { byId, element } from "./dom.js";
 import { MATCH_MEANING, percent } from "./format.js";
+import { keepingPhotos } from "./keep-place.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, currentSearch, isQuery, LIKELY } from "./state.js";
 
@@ -31,7 +32,8 @@ export function setUpThreshold() {
   control.addEventListener("change", (/** @type {Event} */ event) => changeSearch({ minMatch: Number(/** @type {HTMLInputElement} */ (event.target).value) }));
   const show = () => {
     const search = currentSearch();
-    control.hidden = photos.search === search ? !photos.isRanked : !isQuery(search);
+    const isHidden = photos.search === search ? !photos.isRanked : !isQuery(search);
+    if (control.hidden !== isHidden && !photos.awaits(search)) keepingPhotos(() => { control.hidden = isHidden; });
     control.disabled = !canJudge(search);
     control.title = control.disabled ? UNKNOWN : "";
     other.hidden = THRESHOLDS.some(([value]) => value === search.minMatch);
@@ -41,7 +43,7 @@ export function setUpThreshold() {
     for (const radio of control.elements) radio.checked = radio.value === value && !radio.parentElement.hidden;
   };
   changes.addEventListener("search", show);
-  photos.addEventListener("shown", show);
+  for (const event of ["shown", "failed"]) photos.addEventListener(event, show);
   show();
 }
 

@@ -2,6 +2,7 @@
 
 import { byId } from "./dom.js";
 import { count, counted } from "./format.js";
+import { keepingPhotos } from "./keep-place.js";
 import { finished } from "./language.js";
 import { showStale } from "./messages.js";
 import { photos } from "./photos.js";
@@ -26,7 +27,10 @@ export function setUpToolbar(rescale) {
     sort.title = ranked && sort.value === "score" ? orderOf(search) : "";
     hybrid.checked = !search.byMeaning;
     smart.checked = !search.asTyped;
-    for (const box of [hybrid, smart]) box.closest("label").hidden = finished(search.q) === "";
+    if (photos.awaits(search)) return; // the choices of a query come and go with its photos, which would move otherwise
+    keepingPhotos(() => {
+      for (const box of [hybrid, smart]) box.closest("label").hidden = finished(search.q) === "";
+    });
   };
   const showSwitches = () => {
     const search = currentSearch();
@@ -48,10 +52,10 @@ export function setUpToolbar(rescale) {
   rescale(Number(scale.value));
   setUpThreshold();
   changes.addEventListener("search", show);
-  photos.addEventListener("shown", show);
+  for (const event of ["shown", "failed"]) photos.addEventListener(event, show);
   for (const event of ["shown", "more"]) {
     photos.addEventListener(event, () => showStatus());
-    photos.addEventListener(event, showSwitches);
+    photos.addEventListener(event, () => keepingPhotos(showSwitches));
   }
   show();
 }
@@ -68,7 +72,9 @@ function orderOf(search) {
 /** @param {boolean} [isStale] whether the photos are those of another search, as the server is away */
 export function showStatus(isStale = false) {
   showStale(isStale);
-  byId("status").textContent = isStale ? "These photos are from the search before." : photos.search ? summary(photos.search) : "";
+  keepingPhotos(() => {
+    byId("status").textContent = isStale ? "These photos are from the search before." : photos.search ? summary(photos.search) : "";
+  });
   byId("status").title = photos.seconds ? `Answered in ${Math.max(1, Math.round(photos.seconds * 1000))} ms` : "";
 }
 
