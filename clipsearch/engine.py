@@ -12,7 +12,7 @@ from clipsearch._internal.arguments import require_paths, require_whole, short
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import is_remote
 from clipsearch.conditions import Among, Condition, require_condition
-from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.errors import QueryError
 from clipsearch.indexer import Indexer
 from clipsearch.milvus.address import is_address, parse_address
 from clipsearch.searcher import in_turn
@@ -110,9 +110,7 @@ class SearchEngine(Indexer):
         indexes = []
         for folder in folders:
             if is_address(folder):
-                raise ClipsearchError(
-                    f"{folder} is a store, and only indexes are searched together; pull it into an index"
-                )
+                raise QueryError(f"{folder} is a store, and only indexes are searched together; pull it into an index")
             indexes.append(_index_of(folder))
         return cls(indexes, model=model, device=device, precision=precision, text_model=text_model)
 
@@ -361,7 +359,7 @@ class SearchEngine(Indexer):
 def _absolute(folder: str | os.PathLike[str]) -> Path:
     require_paths("an index or its folder", [folder])
     if isinstance(folder, str) and is_remote(folder):
-        raise ClipsearchError(
+        raise QueryError(
             f"{short(folder)} is an address, and an index is a folder on this machine; "
             "to search a vector database, open milvus://HOST:PORT/COLLECTION, or `pull` it into an index"
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch._internal.arguments import require_paths
 from clipsearch._internal.commands import INDEX_FOLDER
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.query.null_scores import keep_null_scores
 from clipsearch.searcher import Searcher, in_turn
 from clipsearch.store.catalog_file import has_catalog
@@ -202,14 +202,14 @@ class Indexer(Searcher):
     def forget(self, *folders: str | os.PathLike[str], on_busy: OnBusy | None = None) -> int:
         """Remove folders or single files from the index, never from the disk; returns how many photos went.
 
-        ClipsearchError if a folder is not in the index, as one above an indexed folder is not; then nothing changes.
+        QueryError if a folder is not in the index, as one above an indexed folder is not; then nothing changes.
         CollectionBusy as for `index`.
         """
         from clipsearch.indexing import roots
 
         require_paths("a folder", folders)
         if not folders:
-            raise ClipsearchError("name at least one folder or photo to forget")
+            raise QueryError("name at least one folder or photo to forget")
         self._collection()  # a missing index is refused before a folder or a lock is made
         with self._writer(on_busy) as collection:
             forgotten = sum([roots.forget(collection, roots.absolute(folder)) for folder in folders])

@@ -16,7 +16,7 @@ from clipsearch._internal.arguments import require_keywords, require_list, requi
 from clipsearch._internal.commands import command
 from clipsearch.conditions import Condition, Located, Test, require_condition
 from clipsearch.encoders import PRECISIONS
-from clipsearch.errors import ClipsearchError, ModelError, QueryError
+from clipsearch.errors import ModelError, QueryError
 from clipsearch.milvus.address import StoreAddress
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
@@ -126,16 +126,16 @@ class Searcher:
 
     @property
     def index_folder(self) -> Path:
-        """The index folder, absolute. ClipsearchError for several indexes, and for a vector database, which has none."""
+        """The index folder, absolute. QueryError for several indexes, and for a vector database, which has none."""
         if isinstance(self._place, Path):
             return self._place
         if isinstance(self._place, tuple):
-            raise ClipsearchError(
+            raise QueryError(
                 "several indexes that were opened together only answer queries; open the one that is meant by itself, with "
                 "SearchEngine.open"
             )
         address = str(self._place)
-        raise ClipsearchError(
+        raise QueryError(
             f"{address} is a store, which only answers queries. To have an index of its photos here: "
             f"{command('pull', '--store', address, '--index', 'DIR')}"
         )

@@ -173,7 +173,7 @@ def test_it_runs(sandbox, silent_port, where, line):
     done = sandbox(line)
     assert "Traceback" not in done.stderr and "unexpected" not in done.stderr
     if line.startswith("clipsearch browse"):  # there is no terminal; tests/terminal has more
-        assert done.returncode == 1 and ("needs a terminal" in done.stderr or "clipsearch[tui]" in done.stderr)
+        assert (done.returncode == 2 and "needs a terminal" in done.stderr) or "clipsearch[tui]" in done.stderr
     elif line.startswith("clipsearch serve") or "--watch" in line:
         assert done.returncode in (0, 130) and done.stdout, done.stderr
         assert "--watch" in line or done.stdout.startswith("http://127.0.0.1:")

@@ -16,7 +16,7 @@ from clipsearch._internal.arguments import listed, require_number, require_one_o
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.encoders.base import Encoder
 from clipsearch.encoders.prompts import embed_with_prompts, query_bank
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.store.approximate.build import VectorSource, build, expected_bytes
 from clipsearch.store.approximate.file_format import CODES
 from clipsearch.store.approximate.index import FOLDER, ApproximateIndex, making, put
@@ -74,7 +74,7 @@ def optimize(
     """
     kinds = None if kinds is None else listed(kinds)
     if kinds is not None and not kinds:
-        raise ClipsearchError(f"kinds is empty; name at least one of {', '.join(KINDS)}, or leave it out")
+        raise QueryError(f"kinds is empty; name at least one of {', '.join(KINDS)}, or leave it out")
     for wanted in kinds or ():
         require_one_of("kinds", wanted, KINDS)
     require_number("recall", recall, 0, 1, above=True)

@@ -11,7 +11,7 @@ from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import count_option, device_option, index_option, model_option
 from clipsearch.cli.players import open_photo
 from clipsearch.conditions import Condition
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.terms import Query
 
 
@@ -44,7 +44,7 @@ def browse(
     except ImportError as error:
         raise ClipsearchError("browse needs textual: pip install 'clipsearch[tui]'") from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise ClipsearchError("browse needs a terminal; in a pipe, use `clipsearch query`")
+        raise QueryError("browse needs a terminal; in a pipe, use `clipsearch query`")
     engine = open_engine(index_folder, model=model, device=device)
     remember_index(engine.index_folder)
     app = BrowseApp(

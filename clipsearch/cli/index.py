@@ -46,7 +46,7 @@ from clipsearch.cli.output import (
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.push import push_to, show_push
 from clipsearch.cli.waiting import Patience, wait_option
-from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.errors import QueryError, SyncRefused
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.walk import WalkRules
@@ -291,9 +291,9 @@ def _run(
 
 
 def _announce(change: ModelChange, options: IndexOptions, folder: Path) -> None:
-    """Say what a change of the model means. ClipsearchError if it cannot be done with these options."""
+    """Say what a change of the model means. QueryError if it cannot be done with these options."""
     if options.ray:
-        raise ClipsearchError(
+        raise QueryError(
             f"the index has the model {change.former}, and --ray cannot change that. Leave --ray out, or make another index: "
             "--index DIR"
         )

@@ -133,10 +133,7 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         if folder is None or not hits:
             continue
         done, there, failures = put_into(folder, dict.fromkeys(hit.path for hit in hits), link=link)
-        before = f"; {there:,} {'was' if there == 1 else 'were'} there already" if there else ""
-        remark(
-            f"{'made links to' if link else 'copied'} {counted(done, 'photo')} {'in' if link else 'to'} {folder}{before}"
-        )
+        remark(_put(done, there, len(failures), folder, link=link))
         for path, reason in failures:
             if path not in unread and path not in gone:
                 note(f"{path}: {reason}")
@@ -181,6 +178,18 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
     if opens:
         _open(hits, written)
     return status
+
+
+def _put(done: int, there: int, failed: int, folder: str, *, link: bool) -> str:
+    """What `put_into` has done."""
+    before = f"{there:,} {'was' if there == 1 else 'were'} there already"
+    if done:
+        made = f"made links to {counted(done, 'photo')} in" if link else f"copied {counted(done, 'photo')} to"
+        return f"{made} {folder}{f'; {before}' if there else ''}"
+    nothing = f"made no links in {folder}" if link else f"copied nothing to {folder}"
+    if there and not failed:
+        return f"{nothing}: {'the photo was' if there == 1 else f'all {there:,} photos were'} there already"
+    return f"{nothing}{f'; {before}' if there else ''}"
 
 
 def _notes(hits: Hits, query: str) -> Iterator[str]:

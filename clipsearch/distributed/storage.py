@@ -22,7 +22,7 @@ from typing import IO, Any, ParamSpec, TypeVar
 from clipsearch._internal.atomic_files import put_in_place, sync_file
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import SCHEMES, is_remote, is_remote_folder
-from clipsearch.errors import ClipsearchError, ImageError, StorageError, one_line
+from clipsearch.errors import ClipsearchError, ImageError, QueryError, StorageError, one_line
 from clipsearch.images.file_types import is_image_name
 from clipsearch.images.files import require_at_most
 from clipsearch.indexing.default_excludes import NO_MEDIA
@@ -65,31 +65,31 @@ def with_retries(function: Callable[_P, Result]) -> Callable[_P, Result]:
 
 
 def plain_url(url: str) -> str:
-    """A URL of remote storage as an index keeps it. ClipsearchError if it cannot be read."""
+    """A URL of remote storage as an index keeps it. QueryError if it cannot be read."""
     url = url.rstrip("/")
     if not is_remote_folder(url):
-        raise ClipsearchError(
+        raise QueryError(
             f"{url} cannot be read. Give a folder as SCHEME://BUCKET/FOLDER, with a scheme of {', '.join(SCHEMES)}"
         )
     return url
 
 
 def expand(path: str) -> list[str]:
-    """Expand * and ? in the last part of a URL; other paths stay as they are. ClipsearchError if no file matches."""
+    """Expand * and ? in the last part of a URL; other paths stay as they are. QueryError if no file matches."""
     folder, _, pattern = path.rpartition("/")
     if not is_remote(path) or not {"*", "?"} & set(pattern):
         return [path]
     names = [name for name in names_in(plain_url(folder)) if fnmatchcase(name, pattern)]
     if not names:
-        raise ClipsearchError(f"there is no {path}")
+        raise QueryError(f"there is no {path}")
     return [f"{folder}/{name}" for name in names]
 
 
 def file_at(path: str) -> ImageFile:
-    """A file's size and time, on this machine or remote. ClipsearchError if it does not exist."""
+    """A file's size and time, on this machine or remote. QueryError if it does not exist."""
     file = find_file(path)
     if file is None:
-        raise ClipsearchError(f"there is no {path}")
+        raise QueryError(f"there is no {path}")
     return file
 
 

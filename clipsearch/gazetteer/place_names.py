@@ -20,6 +20,8 @@ _FAMOUS = 10
 _LONGEST_NAME = 200  # characters; longer texts are not looked up
 _COMPARED = 20  # similar names, of which those with the fewest mistakes are suggested
 _SUGGESTED_FROM = 50_000  # inhabitants of a city that is suggested for a name that is not known
+_SUGGESTED_BY_OTHER_NAMES_FROM = 200_000  # and of one whose names in other languages are compared, too
+_MOST_MISTAKES = 2  # letters that a name in another language may have too many or too few
 
 Kind = Literal["city", "section", "region", "country"]
 
@@ -112,23 +114,46 @@ def near_spellings(name: str, limit: int = 3, codes: Iterable[str] = ()) -> list
     places, wanted = gazetteer(), fold(name.partition(",")[0])
     if not wanted or len(name) > _LONGEST_NAME:
         return []
-    candidates: dict[str, str] = {}
-    inhabitants: dict[str, int] = {}
+    candidates: dict[
+        str, tuple[int, str]
+    ] = {}  # a name → the inhabitants of the largest place that has it, what that is called
+    labels = [places.texts(kind) for kind in ("city_name", "region_name", "country_name")]
+    people = [places.array(kind).tolist() for kind in ("population", "region_population", "country_population")]
+    for key, kind, row in (*_usual_names(places), *_other_names(places, wanted)):
+        if label := labels[kind][row]:
+            candidates[key] = max(candidates.get(key, (-1, "")), (people[kind][row], label))
+    close = difflib.get_close_matches(wanted, candidates, _COMPARED, 0.75)
+    close.sort(key=lambda key: (_mistakes(wanted, key), -candidates[key][0]))
+    own = {fold(text): text for code in codes for text in texts(code)}
+    first = sorted(difflib.get_close_matches(wanted, own, _COMPARED, 0.75), key=lambda key: _mistakes(wanted, key))
+    named = [own[key] for key in first] + [candidates[key][1] for key in close if key not in first]
+    return list(dict.fromkeys(named))[:limit]
+
+
+def _usual_names(places: Gazetteer) -> Iterator[tuple[str, int, int]]:
+    """The folded names of larger cities, of regions and of countries, with their kinds and rows."""
     cities = np.flatnonzero(places.array("population") >= _SUGGESTED_FROM).tolist()
     regions, countries = (range(len(places.texts(kind))) for kind in ("region_code", "country_code"))
     for kind, rows in ((CITY, cities), (REGION, regions), (COUNTRY, countries)):
         labels = places.texts(("city_name", "region_name", "country_name")[kind])
-        for row in rows:
-            if label := labels[row]:
-                key = fold(label)
-                candidates.setdefault(key, label)
-                inhabitants[key] = max(inhabitants.get(key, 0), _population(places, kind, row))
-    close = difflib.get_close_matches(wanted, candidates, _COMPARED, 0.75)
-    close.sort(key=lambda key: (_mistakes(wanted, key), -inhabitants[key]))
-    own = {fold(text): text for code in codes for text in texts(code)}
-    first = sorted(difflib.get_close_matches(wanted, own, _COMPARED, 0.75), key=lambda key: _mistakes(wanted, key))
-    named = {key: own[key] for key in first} | {key: candidates[key] for key in close if key not in first}
-    return list(named.values())[:limit]
+        yield from ((fold(labels[row]), kind, row) for row in rows if labels[row])
+
+
+def _other_names(places: Gazetteer, wanted: str) -> Iterator[tuple[str, int, int]]:
+    """The folded names in other languages, "munchen", of large cities, of regions and of countries.
+
+    Only those of about the wanted length, and with its first letter: there are too many to compare all.
+    """
+    keys, key_place = places.texts("key"), places.array("key_place")
+    kinds, rows = key_place >> KIND_SHIFT, key_place & _ROW
+    population = places.array("population")
+    is_large = (kinds != CITY) | (population[np.where(kinds == CITY, rows, 0)] >= _SUGGESTED_BY_OTHER_NAMES_FROM)
+    for position, kind, row in zip(
+        np.flatnonzero(is_large).tolist(), kinds[is_large].tolist(), rows[is_large].tolist(), strict=True
+    ):
+        key = keys[position]
+        if key[:1] == wanted[0] and abs(len(key) - len(wanted)) <= _MOST_MISTAKES:
+            yield key, kind, row
 
 
 def _mistakes(typed: str, meant: str) -> int:

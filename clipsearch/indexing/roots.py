@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_remote
-from clipsearch.errors import ClipsearchError, QueryError, SyncRefused
+from clipsearch.errors import QueryError, SyncRefused
 from clipsearch.indexing.system_folders import is_system_folder
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
@@ -30,7 +30,7 @@ def targets(
     """Choose what to walk: (folder, the root that holds it, rules) for each. Folders inside another one are left out.
 
     Without `folders`, the indexed ones on this machine; for a new index, the folder that holds it. New folders become roots.
-    Raises ClipsearchError if a folder does not exist, and SyncRefused if an indexed one is gone or photos would be lost.
+    Raises QueryError if a folder does not exist, and SyncRefused if an indexed one is gone or photos would be lost.
     """
     known = collection.roots()
     names = [collection.spelled(absolute(folder)) for folder in folders]
@@ -38,7 +38,7 @@ def targets(
     if not names and not known:
         if collection.folder.name != INDEX_FOLDER:
             how = command("index", PHOTOS, index=collection.folder)
-            raise ClipsearchError(f"the index at {collection.folder} has no folders yet; name one: {how}")
+            raise QueryError(f"the index at {collection.folder} has no folders yet; name one: {how}")
         names = [str(collection.folder.parent)]
     chosen = []
     for folder in sorted(set(names)):
@@ -139,7 +139,7 @@ def rules_of(collection: KnownFiles, root_id: int) -> WalkRules:
 
 
 def _require_there(collection: KnownFiles, folder: str, place: Place | None, prune: bool) -> None:
-    """Raise SyncRefused if an indexed folder is gone, unless `prune`; ClipsearchError if another folder does not exist."""
+    """Raise SyncRefused if an indexed folder is gone, unless `prune`; QueryError if another folder does not exist."""
     if not _is_indexed(collection, folder, place) or Path(folder).exists():
         require_folder(folder)
     elif not prune:
@@ -158,10 +158,10 @@ def _is_indexed(collection: KnownFiles, folder: str, place: Place | None) -> boo
 
 
 def require_folder(folder: str) -> None:
-    """Raise QueryError unless it is a folder on this machine; ClipsearchError if only a cluster reads it."""
+    """Raise QueryError unless it is a folder on this machine: only a cluster reads others."""
     if is_remote(folder):
         how = command("index", folder, "--ray", "local")
-        raise ClipsearchError(f"{folder} is not on this machine; to index it: `{how}`")
+        raise QueryError(f"{folder} is not on this machine; to index it: `{how}`")
     path = Path(folder)
     if not path.exists():
         raise QueryError(f"there is no folder {folder}{_did_you_mean(path)}")

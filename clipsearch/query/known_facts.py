@@ -11,14 +11,14 @@ from clipsearch.conditions import Test, all_of
 from clipsearch.errors import QueryError
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text, texts_of
-from clipsearch.query.sentences.understood import FactKind, Understood
+from clipsearch.query.sentences.understood import FactKind, Understood, dates_in_words
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
 from clipsearch.terms import Query, Term
 
 Understand: TypeAlias = "Callable[[Query], tuple[Query, Understood]]"
 
-_NAMES: dict[FactKind, str] = {"place": "place", "person": "person", "taken": "date"}
+_KINDS: frozenset[FactKind] = frozenset(("place", "person", "taken"))
 _MOST_WORDS = 4  # of a name in small letters
 
 
@@ -44,9 +44,9 @@ def fact_notes(
         for start, is_denied in (("with", False), ("without", True))
         if (
             named := [
-                f"the {_NAMES[fact.kind]} {fact.meaning}"
+                f"a date {dates_in_words(fact.meaning)}" if fact.kind == "taken" else f"the {fact.kind} {fact.meaning}"
                 for fact in understood.facts
-                if fact.kind in _NAMES and fact.is_denied == is_denied
+                if fact.kind in _KINDS and fact.is_denied == is_denied
             ]
         )
     ]

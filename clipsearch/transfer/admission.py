@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clipsearch._internal.windows import opened_as
 from clipsearch.encoders.base import normalise
-from clipsearch.errors import ClipsearchError, ModelMismatch
+from clipsearch.errors import ClipsearchError, ModelMismatch, QueryError
 from clipsearch.images.file_types import has_image_signature, is_image_name
 from clipsearch.indexing.walk import WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
@@ -33,7 +33,7 @@ def agreed_model(
     """The fingerprint under which a file's embeddings may enter an index.
 
     `index` is the index's own, None for a new index; `named` is that of the model that the user names, if any. ModelMismatch if
-    the file is from another model. ClipsearchError if no model is known, or if only the user names it and does not confirm it
+    the file is from another model. QueryError if no model is known, or if only the user names it and does not confirm it
     (`trust`).
     """
     path, stated = source.path, source.stated
@@ -41,11 +41,11 @@ def agreed_model(
         raise ModelMismatch(f"the index was made with the model {index.model!r}, not with {named.model!r}")
     if index is None and named is None:
         hint = f" ({path.name} says {stated.model!r})" if stated else ""
-        raise ClipsearchError(
+        raise QueryError(
             f"the index is new: name the model that the embeddings were made with, as in `model=NAME`{hint}"
         )
     if stated is None and (named is None or not trust):
-        raise ClipsearchError(
+        raise QueryError(
             f"{path} does not say which model its embeddings are from, and searches in vectors of another model find nonsense. "
             "Name it with `model`, and confirm with `trust_model=True` that they were made with it and its preprocessing"
         )
@@ -159,7 +159,7 @@ class PhotoFinder:
         roots = collection.roots()
         rules = collection.root_rules()
         if not roots:
-            raise ClipsearchError("the index has no folders yet; say where the photos are: `folder=FOLDER`")
+            raise QueryError("the index has no folders yet; say where the photos are: `folder=FOLDER`")
         self._roots = {root_id: (path, WalkRules.from_json(rules[root_id])) for root_id, path in roots.items()}
         self._collection = collection
         self._start = folder if folder is not None else next(iter(roots.values())) if len(roots) == 1 else None

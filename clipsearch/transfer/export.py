@@ -63,7 +63,7 @@ def export(
     kind = format or _format_of(Path(out))
     first = Path(os.path.abspath(os.path.expanduser(out)))
     if first.is_dir():
-        raise ClipsearchError(f"{first} is a folder; name a file in it, such as {first / f'photos.{kind}'}")
+        raise QueryError(f"{first} is a folder; name a file in it, such as {first / f'photos.{kind}'}")
     if first.suffix.lower() != f".{kind}":
         first = first.with_name(f"{first.name}.{kind}")
     targets = [first, first.with_suffix(".jsonl")] if kind == "npy" else [first]

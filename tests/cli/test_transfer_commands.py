@@ -91,3 +91,14 @@ def test_wrong_use_and_what_does_not_work_get_one_clear_message(clipsearch, inde
 def test_help_has_examples(clipsearch):
     for command in ("export", "import"):
         assert f"\n  clipsearch {command}" in clipsearch(command, "--help")[1]
+
+
+def test_what_a_command_lacks_or_cannot_take_is_wrong_use(clipsearch, indexed, tmp_path):
+    clipsearch("export", tmp_path / "out.jsonl", cwd=indexed)
+    new = ("--index", tmp_path / "new")
+    for arguments, message in (
+        (("import", tmp_path / "out.jsonl", "--in", indexed, *new), "the index is new: name the model"),
+        (("index", "s3://bucket/photos", *new, "--model", "mini"), "s3://bucket/photos is not on this machine"),
+    ):
+        status, output, errors = clipsearch(*arguments)
+        assert (status, output) == (2, "") and message in errors

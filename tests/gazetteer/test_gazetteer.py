@@ -193,6 +193,14 @@ def test_similar_names_are_suggested() -> None:
     assert near_spellings("xyzzyx") == [] and near_spellings("") == []
 
 
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("Munchen", "Munich"), ("Muenchn", "Munich"), ("Bayrn", "Bavaria"), ("Cologn", "Köln"), ("Deutchland", "Germany")],
+)
+def test_a_place_is_suggested_by_its_names_in_other_languages(name: str, meant: str) -> None:
+    assert near_spellings(name)[0] == meant and near_spellings(name).count(meant) == 1
+
+
 def test_names_are_compared_without_case_accents_and_punctuation() -> None:
     assert fold("  Sankt-Pölten ") == "sankt polten" and fold("L'Aquila") == "laquila" and fold("Łódź") == "lodz"
     assert fold("Weißenfels") == fold("WEISSENFELS")

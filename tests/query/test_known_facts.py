@@ -3,6 +3,7 @@
 import pytest
 
 from clipsearch.query.filters import keyworded
+from clipsearch.query.sentences.understood import dates_in_words
 from clipsearch.terms import Query
 from tests.conftest import give_facts, names
 
@@ -44,10 +45,39 @@ def test_a_keyword_is_named_whatever_its_case_and_signs(facts_of, engine):
     assert names(engine.search(Query((), (keyworded("a [[]b][*]"),)))) == ["blue.jpg"] and value == "a [b]*"
 
 
-def test_a_date_without_photos_says_so(facts_of):
-    assert facts_of("2024-07-14") == [
-        ("facts", "", '"2024-07-14" was searched as a description, and the index has no photo with the date 2024-07-14')
-    ]
+@pytest.mark.parametrize(
+    ("text", "date"),
+    [
+        ("2024-07-14", "on 14 July 2024"),
+        ("summer 2011", "from June to August 2011"),
+        ("winter 2018/19", "from December 2018 to February 2019"),
+        ("3-7 May 2019", "from 3 to 7 May 2019"),
+        ("2019 or May 2012", "in 2019 or in May 2012"),
+        ("before 2015", "before 2015"),
+        ("since 2024", "from 2024 on"),
+        ("in the nineties", "from 1990 to 1999"),
+    ],
+)
+def test_a_date_without_photos_says_so_in_words(facts_of, text, date):
+    message = f'"{text}" was searched as a description, and the index has no photo with a date {date}'
+    assert facts_of(text) == [("facts", "", message)]
+
+
+@pytest.mark.parametrize(
+    ("meaning", "words"),
+    [
+        ("2019-12-30..2020-01-02", "from 30 December 2019 to 2 January 2020"),
+        ("2019-05-30..2019-06-02", "from 30 May to 2 June 2019"),
+        ("2019-05-03T08:00..2019-05-03T11:59", "from 3 May 2019, 08:00 to 3 May 2019, 11:59"),
+        ("24..26 December of any year", "from 24 to 26 December of any year"),
+        ("31 December..1 January of any year", "from 31 December to 1 January of any year"),
+        ("3 May of any year", "on 3 May of any year"),
+        ("May of any year", "in May of any year"),
+        ("before 2015-03", "before March 2015"),
+    ],
+)
+def test_dates_are_put_into_words(meaning, words):
+    assert dates_in_words(meaning) == words
 
 
 def test_a_note_counts_what_meets_the_filters_and_proposes_all_that_was_asked(facts_of, engine):

@@ -192,15 +192,15 @@ def test_different_models_for_texts_are_refused(folders):
 
 
 def test_they_only_answer_queries(many, tmp_path):
-    with pytest.raises(ClipsearchError, match="open the one that is meant by itself"):
+    with pytest.raises(QueryError, match="open the one that is meant by itself"):
         many.index()
-    with pytest.raises(ClipsearchError, match="only answer queries"):
+    with pytest.raises(QueryError, match="only answer queries"):
         many.status()
     with pytest.raises(ClipsearchError, match="list of folders"):
         SearchEngine.open_many("photos")
     with pytest.raises(ClipsearchError, match="at least one"):
         SearchEngine.open_many([])
-    with pytest.raises(ClipsearchError, match="is a store"):
+    with pytest.raises(QueryError, match="is a store"):
         SearchEngine.open_many(["milvus://here/photos"])
     with SearchEngine.open_many([tmp_path / "nowhere"]) as engine, pytest.raises(CollectionNotFound):
         engine.search("red")

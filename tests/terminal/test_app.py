@@ -398,7 +398,7 @@ def test_without_a_terminal_it_says_so(photos):
         text=True,
         stdin=subprocess.DEVNULL,
     )
-    assert done.returncode == 1 and "needs a terminal" in done.stderr
+    assert done.returncode == 2 and "needs a terminal" in done.stderr
 
 
 def test_without_textual_it_names_the_extra(photos):

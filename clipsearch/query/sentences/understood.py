@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
@@ -18,6 +19,43 @@ class Fact:
     words: str  # "last summer"
     meaning: str  # "2026-06..2026-08"
     is_denied: bool = False  # photos that are known to have it are left out
+
+
+_DATE = re.compile(r"(?P<year>\d{4})(?:-(?P<month>\d\d))?(?:-(?P<day>\d\d))?(?:T(?P<time>\d\d:\d\d))?")
+_EVERY_YEAR = " of any year"
+
+
+def dates_in_words(meaning: str) -> str:
+    """What a date in a text means, within a sentence: "from June to August 2011 or in 2012" for 2011-06..2011-08 or 2012."""
+    return " or ".join(map(_period_in_words, meaning.split(" or ")))
+
+
+def _period_in_words(period: str) -> str:
+    first, _, last = period.partition("..")
+    if period.endswith(_EVERY_YEAR):
+        return f"from {first} to {last}" if last else f"{'on' if first[0].isdigit() else 'in'} {first}"
+    word, _, date = period.rpartition(" ")
+    if word:  # "before 2015", "from 2019"
+        return f"{word} {_date_in_words(date)}{' on' if word == 'from' else ''}"
+    if not last:
+        return f"{'on' if first.count('-') == 2 else 'in'} {_date_in_words(first)}"
+    start, end = _date_in_words(first), _date_in_words(last)
+    if "T" not in period and first.count("-"):  # what both have is said once, at the end
+        shared = 2 if first[:7] == last[:7] else 1 if first[:4] == last[:4] else 0
+        start = " ".join(start.split()[: len(start.split()) - shared])
+    return f"from {start} to {end}"
+
+
+def _date_in_words(date: str) -> str:
+    """A date such as "14 July 2024, 12:30", or as much of it as 2024-07-14T12:30 says; other texts stay as they are."""
+    from clipsearch.query.sentences.date_words import MONTHS  # not for queries without a date
+
+    parts = _DATE.fullmatch(date)
+    if parts is None:
+        return date
+    month = list(MONTHS["English"])[int(parts["month"]) - 1].capitalize() if parts["month"] else ""
+    day = str(int(parts["day"])) if parts["day"] else ""
+    return " ".join(filter(None, (day, month, parts["year"]))) + (f", {parts['time']}" if parts["time"] else "")
 
 
 @dataclass(frozen=True, slots=True)
