@@ -114,9 +114,8 @@ def near_spellings(name: str, limit: int = 3, codes: Iterable[str] = ()) -> list
     places, wanted = gazetteer(), fold(name.partition(",")[0])
     if not wanted or len(name) > _LONGEST_NAME:
         return []
-    candidates: dict[
-        str, tuple[int, str]
-    ] = {}  # a name → the inhabitants of the largest place that has it, what that is called
+    # A name → the inhabitants and the usual name of the largest place that has it.
+    candidates: dict[str, tuple[int, str]] = {}
     labels = [places.texts(kind) for kind in ("city_name", "region_name", "country_name")]
     people = [places.array(kind).tolist() for kind in ("population", "region_population", "country_population")]
     for key, kind, row in (*_usual_names(places), *_other_names(places, wanted)):
