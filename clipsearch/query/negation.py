@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from clipsearch.encoders.base import ModelSpec
 from clipsearch.encoders.recommended import languages_of
+from clipsearch.query.quoted import masked, unmasked
 from clipsearch.terms import Query, Term
 
 Language: TypeAlias = Literal["English", "German", "French", "Spanish"]
@@ -195,8 +196,12 @@ class Negation(NamedTuple):
 
 
 def negations(text: str, languages: Collection[Language] = LANGUAGES) -> list[Negation]:
-    """What a text denies, in its order. They do not overlap. A fact that was found before is a run of a character of GAPS."""
+    """What a text denies, in its order. They do not overlap. A fact that was found before is a run of a character of GAPS.
+
+    No word in double quotes denies anything, but all of the quoted text may be denied.
+    """
     found: list[Negation] = []
+    text, quoted = masked(text)
     folded = text.lower()
     if not any(sign in folded for language in languages for sign in _SIGNS_OF_CUES[language]):
         return found
@@ -212,7 +217,7 @@ def negations(text: str, languages: Collection[Language] = LANGUAGES) -> list[Ne
         else:
             negation = _read(text, match, language, tuple(languages))
         if negation.denied or negation.gaps:
-            found.append(negation)
+            found.append(negation._replace(denied=tuple(unmasked(what, quoted) for what in negation.denied)))
             end = negation.end
     return found
 

@@ -52,6 +52,9 @@ def meant(text, *languages):
         ("ni chien ni chat", "- chien - chat"),
         ("tout sauf l'eau", "- eau"),
         ("el perro no est\u00e1 en la playa", "el perro - playa"),
+        ('a "no dogs" sign', 'a "no dogs" sign'),
+        ('a sign "no dogs" without people', 'a sign "no dogs" - people'),
+        ('a wall without "no dogs" on it', 'a wall on it - "no dogs"'),
     ],
 )
 def test_what_is_denied_is_subtracted(text, subtracted):

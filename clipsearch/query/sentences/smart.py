@@ -27,6 +27,7 @@ from clipsearch.query.negation import (
     negations,
     subtracted,
 )
+from clipsearch.query.quoted import masked
 from clipsearch.query.sentences.periods import EveryYear, When, together
 from clipsearch.query.sentences.plain_letters import folded
 from clipsearch.query.sentences.spoken_dates import SpokenDate, spoken_dates
@@ -97,14 +98,15 @@ def understand(
             terms.append(term)
             continue
         text = unicodedata.normalize("NFC", " ".join(term.content.translate(_NO_GAPS).split()))
-        dates = spoken_dates(text, today)
-        names = spoken_names(_blanked(text, dates), find_places, people)
+        readable, _ = masked(text)
+        dates = spoken_dates(readable, today)
+        names = spoken_names(_blanked(readable, dates), find_places, people)
         parts: list[SpokenDate | SpokenName] = sorted([*dates, *names], key=lambda part: part.start)
         linked = _linked(text, parts)
         denials = negations(linked, languages)
         found_gaps = [gap for denial in denials for gap in denial.gaps]
         gaps = {part.start for part in parts if any(part.start <= gap < part.end for gap in found_gaps)}
-        if _is_uncertain(text, parts, gaps, denials):
+        if _is_uncertain(readable, parts, gaps, denials):
             terms.append(term)
             continue
         facts += _facts(

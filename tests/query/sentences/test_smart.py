@@ -143,3 +143,30 @@ def test_all_people_must_be_there_and_any_of_the_places():
     assert known("Rome or New York")[0].filters == (Located(("IT/07/3", "US/NY")),)
     assert known("Rome and Italy")[0].filters == (Located(("IT",)),)
     assert known("Rome, Italy")[0].filters == (Located(("IT/07/3",)),)
+
+
+@pytest.mark.parametrize(
+    ("text", "summary"),
+    [
+        ('a "summer 2018" sign', 'looking for: a "summer 2018" sign'),
+        ('dog "in Rome"', 'looking for: dog "in Rome"'),
+        ('sign "Rome 2018" on a wall', 'looking for: sign "Rome 2018" on a wall'),
+        ('"Ben" on a shirt', 'looking for: "Ben" on a shirt'),
+        ('a "no dogs" sign in Rome, 2018', 'place: Rome, Italy, taken: 2018, looking for: a "no dogs" sign'),
+        ('a beach without "2018"', 'without: "2018", looking for: a beach - "2018"'),
+        ('not "in Rome"', 'without: "in Rome", looking for: - "in Rome"'),
+        ('"Rome" in Rome', 'place: Rome, Italy, looking for: "Rome"'),
+        ('in Rome, dog "or" cat', 'place: Rome, Italy, looking for: dog "or" cat'),
+        ('"far from" Rome', 'place: Rome, Italy, looking for: "far from"'),
+        ('"summer" 2018', 'taken: 2018, looking for: "summer"'),
+        ('since "2018"', 'looking for: since "2018"'),
+        ("a sign \u201cRome 2018\u201d", "looking for: a sign \u201cRome 2018\u201d"),
+        ("ein Schild \u201eSommer 2018\u201c", "looking for: ein Schild \u201eSommer 2018\u201c"),
+        ("un panneau \u00ab \u00e9t\u00e9 2018 \u00bb", "looking for: un panneau \u00ab \u00e9t\u00e9 2018 \u00bb"),
+        ('a 5" and a 7" print in 2018', 'taken: 2018, looking for: a 5" and a 7" print'),
+        ('a "2018', 'taken: 2018, looking for: a "'),
+        ("a \ue000 sign in 2018", "taken: 2018, looking for: a \ue000 sign"),
+    ],
+)
+def test_nothing_is_read_in_a_part_in_double_quotes(text, summary):
+    assert str(known(text)[1]) == summary
