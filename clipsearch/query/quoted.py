@@ -13,7 +13,7 @@ _RUNS = re.compile(r"([\ue000-\uf8ff])\1*")
 
 
 def masked(text: str) -> tuple[str, dict[str, str]]:
-    """A text of the same length with runs of a character that has no meaning for its parts in quotes, and what they stand for."""
+    """A text of the same length with a run of one character for each part in quotes, and the part of each character."""
     parts: dict[str, str] = {}
     signs = (sign for sign in map(chr, range(_FIRST, _LAST + 1)) if sign not in text)
 
