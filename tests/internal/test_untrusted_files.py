@@ -13,8 +13,8 @@ from clipsearch.cli.find_index import find_index
 from clipsearch.client import _error
 from clipsearch.encoders import hub, precision
 from clipsearch.errors import ClipsearchError, CollectionNotFound
-from clipsearch.server.saved_searches import SavedSearches
 from clipsearch.store.lock import _holder
+from clipsearch.store.saved_searches import SavedSearches
 
 DEEP = "[" * 100_000
 pipes = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
