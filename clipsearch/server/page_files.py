@@ -31,7 +31,7 @@ def page_file(name: str) -> bytes | None:
 @lru_cache(maxsize=64)
 def packed(data: bytes) -> tuple[bytes, str]:
     """A file, compressed, and a digest of it."""
-    return gzip.compress(data, 6, mtime=0), hashlib.sha256(data).hexdigest()[:32]
+    return gzip.compress(data, 9, mtime=0), hashlib.sha256(data).hexdigest()[:32]
 
 
 def prepare_page() -> None:

@@ -19,8 +19,10 @@ export const albums = new (class extends EventTarget {
   #loading = null;
   /** How many changes this window has made. */
   #changed = 0;
-  #changing = 0; // changes of this window that the server has not answered
-  #isLoaded = false; // whether all are known, not only some favourites
+  /** Changes of this window that the server has not answered. */
+  #changing = 0;
+  /** Whether all are known, not only some favourites. */
+  #isLoaded = false;
   #others = new BroadcastChannel("clipsearch-albums"); // the other windows of this browser
 
   constructor() {

@@ -17,8 +17,9 @@ export function setUpHeaderHiding() {
   header.addEventListener("focusin", () => {
     if (!document.documentElement.classList.contains("header-away")) return;
     const place = last;
-    const keep = () => scrollTo({ top: place, behavior: "instant" }); // browsers scroll to what they focus, but it comes by itself
-    header.style.transition = "none"; // and is there before they do
+    /** Browsers scroll to what they focus, but the header comes by itself, and is there before they do. */
+    const keep = () => scrollTo({ top: place, behavior: "instant" });
+    header.style.transition = "none";
     show(true);
     keep();
     requestAnimationFrame(() => {

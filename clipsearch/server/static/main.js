@@ -314,7 +314,8 @@ function setUpPhotos() {
     awaited = null;
     const { scroll, place } = scrollAfter;
     scrollTo({ top: scroll, behavior: "instant" });
-    if (scroll > 0 && place) grid.returnTo(place); // what is above the photos may be higher or lower now
+    /** What is above the photos may be higher or lower now. */
+    if (scroll > 0 && place) grid.returnTo(place);
     showPhoto();
   });
   photos.addEventListener("more", () => {
@@ -356,7 +357,8 @@ function followAlbums() {
   photos.addEventListener("shown", async () => {
     if (!photos.search || !isInAlbums(photos.search)) return;
     await thumbnails.settled();
-    await albums.load().catch(() => {}); // to tell later whether they have changed; the banner reports that the server is gone
+    /** To tell later whether they have changed. The banner reports that the server is gone. */
+    await albums.load().catch(() => {});
   });
   albums.addEventListener("elsewhere", (event) => {
     const wanted = state.currentSearch();

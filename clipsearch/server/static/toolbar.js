@@ -27,7 +27,8 @@ export function setUpToolbar(rescale) {
     sort.title = ranked && sort.value === "score" ? orderOf(search) : "";
     hybrid.checked = !search.byMeaning;
     smart.checked = !search.asTyped;
-    if (photos.awaits(search)) return; // the choices of a query come and go with its photos, which would move otherwise
+    /** The choices of a query come and go with its photos, which would move otherwise. */
+    if (photos.awaits(search)) return;
     keepingPhotos(() => {
       for (const box of [hybrid, smart]) box.closest("label").hidden = finished(search.q) === "";
     });
