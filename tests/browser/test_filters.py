@@ -2,7 +2,7 @@
 
 import json
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -239,7 +239,28 @@ def test_only_the_facets_that_are_shown_are_counted_and_slow_ones_hold_nobody(ne
     page.wait_for_selector("#filters [data-key^=keyword]")
 
 
-def test_unfolded_folders_stay_unfolded_after_a_reload(page):
+def test_the_count_of_a_chosen_value_is_that_of_the_list(page, filters, album, address):
+    page.goto(f"{address}/?q=a+musical+instrument&in={quote(str(album / 'first'))}")
+    filters.locator(".counted", has_text="Counts of 2 likely matches").wait_for()
+    assert page.locator("#status").inner_text().startswith("About 2 likely")
+    chosen = filters.get_by_role("button", name=re.compile("^first"), pressed=True)
+    assert chosen.inner_text().split() == ["first", "2"]  # among all photos, one of them is likely
+    above = filters.locator("[data-key^='folder '] .count").first
+    assert int(above.inner_text()) >= 2
+
+
+def test_unfolded_folders_stay_unfolded_after_a_reload(page, filters):
+    lone = filters.locator(".fold").first  # the only folder at the top is open by itself
+    assert lone.get_attribute("aria-expanded") == "true"
+    lone.click()
+    assert lone.get_attribute("aria-expanded") == "false" and filters.locator("[data-key^='folder ']").count() == 1
+    page.reload()
+    page.wait_for_selector("#filters .fold[aria-expanded=false]")
+    lone.click()
+    filters.get_by_role("button", name=re.compile("^first")).click()
+    lone.click()  # even if what is chosen is inside
+    page.wait_for_selector("#filters .fold[aria-expanded=false]")
+    filters.get_by_role("button", name=re.compile("^first")).wait_for(state="detached")
     tree = """async () => {
         const { folderTree } = await import('/static/folder-filter.js');
         const counts = ['/a', '/a/b', '/c'].map((value) => ({ value, images: 1 }));

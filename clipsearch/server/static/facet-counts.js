@@ -26,22 +26,46 @@ export const SLOW = [["keyword"], ["person"]];
 const known = new Map();
 
 /**
- * The counts of some facets; those of the same photos are asked for together.
+ * The counts of some facets; those of the same photos are asked for together. A filter changes how likely a photo matches words, so
+ * values that are chosen have their count under all filters, as the line above the photos has it.
  * @param {Readonly<Search>} search only its filters count @param {Pair[]} query whose hits are counted; none for all photos
  * @param {Wanted[]} wanted @returns {Promise<Facets>}
  */
 export async function countsOf(search, query, wanted) {
   /** @type {Map<string, {pairs: Pair[], facets: string[]}>} */
   const together = new Map();
-  for (const [facet, ...without] of wanted) {
-    const pairs = [...filterPairs({ ...search, ...Object.fromEntries(without.map((name) => [name, EMPTY[name]])) }), ...query];
+  const add = (/** @type {string} */ facet, /** @type {Partial<Search>} */ without) => {
+    const pairs = [...filterPairs({ ...search, ...without }), ...query];
     const key = encodePairs(pairs);
-    const group = together.get(key);
-    if (group) group.facets.push(facet);
-    else together.set(key, { pairs, facets: [facet] });
-  }
-  const answers = await Promise.all([...together.values()].map(({ pairs, facets }) => countPhotos(pairs, facets)));
-  return Object.assign({}, ...answers.map(({ facets }) => facets));
+    const group = together.get(key) ?? { pairs, facets: [] };
+    group.facets.push(facet);
+    together.set(key, group);
+    return key;
+  };
+  const asked = wanted.map(([facet, ...without]) => ({
+    facet, names: without,
+    key: add(facet, Object.fromEntries(without.map((name) => [name, EMPTY[name]]))),
+    inside: query.length && without.some((name) => search[name].length) ? add(facet, {}) : null,
+  }));
+  const answers = new Map(await Promise.all([...together].map(async ([key, { pairs, facets }]) =>
+    /** @type {const} */ ([key, (await countPhotos(pairs, facets)).facets]))));
+  return Object.fromEntries(asked.map(({ facet, names, key, inside }) => {
+    const counts = answers.get(key)?.[facet] ?? [];
+    return [facet, inside === null ? counts : withChosen(counts, answers.get(inside)?.[facet] ?? [], names.flatMap((name) => search[name]).map(String))];
+  }));
+}
+
+/**
+ * Counts without a facet's own filter, but of chosen values with it. A value that is chosen in part, as the year of a month, has
+ * at least the photos of that part.
+ * @param {Count[]} counts @param {Count[]} inside with the filter @param {string[]} chosen values @returns {Count[]}
+ */
+function withChosen(counts, inside, chosen) {
+  const images = new Map(counts.map((count) => [count.value, count.images]));
+  const isChosen = (/** @type {string} */ value) => chosen.some((other) => other.toLowerCase() === value.toLowerCase());
+  for (const value of images.keys()) if (isChosen(value)) images.set(value, 0);
+  for (const { value, images: found } of inside) images.set(value, Math.max(found, images.get(value) ?? 0));
+  return [...images].map(([value, number]) => ({ value, images: number }));
 }
 
 /** How many photos there are, and some of their facets. @param {Pair[]} pairs @param {string[]} facets @returns {Promise<{images: number, facets: Facets}>} */

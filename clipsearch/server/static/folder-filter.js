@@ -16,6 +16,7 @@ import { changeSearch } from "./state.js";
  */
 
 const unfolded = keptSet("clipsearch-unfolded-folders"); // paths
+const folded = keptSet("clipsearch-folded-folders"); // those that would be open by themselves
 
 /**
  * @param {{value: string, images: number}[]} counts of absolute folders, each without what is below it
@@ -24,7 +25,6 @@ const unfolded = keptSet("clipsearch-unfolded-folders"); // paths
  */
 export function folderTree(counts, chosen, render) {
   const tops = tree(counts);
-  if (tops.length === 1) unfolded.add(tops[0].path);
   const whole = list(tops);
   whole.classList.toggle("flat", tops.every((folder) => !folder.inside.length)); // then there is nothing to unfold
   return whole;
@@ -37,10 +37,15 @@ export function folderTree(counts, chosen, render) {
   /** @param {Folder} folder */
   function item(folder) {
     const { path, name, images, inside } = folder;
-    const isOpen = unfolded.has(path) || chosen.some((other) => other.startsWith(`${path}/`));
+    const opens = (tops.length === 1 && folder === tops[0]) || chosen.some((other) => other.startsWith(`${path}/`));
+    if (!opens) folded.delete(path); // what is chosen in it next is seen
+    const isOpen = !folded.has(path) && (opens || unfolded.has(path));
     const isChosen = chosen.includes(path);
     const fold = () => {
-      if (!unfolded.delete(path)) unfolded.add(path);
+      if (isOpen) unfolded.delete(path);
+      else unfolded.add(path);
+      if (isOpen && opens) folded.add(path);
+      else folded.delete(path);
       render();
     };
     return element("li", {},
