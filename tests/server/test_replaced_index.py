@@ -207,10 +207,10 @@ def test_stalled_uploads_let_go_of_their_places(service, monkeypatch):
 
 
 def test_several_servers_save_searches_at_once(tmp_path):
-    from clipsearch.server.saved_searches import SavedSearches
+    from clipsearch.store.saved_searches import SavedSearches
 
     code = (
-        "import sys; from pathlib import Path; from clipsearch.server.saved_searches import SavedSearches\n"
+        "import sys; from pathlib import Path; from clipsearch.store.saved_searches import SavedSearches\n"
         "saved = SavedSearches(Path('/x'), Path(sys.argv[1]))\n"
         "for number in range(20): assert saved.put(f'{sys.argv[2]}{number}', {'q': 'a'})"
     )

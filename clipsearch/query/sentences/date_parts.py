@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from clipsearch.query.sentences.date_words import HOLIDAYS, SEASON_BEGINS, SEASONS
+from clipsearch.query.sentences.date_patterns import ALL_MONTHS
+from clipsearch.query.sentences.date_words import HOLIDAYS, SEASON_BEGINS, SEASONS, SHORT_MONTHS
 from clipsearch.query.sentences.periods import EveryYear, Period, When, day_of, days_from, months_from
 
 _FIRST_HALF = r"first half of|erste[nr]? halfte(?: von)?|premiere moitie d[eu]|primera mitad del?"
@@ -87,6 +88,17 @@ def named_in(year: int, name: str) -> Period | None:
         return None
     first, after = HOLIDAYS[name](year)
     return days_from(first, (after - first).days)
+
+
+def month_number(word: str) -> int:
+    """1 to 12; 0 for a word that is no month."""
+    return ALL_MONTHS.get(word) or SHORT_MONTHS.get(word, 0)
+
+
+def named_period(year: int, name: str) -> Period | None:
+    """A month, season or holiday of a year; None for another word."""
+    month = ALL_MONTHS.get(name)
+    return months_from(year, month, 1) if month else named_in(year, name)
 
 
 def shared(firsts: Sequence[When | int | str], last: When) -> list[When] | None:

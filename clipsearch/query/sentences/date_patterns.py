@@ -24,7 +24,7 @@ ORDINAL = r"(?:st|nd|rd|th|er|\.)?"
 PREFIX = re.compile(
     r"(?:(?:in|on|at|from|of|during|over|taken|dated|the|(?<!new )year|im|am|an|aus|vom|von|zu|an|wahrend|aufgenommen|der|die"
     r"|das|dem|den|des|jahre?s?|en|au|aux|a|cours|le|la|les|du|de|dans|pendant|durant|prises?|annees?|el|los|las|del|durante|tomadas?|ano"
-    r"|within|throughout|sometime|courant|innerhalb|innert|tout au long) "
+    r"|month of|monat|mois de|mes de|within|throughout|sometime|courant|innerhalb|innert|tout au long) "
     r"|d'|l')"
     rf"|{any_of(WEEKDAYS)},? (?=(?:(?:the|den|der|le|el) )?\d\d?\b|[a-z]+ \d)"
 )
@@ -99,3 +99,9 @@ BARE_YEAR = re.compile(YEAR)
 BARE_MONTH = re.compile(MONTH)
 FRENCH = re.compile(r"\b(?:le|la|les|des|du|une|au|aux|et|mon|ma|mes|avec|photos? d')|l'|d'")
 GERMAN = re.compile(r"\b(?:der|die|das|den|dem|ein|eine|und|ist|im|am|auf|mit)\b")
+
+
+def is_french(text: str, start: int) -> bool:
+    """Whether the "hier" that begins here is yesterday: in German it is "here"."""
+    rest = text[:start] + text[start + len("hier") :]
+    return not rest.strip() or (FRENCH.search(rest) is not None and not GERMAN.search(rest))

@@ -128,6 +128,7 @@ def _around_new_year(year: int) -> tuple[date, date]:
 
 HOLIDAYS: dict[str, Callable[[int], tuple[date, date]]] = {
     **dict.fromkeys(("christmas eve", "heiligabend", "nochebuena", "reveillon de noel"), _fixed(12, 24)),
+    **dict.fromkeys(("christmas day", "jour de noel", "dia de navidad"), _fixed(12, 25)),
     **dict.fromkeys(("christmas", "xmas", "weihnachten", "noel", "navidad", "navidades"), _fixed(12, 24, 3)),
     **dict.fromkeys(
         ("new year's eve", "new years eve", "silvester", "saint-sylvestre", "nochevieja"), _fixed(12, 31, 2)
@@ -138,7 +139,13 @@ HOLIDAYS: dict[str, Callable[[int], tuple[date, date]]] = {
         ("valentine's day", "valentines day", "valentinstag", "saint-valentin", "san valentin"), _fixed(2, 14)
     ),
     "halloween": _fixed(10, 31),
-    **dict.fromkeys(("easter", "ostern", "paques", "pascua"), _from_easter(-2, 2)),
+    **dict.fromkeys(("good friday", "karfreitag"), _from_easter(-2, -1)),
+    **dict.fromkeys(("easter sunday", "ostersonntag"), _from_easter(0, 1)),
+    **dict.fromkeys(("easter monday", "ostermontag"), _from_easter(1, 2)),
+    **dict.fromkeys(
+        ("easter", "easter weekend", "ostern", "osterwochenende", "paques", "week-end de paques", "pascua"),
+        _from_easter(-2, 2),
+    ),
     **dict.fromkeys(("pentecost", "whitsun", "pfingsten", "pentecote", "pentecostes"), _from_easter(48, 51)),
 }
 """The first day of a year's holiday, and the day after its last. Easter begins on Friday, and New Year's Eve lasts two days."""
@@ -154,5 +161,7 @@ DATES_BY_NAME = (
 )
 """Holidays that are a date also without a year and without "at": their names have no other meaning."""
 
-MOVABLE = ("easter", "ostern", "paques", "pascua", "pentecost", "whitsun", "pfingsten", "pentecote", "pentecostes")
+MOVABLE = tuple(
+    name for name, days in HOLIDAYS.items() if days(2000)[0].timetuple()[1:3] != days(2001)[0].timetuple()[1:3]
+)
 """Holidays with another date each year."""

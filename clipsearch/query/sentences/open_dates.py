@@ -123,7 +123,8 @@ _UNSURE_BEFORE = re.compile(
 )
 _UNSURE_AFTER = re.compile(
     rf"(?:-?ish|\+|,? {_OR} (?:{_LATER}|{_EARLIER}|so|thereabouts|more|less|mehr|weniger|plus|moins|mas|menos)"
-    r"| (?:until|till|bis|jusqu'(?:a|au|en)|hasta))(?!\w)"
+    r"| (?:until|till|bis|jusqu'(?:a|au|en)|hasta)"
+    r"| (?:week|weekend)(?= ?(?:$|[,;.]))|,? (?:the )?(?:first|second|third|fourth|last) (?:week|weekend|half|quarter))(?!\w)"
 )
 _LEADING = re.compile(_LINKS)
 _REACH = 60  # letters before a date that are looked at

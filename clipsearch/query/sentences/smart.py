@@ -99,7 +99,7 @@ def understand(
             continue
         text = unicodedata.normalize("NFC", " ".join(term.content.translate(_NO_GAPS).split()))
         readable, _ = masked(text)
-        dates = spoken_dates(readable, today)
+        dates = spoken_dates(readable, today, people)
         names = spoken_names(_blanked(readable, dates), find_places, people)
         parts: list[SpokenDate | SpokenName] = sorted([*dates, *names], key=lambda part: part.start)
         linked = _linked(text, parts)

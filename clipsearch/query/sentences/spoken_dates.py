@@ -8,20 +8,29 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TypeAlias
 
 from clipsearch.query.sentences import date_patterns as patterns
-from clipsearch.query.sentences.date_parts import LISTED, name_at, named_in, part_at, repeated_at, share_year, shared
+from clipsearch.query.sentences.date_parts import (
+    LISTED,
+    month_number,
+    name_at,
+    named_in,
+    named_period,
+    part_at,
+    repeated_at,
+    share_year,
+    shared,
+)
+from clipsearch.query.sentences.date_spans import narrowed_at
 from clipsearch.query.sentences.date_words import (
     DAYS_AGO,
     DECADES,
-    HOLIDAYS,
-    MONTHS,
     MONTHS_THAT_ARE_WORDS,
-    MOVABLE,
     NUMBERS,
     SEASONS,
     SHORT_MONTHS,
@@ -48,7 +57,6 @@ from clipsearch.query.sentences.periods import (
     days_from,
     joined,
     last_unit,
-    month_of,
     months_from,
     part_of,
     together,
@@ -56,6 +64,7 @@ from clipsearch.query.sentences.periods import (
     units_before,
 )
 from clipsearch.query.sentences.plain_letters import folded
+from clipsearch.query.sentences.whole_dates import opening_date, whole_dates
 
 _MOST_LISTED = 12  # dates before the last of a list
 _MOST_UNITS = 1000  # of "the last 3 weeks"; more is no time of photos
@@ -70,9 +79,12 @@ class SpokenDate:
     when: When
 
 
-def spoken_dates(text: str, today: date) -> list[SpokenDate]:
-    """The dates in a text in the form NFC, in its order. They do not overlap. "from the" before a date is part of it."""
-    return _Reader(text, today).dates()
+def spoken_dates(text: str, today: date, people: Collection[str] = ()) -> list[SpokenDate]:
+    """The dates in a text in the form NFC, in its order. They do not overlap. "from the" before a date is part of it.
+
+    The names of `people` tell a month from a person: "August in Germany".
+    """
+    return _Reader(text, today, people).dates()
 
 
 _Found: TypeAlias = "tuple[int, When]"
@@ -81,10 +93,11 @@ _Found: TypeAlias = "tuple[int, When]"
 class _Reader:
     """Reads the dates of one text, on one day."""
 
-    def __init__(self, text: str, today: date) -> None:
+    def __init__(self, text: str, today: date, people: Collection[str]) -> None:
         self._text = text
         self._plain = folded(text)
         self._today = today
+        self._people = people
         self._found: dict[int, list[_Found]] = {}  # by where they begin, as lists and ranges look there again
 
     def dates(self) -> list[SpokenDate]:
@@ -96,14 +109,17 @@ class _Reader:
                 continue
             best = self._longest(start)
             listed, is_certain_list = self._listed(start)
-            if listed and (best is None or listed[-1].end > best[0]):
+            if (part := self._narrowed(start)) and (best is None or part[0] > best[0]):
+                end, when = part
+                dates, is_certain = ([SpokenDate(start, end, when)], True) if when else ([], False)
+            elif listed and (best is None or listed[-1].end > best[0]):
                 dates, is_certain = listed, is_certain_list
             elif best:
                 date = SpokenDate(start, *best)
                 dates, is_certain = [date, *self._repeated(date)], True
             else:
                 continue
-            end = dates[-1].end
+            end = dates[-1].end if dates else end
             if is_certain and self._is_certain(dates):
                 found += dates
         return found
@@ -130,7 +146,7 @@ class _Reader:
 
     def _longest(self, start: int) -> _Found | None:
         """The longest date that begins here, perhaps after words such as "from the"."""
-        best: _Found | None = None
+        best = opening_date(self._text, self._people) if start == 0 else None
         for position in self._after_prefixes(start):
             is_after_word = position > start
             for candidate in (
@@ -143,6 +159,20 @@ class _Reader:
                 if candidate and (best is None or candidate[0] > best[0]) and self._is_whole(candidate[0]):
                     best = candidate
         return best
+
+    def _narrowed(self, start: int) -> tuple[int, When | None] | None:
+        """The longest part of a date that begins here, as in "the first week of May 2018", with its time if that is certain."""
+        found = (narrowed_at(self._plain, at, self._date_at) for at in self._after_prefixes(start))
+        return max(filter(None, found), key=lambda part: part[0], default=None)
+
+    def _date_at(self, start: int) -> tuple[int, When | None] | None:
+        """The longest date that begins here, perhaps after articles; a list of dates is no single time."""
+        listed, _ = self._listed(start)
+        lists = [(listed[-1].end, None)] if listed else []
+        dates = [
+            found for found in (self._range(start), *self._parts_of_range(start)) if found and self._is_whole(found[0])
+        ]
+        return max([*dates, *lists], key=lambda date: date[0], default=None)
 
     def _is_whole(self, end: int) -> bool:
         """Whether no part of a word is left. "2019-model" goes on."""
@@ -291,7 +321,7 @@ class _Reader:
 
     def _singles(self, start: int, before: str = "", *, is_in_range: bool = False) -> list[_Found]:
         """All dates that begin here. `before` is what stands before them; parts of a range need no context."""
-        found: list[_Found] = []
+        found: list[_Found] = list(whole_dates(self._plain, start))
         for pattern, read in self._READERS:
             if not (match := pattern.match(self._plain, start)):
                 continue
@@ -311,7 +341,7 @@ class _Reader:
         if (
             is_in_range
             and (match := patterns.BARE_MONTH.match(self._plain, start))
-            and (month := _month(match["month"]))
+            and (month := month_number(match["month"]))
         ):
             found.append((match.end(), EveryYear(month)))
         return [*found, *self._parts(start)]
@@ -343,24 +373,8 @@ class _Reader:
         word = match["month"]
         return not (word in MONTHS_THAT_ARE_WORDS or word in SHORT_MONTHS) or self._text[match.start("month")].isupper()
 
-    def _iso(self, match: re.Match[str]) -> When | None:
-        if match["day"]:
-            return day_of(int(match["year"]), int(match["month"]), int(match["day"]))
-        return month_of(int(match["year"]), int(match["month"]))
-
-    def _numeric(self, match: re.Match[str]) -> When | None:
-        """3.5.2020 is the third of May. 3/5/2020 may be March or May, so it is not read as a date."""
-        first, second = int(match["first"]), int(match["second"])
-        if match["sign"] == "/" and first <= 12 and second <= 12 and first != second:
-            return None
-        day, month = (second, first) if match["sign"] == "/" and second > 12 else (first, second)
-        return day_of(int(match["year"]), month, day)
-
-    def _month_of_year(self, match: re.Match[str]) -> When | None:
-        return month_of(int(match["year"]), int(match["month"]))
-
     def _day_and_month(self, match: re.Match[str]) -> When | None:
-        month, day = _month(match["month"]), int(match["day"])
+        month, day = month_number(match["month"]), int(match["day"])
         if not month:
             return None
         if match["year"]:
@@ -370,38 +384,17 @@ class _Reader:
         return EveryYear(month, day) if is_day and self._is_clear_month(match) else None
 
     def _month_and_year(self, match: re.Match[str]) -> When | None:
-        year, month = self._year(match), _month(match["month"])
+        year, month = self._year(match), month_number(match["month"])
         if (
             year is None or not month or patterns.DAY_BEFORE.match(self._plain[: match.start()])
         ):  # 30 February 2019 is no day
             return None
         return months_from(year, month, 1)
 
-    def _month_alone(self, match: re.Match[str]) -> When | None:
-        language = str(match.lastgroup)
-        return EveryYear(MONTHS[language][match[language]])
-
     def _name_and_year(self, match: re.Match[str]) -> When | None:
         year = self._year(match)
         is_other = "new year" in match["name"] and patterns.OTHER_NEW_YEAR.match(self._plain[: match.start()])
         return None if year is None or is_other else named_in(year, match["name"])
-
-    def _winter(self, match: re.Match[str]) -> When | None:
-        year = int(match["year"])
-        if SEASONS.get(match["name"]) != "winter" or int(match["next"]) % 100 != (year + 1) % 100:
-            return None
-        return named_in(year, match["name"])
-
-    def _date_by_name(self, match: re.Match[str]) -> When | None:
-        name = match["name"]
-        if name in MOVABLE or name not in HOLIDAYS:
-            return None
-        first, after = HOLIDAYS[name](2000)
-        return EveryYear(first.month, first.day, (after - first).days)
-
-    def _at_holiday(self, match: re.Match[str]) -> When | None:
-        """As in "at Christmas", but not in "at Christmas market"."""
-        return self._date_by_name(match) if patterns.AFTER_A_YEAR.match(self._plain, match.end()) else None
 
     def _decade(self, match: re.Match[str]) -> When | None:
         return self._years(int(match["decade"]))
@@ -418,14 +411,9 @@ class _Reader:
         return months_from(decade, 1, 120) if decade <= self._today.year else None
 
     def _relative_day(self, match: re.Match[str]) -> When | None:
-        if match["word"] == "hier" and not self._is_french(match.start()):
+        if match["word"] == "hier" and not patterns.is_french(self._plain, match.start()):
             return None
         return days_from(self._today - timedelta(DAYS_AGO[match["word"]]))
-
-    def _is_french(self, end: int) -> bool:
-        """Whether "hier" is yesterday: in German it is "here"."""
-        rest = self._plain[:end] + self._plain[end + len("hier") :]
-        return not rest.strip() or (patterns.FRENCH.search(rest) is not None and not patterns.GERMAN.search(rest))
 
     def _last_or_this(self, match: re.Match[str]) -> When | None:
         name = match["name"]
@@ -444,7 +432,7 @@ class _Reader:
             return days_from(today - timedelta((today.weekday() - WEEKDAYS[name] - 1) % 7 + 1))
         now = datetime.combine(today, time())
         for year in (today.year, today.year - 1, today.year - 2):
-            period = _named(year, name)
+            period = named_period(year, name)
             if period and period.end and period.end <= now:
                 return period
         return None
@@ -456,7 +444,7 @@ class _Reader:
         if name in WEEKDAYS:
             return days_from(today + timedelta(WEEKDAYS[name] - today.weekday()))
         is_late_winter = SEASONS.get(name) == "winter" and today.month < 12
-        return _named(today.year - is_late_winter, name)
+        return named_period(today.year - is_late_winter, name)
 
     def _last_few(self, match: re.Match[str]) -> When | None:
         start = self._back(match)
@@ -477,18 +465,11 @@ class _Reader:
         return units_before(self._today, count, unit)
 
     _READERS = (
-        (patterns.ISO, _iso),
-        (patterns.NUMERIC, _numeric),
-        (patterns.MONTH_OF_YEAR, _month_of_year),
         (patterns.DAY_MONTH, _day_and_month),
         (patterns.MONTH_DAY, _day_and_month),
         (patterns.MONTH_YEAR, _month_and_year),
-        (patterns.MONTH_ALONE, _month_alone),
         (patterns.NAME_YEAR, _name_and_year),
         (patterns.YEAR_NAME, _name_and_year),
-        (patterns.WINTER_OF_TWO_YEARS, _winter),
-        (patterns.DATE_BY_NAME, _date_by_name),
-        (patterns.AT_HOLIDAY, _at_holiday),
         (patterns.FOUR_DIGITS, _decade),
         (patterns.TWO_DIGITS, _short_decade),
         (patterns.NAMED_DECADE, _named_decade),
@@ -500,14 +481,3 @@ class _Reader:
         (patterns.AGO, _ago),
         (patterns.AGO_FIRST, _ago),
     )
-
-
-def _month(word: str) -> int:
-    """1 to 12; 0 for another word."""
-    return patterns.ALL_MONTHS.get(word) or SHORT_MONTHS.get(word, 0)
-
-
-def _named(year: int, name: str) -> Period | None:
-    """A month, season or holiday of a year; None for another word."""
-    month = patterns.ALL_MONTHS.get(name)
-    return months_from(year, month, 1) if month else named_in(year, name)

@@ -1,0 +1,152 @@
+"""Parts of a date in a sentence: a week or weekend is read, all that is less certain stays text, and nothing else is read."""
+
+from datetime import date
+
+import pytest
+
+from clipsearch.query.sentences.spoken_dates import spoken_dates
+from clipsearch.query.sentences.whole_dates import opening_date
+
+TODAY = date(2026, 11, 30)
+
+
+def times(text):
+    return [str(spoken.when) for spoken in spoken_dates(text, TODAY)]
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("the weekend of 25 December 2011", "2011-12-24..2011-12-25"),
+        ("a party on the weekend of 25-26 June 2011", "2011-06-25..2011-06-26"),
+        ("the weekend of 24-26 June 2011", "2011-06-24..2011-06-26"),
+        ("the week of 3 May 2011", "2011-05-02..2011-05-08"),
+        ("our trip in the week of May 3, 2011", "2011-05-02..2011-05-08"),
+        ("week of 2011-05-03", "2011-05-02..2011-05-08"),
+        ("a dog, week of 3 May 2011, on grass", "2011-05-02..2011-05-08"),
+        ("week of Christmas 2012", "2012-12-24..2012-12-30"),
+        ("the week of last Monday", "2026-11-23..2026-11-29"),
+        ("the week from 3 May to 9 May 2011", "2011-05-03..2011-05-09"),
+        ("das Wochenende vom 25. Dezember 2011", "2011-12-24..2011-12-25"),
+        ("die Woche vom 3. Mai 2011", "2011-05-02..2011-05-08"),
+        ("le week-end du 25 d\u00e9cembre 2011", "2011-12-24..2011-12-25"),
+        ("la semaine du 3 mai 2011", "2011-05-02..2011-05-08"),
+        ("el fin de semana del 25 de diciembre de 2011", "2011-12-24..2011-12-25"),
+        ("la semana del 3 de mayo de 2011", "2011-05-02..2011-05-08"),
+        ("the second half of 2012", "2012-07..2012-12"),
+        ("beginning of 2010", "2010-01..2010-04"),
+        ("mid-July 2011", "2011-07-11..2011-07-20"),
+        ("end of 2012", "2012-09..2012-12"),
+        ("Easter weekend 2011", "2011-04-22..2011-04-25"),
+        ("Easter Monday 2011", "2011-04-25"),
+        ("Christmas Day 2011", "2011-12-25"),
+        ("the month of May 2011", "2011-05"),
+        ("im Monat Mai 2011", "2011-05"),
+        ("au mois de mai 2011", "2011-05"),
+        ("jour de l'an 2019", "2019-01-01"),
+        ("the year of 2018", "2018"),
+        ("baby's first Christmas 2019", "2019-12-24..2019-12-26"),
+        ("the first snow of 2018", "2018"),
+        ("the last day of school in June 2018", "2018-06"),
+        ("a week in August 2011", "2011-08"),
+        ("the week of the wedding in May 2011", "2011-05"),
+        ("a price tag from 2018", "2018"),
+        ("on Sunday 3 May 2020", "2020-05-03"),
+        ("letztes Jahr", "2025"),
+    ],
+)
+def test_a_week_or_weekend_is_the_one_that_has_all_of_the_date(text, time):
+    assert times(text) == [time]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the weekend of 3 May 2011",
+        "week of Christmas 2011",
+        "first week of August 2011",
+        "the last week of August 2011",
+        "the second week in August 2011",
+        "the first days of May 2011",
+        "the first few days of May 2011",
+        "the last two weeks of August 2011",
+        "the last weekend of June 2012",
+        "last Sunday of May 2011",
+        "last month of 2011",
+        "the last summer of the 90s",
+        "the third of May 2011",
+        "the eve of Christmas 2011",
+        "most of 2011",
+        "the first quarter of 2012",
+        "week commencing 3 May 2011",
+        "the week from 3 May 2011",
+        "Sundays in 2011",
+        "Christmas week 2011",
+        "Christmas holidays 2011",
+        "Christmas 2011 weekend",
+        "August 2011, first week",
+        "before the week of 3 May 2011",
+        "the start of the week of 3 May 2011",
+        "week of 3 May 2011 and 10 May 2011",
+        "the first week of May and June 2011",
+        "from the week of 3 May 2011 to June 2011",
+        "die erste Woche im August 2011",
+        "erste Woche August 2011",
+        "letztes Wochenende im Juni 2012",
+        "in der letzten Woche des Jahres 2012",
+        "la premi\u00e8re semaine d'ao\u00fbt 2011",
+        "le dernier week-end de juin 2012",
+        "la \u00faltima semana de agosto de 2011",
+        "los primeros d\u00edas de mayo de 2011",
+    ],
+)
+def test_a_part_of_a_date_that_is_not_certain_is_no_date(text):
+    assert times(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("Christmas in Germany", "24..26 December of any year"),
+        ("August in Germany", "August of any year"),
+        ("Weihnachten", "24..26 December of any year"),
+        ("No\u00ebl en France", "24..26 December of any year"),
+        ("Navidad con la familia", "24..26 December of any year"),
+        ("christmas, a dog", "24..26 December of any year"),
+        ("Juli in den Alpen", "July of any year"),
+        ("december on the beach", "December of any year"),
+        ("Christmas Eve in Rome", "24 December of any year"),
+        ("Halloween", "31 October of any year"),
+    ],
+)
+def test_a_month_or_holiday_that_begins_a_text_is_that_of_any_year(text, time):
+    assert times(text) == [time]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Christmas tree",
+        "Christmas market in Germany",
+        "Christmas dinner at home",
+        "Christmas and a dog",
+        "Weihnachtsbaum",
+        "a girl named August",
+        "August in a red coat",
+        "April on a horse",
+        "June with a dog",
+        "Noel with a dog",
+        "May in Paris",
+        "March in Washington",
+        "Mars in the night sky",
+        "Easter in Rome",
+        "Halloween costume",
+    ],
+)
+def test_a_month_or_holiday_that_may_be_something_else_is_text(text):
+    assert times(text) == []
+
+
+def test_a_month_in_another_month_and_the_name_of_a_known_person_are_no_beginnings():
+    assert times("Christmas in July") == ["July of any year"]
+    assert opening_date("August in Germany", ["Anna", "August M\u00fcller"]) is None
