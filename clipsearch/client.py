@@ -13,15 +13,17 @@ import http.client
 import ipaddress
 import json
 import os
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, urlencode, urlsplit
 
 from clipsearch._internal.arguments import (
+    is_whole,
     require_flag,
     require_list,
     require_number,
@@ -58,6 +60,8 @@ _NEW_FIELDS = (
     b"smart",
     b"hybrid",
 )  # which an older server does not know
+_LONGEST_ADDRESS = 2000  # characters
+_NO_HOST = re.compile(r"[^\w.\-\x80-\U0010ffff]", re.ASCII)  # a character that no host's name has
 _LONGEST = 86_400.0  # seconds that an answer may take: a day
 MOST_BYTES = 64 * 1024**2  # of a picture; servers refuse more
 _ERRORS: dict[str, type[ClipsearchError]] = {
@@ -83,13 +87,8 @@ class Client:
         if not (token is None or isinstance(token, str)):
             raise TypeError(f"token must be a text (str) or None, not {short(token)}")
         require_number("timeout", timeout, 0.001, _LONGEST)
-        try:
-            parts = urlsplit(url if "://" in url else f"http://{url}")
-            host, port = parts.hostname, parts.port
-        except ValueError as error:
-            raise QueryError(f"{url} is not the address of a server ({error})") from error
-        if parts.scheme not in ("http", "https") or not host or parts.username is not None:
-            raise QueryError(f"{url} is not the address of a server; give one like http://127.0.0.1:8100")
+        parts = _parts_of(url)
+        host = str(parts.hostname)
         self.url = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}"
         self.is_local = is_loopback(host)
         self._base = parts.path.rstrip("/")
@@ -102,7 +101,7 @@ class Client:
                 warnings.warn(f"the token travels to {host} unencrypted, so others can read it", ClipsearchWarning, 2)
         is_encrypted = parts.scheme == "https"
         connection = http.client.HTTPSConnection if is_encrypted else http.client.HTTPConnection
-        self._connection: http.client.HTTPConnection = connection(host, port, timeout=timeout)
+        self._connection: http.client.HTTPConnection = connection(host, parts.port, timeout=timeout)
 
     def __repr__(self) -> str:
         """The server's address, without its token."""
@@ -145,11 +144,12 @@ class Client:
         require_whole("top_k", top_k)
         if isinstance(image, str):
             raise TypeError(f"an image is an id (int) or a picture (a Path or PIL image), not {short(image)}")
-        if not isinstance(image, int):
-            return self.search(Query((Term(image),), _several(filters), offset=offset, diverse=diverse), top_k)
+        content: Any = image
+        if not is_whole(image):
+            return self.search(Query((Term(content),), _several(filters), offset=offset, diverse=diverse), top_k)
         wanted = Query((), _several(filters), offset=offset, diverse=diverse)
         body = request_body(wanted, min(int(top_k), MOST_HITS), self._upload)
-        return self._search(wanted, int(top_k), {**body, "terms": [{"id": image}]})
+        return self._search(wanted, int(top_k), {**body, "terms": [{"id": int(content)}]})
 
     def images(
         self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50
@@ -319,7 +319,7 @@ class Client:
     def _request(
         self, method: str, path: str, parameters: Mapping[str, str] | None = None, body: _Body = None
     ) -> bytes:
-        address = quote(self._base) + path + (f"?{urlencode(parameters)}" if parameters else "")
+        address = quote(self._base, safe="/%") + path + (f"?{urlencode(parameters)}" if parameters else "")
         headers = dict(self._headers)
         if body is not None:
             headers["Content-Type"] = "application/octet-stream" if isinstance(body, bytes) else "application/json"
@@ -364,6 +364,40 @@ class Client:
         except BaseException:  # also Ctrl-C leaves half an answer in the connection
             self._connection.close()
             raise
+
+
+def _parts_of(url: str) -> SplitResult:
+    """The parts of a server's address. QueryError, without its secrets, if no server can have it."""
+    text = url.strip()
+    text = text if "://" in text else f"http://{text}"
+    reason = ""
+    try:
+        if not text.isprintable():  # urlsplit would leave out line breaks
+            reason = "it has a character that no address has"
+        elif len(text) > _LONGEST_ADDRESS:
+            reason = f"it has more than {_LONGEST_ADDRESS:,} characters"
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        if parts.port == 0:
+            reason = "port 0 is no server's"
+        elif ":" not in host and (wrong := _NO_HOST.search(host)):
+            reason = f"no host has {wrong[0]!r} in its name"
+        elif parts.username is not None:
+            reason = "a user and a password have no use in it; a server has a token"
+        elif ":" not in host:
+            host.encode("idna")  # as a connection does
+    except UnicodeError:
+        reason = "a part of the host's name is empty, too long or impossible"
+    except ValueError as error:
+        reason = str(error)
+    if reason or parts.scheme not in ("http", "https") or not host:
+        shown = re.sub(r"//[^/?#]*@", "//", text).partition("?")[0]
+        shown = shown if len(shown) <= 80 else f"{shown[:77]}..."
+        because = f" ({reason})" if reason else ""
+        raise QueryError(
+            f"{repr(shown)[1:-1]} is not the address of a server{because}; give one like http://127.0.0.1:8100"
+        )
+    return parts
 
 
 def _known(kind: type[_T], values: Mapping[str, Any]) -> _T:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -17,7 +17,7 @@ def require_one_of(
 ) -> None:
     """Raise an error unless a parameter has one of these values."""
     known = list(choices)
-    if value not in known:
+    if not isinstance(value, Hashable) or value not in known:  # an array has no truth
         raise error(f"{name} must be one of {either(list(map(repr, known)))}, not {short(value)}")
 
 
@@ -48,10 +48,14 @@ def require_whole(name: str, value: Any, least: int | None = None, *, or_none: b
     """Raise QueryError unless a parameter is a whole number of at least `least`, or None if that is allowed."""
     if or_none and value is None:
         return
-    is_flag = any(value is flag for flag in (True, False))
-    if not isinstance(value, Integral) or is_flag or (least is not None and int(value) < least):
+    if not is_whole(value) or (least is not None and int(value) < least):
         limits = "" if least is None else f" of at least {least}"
         raise QueryError(f"{name} must be {'None or ' if or_none else ''}a whole number{limits}, not {short(value)}")
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number, perhaps one of numpy, but not True or False."""
+    return isinstance(value, Integral) and not any(value is flag for flag in (True, False))
 
 
 def require_flag(name: str, value: object) -> None:
@@ -125,6 +129,16 @@ def require_list(name: str, values: object, of: str) -> None:
 def listed(value: Any) -> Sequence[Any]:
     """One value, or several, as a sequence."""
     return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)  # type: ignore[return-value]
+
+
+def listed_values(value: Any) -> Sequence[Any]:
+    """The same for values that are no arrays themselves: those of a numpy array are several."""
+    return list(value) if is_array(value) else listed(value)
+
+
+def is_array(value: Any) -> bool:
+    """Whether a value is a numpy array with an axis, without importing numpy."""
+    return type(value).__module__ == "numpy" and getattr(value, "ndim", 0) > 0
 
 
 def short(value: object) -> str:

@@ -95,8 +95,10 @@ class _Commands(click.Group):
         try:
             return super().parse_args(context, arguments)
         except click.NoSuchOption as error:
+            from clipsearch.cli.command import ARGUMENTS
             from clipsearch.cli.suggestions import options_first
 
+            context.meta[ARGUMENTS] = tuple(given)
             if corrected := options_first(given, _COMMANDS):
                 raise click.UsageError(f"options come after the command: {corrected}", context) from error
             raise

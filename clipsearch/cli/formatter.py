@@ -1,4 +1,4 @@
-"""The width of --help, which fits a narrow terminal too: examples that are too long go on in a second line of the shell.
+"""The width of --help, which fits a narrow terminal too: commands that are too long go on in a second line of the shell.
 
 A comment cannot go on there, so it comes before its command. Topics are fitted in the same way.
 """
@@ -17,7 +17,7 @@ _NARROWEST = 20  # columns
 _ONE_COLUMN = 58  # columns; with fewer, an option's help is below its name
 _EXAMPLES = "\b"  # click does not wrap the paragraph after it
 _COMMENT = re.compile(r"\s+# ")
-_ROW = re.compile(r"(\s*\S+  +)(.*)")
+_ROW = re.compile(r"(\s*\S+(?: \S+)*  +)(.*)")
 _WORD = re.compile(r"""\s*(?:"[^"]*"|'[^']*'|[^\s"'])+""")
 
 
@@ -34,13 +34,13 @@ class HelpFormatter(click.HelpFormatter):
         return "\n".join(line.rstrip() for line in super().getvalue().split("\n"))
 
     def write_text(self, text: str) -> None:
-        """Write paragraphs; examples that do not fit are folded."""
+        """Write paragraphs; commands and definitions that do not fit are folded, each in its own way."""
         room = self.width - self.current_indent
         paragraphs = text.split("\n\n")
         for place, paragraph in enumerate(paragraphs):
             if paragraph.lstrip().startswith(_EXAMPLES):
                 lines = paragraph.split("\n")
-                paragraphs[place] = "\n".join(line if len(line) <= room else folded(line, room) for line in lines)
+                paragraphs[place] = "\n".join(_fitted_line(line, room) for line in lines)
         super().write_text("\n\n".join(paragraphs))
 
     def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:

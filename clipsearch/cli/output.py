@@ -22,7 +22,7 @@ from typing import Any, TextIO
 import click
 
 from clipsearch.cli.hints import completed
-from clipsearch.render.text import columns, printable
+from clipsearch.render.text import columns, printable, with_bytes_escaped
 from clipsearch.types import Failure
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -255,6 +255,7 @@ def _is_open(number: int) -> bool:
 
 def _echo(text: str, stream: TextIO) -> None:
     encoding = stream.encoding or "utf-8"
+    text = with_bytes_escaped(text)
     click.echo(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, nl=False, color=True)
 
 

@@ -244,7 +244,7 @@ def _answer_lines(
         if not text.strip():
             continue
         if results.format == "table":
-            say(f"# {printable(os.fsencode(text).decode(errors='backslashreplace'))}\n")
+            say(f"# {printable(text)}\n")
         try:
             if hits is not None and _MARKS.fullmatch(text):
                 asked = _mark_hits(asked, hits, text)

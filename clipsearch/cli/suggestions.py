@@ -86,8 +86,9 @@ def minus_word(error: click.UsageError, arguments: Sequence[str]) -> str | None:
 
 
 def _is_minus_word(word: str, error: click.UsageError) -> bool:
-    """Whether a word is a minus and a word of letters, and an error of click is about its letters."""
-    if not _MINUS_WORD.fullmatch(word):
+    """Whether a word is a minus and a word of letters or a file, but no file itself, and an error of click is about it."""
+    is_left_out = _MINUS_WORD.fullmatch(word) or (re.match("-[^-]", word) and os.path.isfile(word[1:]))
+    if not is_left_out or os.path.lexists(word):
         return False
     if isinstance(error, click.NoSuchOption):
         return error.option_name in (word, *(f"-{letter}" for letter in word[1:]))

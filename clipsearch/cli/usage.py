@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import os
 import re
 from typing import Any
 
@@ -11,6 +12,8 @@ import click
 from click.core import ParameterSource
 
 from clipsearch._internal.arguments import either
+from clipsearch._internal.commands import quoted
+from clipsearch.cli.command import ARGUMENTS
 
 _QUOTES = "'\""
 _VALUE = re.compile(r"(?P<value>'.*'|\".*\"|\S+) is not (a valid|in the range|one of)", re.S)
@@ -33,15 +36,47 @@ def explain(error: click.ClickException) -> list[str]:
     if isinstance(error, click.MissingParameter):
         message = _missing(error)
     elif isinstance(error, click.BadParameter):
-        message = f"{_name(error)}{_bad_value(error)}"
+        message = f"{_name(error)}{_bad_value(error)}{_file_like(error)}"
     elif isinstance(error, click.NoSuchOption):
-        message = f"there is no option {error.option_name}{_nearest(error.option_name, _options(error.ctx))}"
+        message = f"there is no option {_unknown_option(error)}"
     elif isinstance(error, click.BadOptionUsage):
         message = _bad_option(error)
     else:
         message = _other(error)
     path = error.ctx.command_path if error.ctx else "clipsearch"
     return [message, f"see '{path} --help'"]
+
+
+def _unknown_option(error: click.NoSuchOption) -> str:
+    """The word that was typed, and what to write instead: click names only -d of -dash.jpg."""
+    name = error.option_name
+    words = _words(error.ctx)
+    if name not in words and not name.startswith("--"):
+        word = next((word for word in words if re.match("-[^-]", word) and name[1] in word[1:]), name)
+        if word[:2] != name and not os.path.lexists(word):
+            return f"{name} (in {word})"
+        name = word
+    if os.path.lexists(name):
+        return f"{name}; {_written_as_file(name)}"
+    return f"{name}{_nearest(name, _options(error.ctx))}"
+
+
+def _file_like(error: click.BadParameter) -> str:
+    """How to write a file whose name looks like an option with a value, such as -kitten.jpg; "" if there is none."""
+    letters = tuple(name for name in getattr(error.param, "opts", ()) if re.fullmatch("-[^-]", name))
+    words = [word for word in _words(error.ctx) if word[:2] in letters and len(word) > 2 and os.path.lexists(word)]
+    return f"; {_written_as_file(words[0])}" if words else ""
+
+
+def _written_as_file(word: str) -> str:
+    kind = "folder" if os.path.isdir(word) else "file"
+    return f"for the {kind} of that name, write {quoted(os.path.join(os.curdir, word))}"
+
+
+def _words(context: click.Context | None) -> list[str]:
+    """The words of a command line that may be options: those before --."""
+    words = list(context.meta.get(ARGUMENTS, ())) if context else []
+    return words[: words.index("--")] if "--" in words else words
 
 
 def _missing(error: click.MissingParameter) -> str:

@@ -92,7 +92,8 @@ def hub_error(patience: float = HUB_PATIENCE) -> Exception | None:
     """Why the hub does not answer within `patience` seconds; None if it does."""
     if offline_variable() == "HF_HUB_OFFLINE":
         return OfflineSetting()
-    import urllib.request  # a query does not need it
+    import http.client  # a query does not need them
+    import urllib.request
 
     errors: list[Exception] = []
     answered = threading.Event()
@@ -101,7 +102,7 @@ def hub_error(patience: float = HUB_PATIENCE) -> Exception | None:
         try:
             with urllib.request.build_opener().open(f"{endpoint()}/api/models?limit=1", timeout=patience):
                 pass
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:  # the last for an address that cannot be
             logger.info("the hub at %s does not answer: %s", endpoint(), error)
             errors.append(error)
             if isinstance(error, urllib.error.HTTPError):

@@ -458,12 +458,9 @@ class _Reconciler:
     def _move(self, image_id: int, place: Place, file: ImageFile, captioned: ImageInfo | None) -> None:
         """Stage that an image is at a place now, with the caption of `captioned`, if given."""
         info, own = self._info(image_id), self._own_info(image_id)
-        if captioned is None or info.caption == captioned.caption:
-            self.collection.move(image_id, place, file)
-        else:
-            vectors = self.collection.file_vectors(image_id)
-            self.collection.remove([image_id])
-            self.collection.add(place, file, replace(info, caption=captioned.caption), vectors)
+        self.collection.move(image_id, place, file)
+        if captioned is not None and info.caption != captioned.caption:
+            self.collection.set_facts(image_id, replace(info, caption=captioned.caption), with_caption=True)
         self._renew_facts(place, file, own)
         if info.incomplete:
             self._note_incomplete(place, file)

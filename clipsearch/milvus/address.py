@@ -54,7 +54,7 @@ def parse_address(text: str) -> StoreAddress:
         options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
     except ValueError:
         raise QueryError(f"this is not the address of a store; {_HELP}") from None
-    if kind not in ("milvus", "milvuss") or not parts.hostname or parts.fragment:
+    if kind not in ("milvus", "milvuss") or not parts.hostname or parts.fragment or re.search(r"\s", text):
         raise QueryError(f"this is not the address of a store; {_HELP}")
     tls, timeout = options.pop("tls", "1" if kind == "milvuss" else "0"), options.pop("timeout", "30")
     tls_is_valid = tls == "1" or (tls == "0" and kind == "milvus")

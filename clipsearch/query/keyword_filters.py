@@ -11,7 +11,7 @@ from datetime import date, datetime
 from numbers import Real
 from typing import Any, get_args
 
-from clipsearch._internal.arguments import listed, require_number, short
+from clipsearch._internal.arguments import is_array, is_whole, listed_values, require_number, short
 from clipsearch.conditions import Condition, Field
 from clipsearch.errors import QueryError
 from clipsearch.query import filters
@@ -22,7 +22,7 @@ def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
     conditions: list[Condition] = []
     for name, (read, is_any) in _OF_SEVERAL.items():
         if name in wanted:
-            several = [_read(name, read, value) for value in _filled(name, listed(wanted.pop(name)))]
+            several = [_read(name, read, value) for value in _filled(name, listed_values(wanted.pop(name)))]
             conditions += filters.either(several) if is_any else several
     for name, read in _OF_ONE.items():
         if name in wanted:
@@ -41,17 +41,17 @@ def _filled(name: str, values: Sequence[Any]) -> Sequence[Any]:
 def _values(name: str, value: Any) -> Sequence[Any]:
     """The values of a filter of which a list has several. A tuple is one range or point if the filter has those.
 
-    A list of numbers is a point, too.
+    A list or an array of numbers is a point, too.
     """
     if name in _SINGLE or (name in _RANGES and isinstance(value, tuple)):
         return (value,)
     if (
         name in ("near", "within")
-        and isinstance(value, (list, tuple))
+        and (isinstance(value, (list, tuple)) or is_array(value))
         and all(isinstance(part, Real) for part in value)
     ):
         return (value,)
-    return listed(value)
+    return listed_values(value)
 
 
 def _read(name: str, read: Callable[[Any], Condition], value: Any) -> Condition:
@@ -64,7 +64,7 @@ def _read(name: str, read: Callable[[Any], Condition], value: Any) -> Condition:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise QueryError(f"it must be a text (str), not {short(value)}")
+        raise QueryError(f"it must be a text (str) or a list of texts, not {short(value)}")
     return value
 
 
@@ -74,7 +74,7 @@ def _of_text(read: Callable[[str], Condition]) -> Callable[[Any], Condition]:
 
 def _folder(value: Any) -> Condition:
     if not isinstance(value, (str, os.PathLike)):
-        raise QueryError(f"it must be a folder (str or Path), not {short(value)}")
+        raise QueryError(f"it must be a folder (str or Path) or a list of folders, not {short(value)}")
     return filters.in_folder(value)
 
 
@@ -84,8 +84,10 @@ def _time(value: Any) -> str:
         return value.replace(tzinfo=None).isoformat(timespec="seconds")
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+    if type(value).__name__ == "datetime64":  # numpy's; its own conversion would make a day of a month
+        return str(value)[: len("2024-07-15T12:30:00")]
+    if is_whole(value):
+        return str(int(value))
     if not isinstance(value, str):
         raise QueryError(f"it must be a year (int), a date, a datetime or a text such as '2024-07', not {short(value)}")
     return value
@@ -100,28 +102,32 @@ def _range(read: Callable[[Any], str], value: Any) -> str:
 
 
 def _stars(value: Any) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
+    if is_whole(value):
+        return str(int(value))
     if not isinstance(value, str):
         raise QueryError(f"it must be a whole number of stars or a text such as '4..', not {short(value)}")
     return value
 
 
 def _near(value: Any) -> Condition:
-    return filters.taken_near(_degrees("latitude, longitude and km", value))
+    return filters.taken_near(_degrees("latitude, longitude and km", "(48.1, 11.5, 50)", value))
 
 
 def _within(value: Any) -> Condition:
-    return filters.taken_within(_degrees("south, west, north and east", value))
+    return filters.taken_within(_degrees("south, west, north and east", "(48.1, 11.5, 48.2, 11.6)", value))
 
 
-def _degrees(names: str, value: Any) -> str:
+def _degrees(names: str, example: str, value: Any) -> str:
     """Several numbers as the flags have them, or the text itself."""
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, (tuple, list)) or is_array(value):
         for number in value:
             require_number(f"each of {names}", number)
         return ",".join(str(float(number)) for number in value)
-    return _text(value)
+    if not isinstance(value, str):
+        raise QueryError(
+            f"it must be {names}, such as {example}, or a text with commas between them, not {short(value)}"
+        )
+    return value
 
 
 def _at_least(field: Field) -> Callable[[Any], Condition]:
@@ -133,7 +139,13 @@ def _at_least(field: Field) -> Callable[[Any], Condition]:
 
 
 def _where(value: Any) -> Condition:
-    return value if isinstance(value, get_args(Condition)) else filters.parse_where(_text(value))
+    if isinstance(value, get_args(Condition)):
+        return value  # type: ignore[no-any-return]
+    if not isinstance(value, str):
+        raise QueryError(
+            f"it must be an expression (str) such as 'size > 5MB', a Condition, or a list of them, not {short(value)}"
+        )
+    return filters.parse_where(value)
 
 
 _OF_SEVERAL: dict[str, tuple[Callable[[Any], Condition], bool]] = {

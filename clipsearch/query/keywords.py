@@ -9,15 +9,18 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
-from clipsearch._internal.arguments import listed, require_flag, short
+from clipsearch._internal.arguments import is_whole, listed, listed_values, require_flag, short
 from clipsearch._internal.warn import warn
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_query
 from clipsearch.terms import Content, Query, Sort
 from clipsearch.types import Hit, ImageRecord
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Photo: TypeAlias = "int | Hit | ImageRecord"
 """An indexed photo: its id, a hit, or its record."""
@@ -49,8 +52,12 @@ class SearchKeywords(TypedDict, total=False):
     before: Day | None  # before it begins
     camera: str | Sequence[str] | None  # a part of the camera's name, or of any of several
     place: str | Sequence[str] | None  # a city, region or country, or any of several
-    near: str | tuple[float, float] | tuple[float, float, float] | None  # latitude, longitude in degrees; km (or 1)
-    within: str | tuple[float, float, float, float] | None  # south, west, north and east of a rectangle of a map
+    near: (
+        str | tuple[float, float] | tuple[float, float, float] | NDArray[Any] | None
+    )  # latitude, longitude in degrees; km (or 1)
+    within: (
+        str | tuple[float, float, float, float] | NDArray[Any] | None
+    )  # south, west, north and east of a rectangle of a map
     keyword: str | Sequence[str] | None  # a keyword, or all of several
     person: str | Sequence[str] | None  # a person, or all of several
     rating: (
@@ -99,7 +106,7 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords) -> Que
     terms = query.terms
     for name, sign in (("like", 1), ("unlike", -1)):
         for part in listed(wanted.pop(name, ())):
-            more = _parsed(part).terms
+            more = _named(name, part).terms
             terms += tuple(replace(term, weight=sign * term.weight) for term in more)
     prompts = query.prompts + _texts("prompt", wanted.pop("prompt", ()))
     if _flag("ensemble", wanted):
@@ -111,7 +118,8 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords) -> Que
 
         wanted["min_match"] = RELEVANT
     marks = {
-        name: getattr(query, name) + tuple(map(_photo_id, listed(wanted.pop(name, ())))) for name in ("right", "wrong")
+        name: getattr(query, name) + tuple(map(_photo_id, listed_values(wanted.pop(name, ()))))
+        for name in ("right", "wrong")
     }
     conditions = query.filters
     if wanted.keys() - Query.__dataclass_fields__.keys():
@@ -125,7 +133,18 @@ def make_queries(contents: Iterable[Content | Query], keywords: SearchKeywords) 
     """Make a Query of each of several texts, pictures and so on, with the same keywords. Errors are those of `make_query`."""
     if isinstance(contents, (str, bytes, os.PathLike, Query)) or not isinstance(contents, Iterable):
         raise QueryError("queries must be a list of queries, not a single one")
-    return [make_query(content, keywords) for content in contents]
+    return [
+        make_query(None if content is None else _named(f"queries[{place}]", content), keywords)
+        for place, content in enumerate(contents)
+    ]
+
+
+def _named(name: str, content: Any) -> Query:
+    """A query of one of several contents. QueryErrors name it."""
+    try:
+        return _parsed(content)
+    except QueryError as error:
+        raise QueryError(f"{name}: {error}") from None
 
 
 def _parsed(content: Any) -> Query:
@@ -138,7 +157,7 @@ def _parsed(content: Any) -> Query:
 
 
 def _texts(name: str, value: Any) -> tuple[str, ...]:
-    texts = tuple(listed(value))
+    texts = tuple(listed_values(value))
     for text in texts:
         if not isinstance(text, str):
             raise QueryError(f"{name} must be a text (str) or a list of texts, not {short(text)}")
@@ -156,6 +175,6 @@ def _photo_id(photo: Any) -> int:
         return photo.record.image_id
     if isinstance(photo, ImageRecord):
         return photo.image_id
-    if isinstance(photo, int) and not isinstance(photo, bool):
-        return photo
-    raise QueryError(f"right and wrong take ids (int) or hits of an earlier search, not {short(photo)}")
+    if is_whole(photo):
+        return int(photo)
+    raise QueryError(f"right and wrong take ids (int), hits of an earlier search or records, not {short(photo)}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from clipsearch.render.grouping import GroupBy
 from clipsearch.render.json_output import hit_to_json, utf8
+from clipsearch.render.text import with_bytes_escaped
 from clipsearch.types import Hit
 
 FIELDS = (
@@ -42,7 +43,7 @@ def hits_csv(hits: Sequence[Hit], query: str, *, group_by: GroupBy | None = None
     for hit in hits:
         row = _flat(hit_to_json(hit, group_by))
         writer.writerow([_harmless(value) for value in (query, *(row.get(name) for name in columns))])
-    return utf8(text.getvalue())
+    return utf8(with_bytes_escaped(text.getvalue()))
 
 
 def data_frame_columns(hits: Iterable[Hit]) -> dict[str, list[Any]]:

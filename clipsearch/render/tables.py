@@ -146,6 +146,7 @@ class LabelsTable:
         self._relative_to = relative_to
         room = 0 if width is None else width - self._count * (self._width + _MATCH_WIDTH)
         self._line_width = width if room < _LEAST_ROOM else None
+        self._room = None if width is None else room  # cells for a path
 
     def heading(self) -> str:
         """The names of the columns."""
@@ -163,6 +164,8 @@ class LabelsTable:
         path = printable(short_path(photo["path"], self._relative_to))
         if self._line_width is not None:
             return self._two_lines(photo, path, self._line_width)
+        if self._room is not None:
+            path = shorten(path, self._room)
         return f"{''.join(cells)}{path}\n"
 
     def _two_lines(self, photo: dict[str, Any], path: str, width: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import datetime, time
@@ -12,10 +13,22 @@ from textwrap import wrap
 from clipsearch._internal.partial_dates import known_part
 from clipsearch.types import FoundIn, Hit, ImageInfo, Moment
 
+_BYTE = re.compile("[\udc80-\udcff]")  # stands for a byte of a name that is not UTF-8 (PEP 383)
+
 
 def printable(text: str) -> str:
-    """Text that a terminal shows on one line and cannot take as a command: other characters are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+    """Text that a terminal shows on one line and cannot take as a command: other characters, and bytes, are escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for c in with_bytes_escaped(text)
+    )
+
+
+def with_bytes_escaped(text: str) -> str:
+    """Text with \\xff for each byte of a name that is not UTF-8, in place of the lone surrogate that stands for it."""
+    return _BYTE.sub(lambda byte: f"\\x{ord(byte[0]) & 0xFF:02x}", text)
 
 
 def short_path(path: str, relative_to: str) -> str:

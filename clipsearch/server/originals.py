@@ -13,6 +13,8 @@ from clipsearch._internal.file_names import distinct_names
 from clipsearch.errors import ImageError
 from clipsearch.images.files import access_error, clamped, content_hash, open_regular
 from clipsearch.images.thumbnails import is_same_state
+from clipsearch.render.json_output import utf8
+from clipsearch.render.text import with_bytes_escaped
 from clipsearch.types import ImageFile, ImageRecord
 
 MISSING = "NOT IN THIS ARCHIVE.txt"
@@ -88,7 +90,7 @@ def zip_blocks(records: Sequence[ImageRecord]) -> Iterator[bytes]:
             if left:
                 raise ImageError(f"{record.file.name} was cut off while it was read")
         if missing:
-            archive.writestr(MISSING, "\r\n".join([*missing, ""]).encode("utf-8", "backslashreplace"))
+            archive.writestr(MISSING, utf8(with_bytes_escaped("\r\n".join([*missing, ""]))).encode())
     yield sink.take()
 
 

@@ -59,10 +59,11 @@ class FactTable:
 
     # -- rows
 
-    def put(self, image_id: int, info: ImageInfo, read_from: str | None) -> None:
+    def put(self, image_id: int, info: ImageInfo, read_from: str | None, *, new_caption: bool = False) -> None:
         """Replace what is known of an image.
 
-        `read_from` names what it was read from; "" if it must be read again, and None if that is as before.
+        `read_from` names what it was read from; "" if it must be read again, and None if that is as before. `new_caption` says
+        that its caption may be another than before.
         """
         before = self._rows([image_id]).get(image_id)
         values: list[Any] = [
@@ -79,7 +80,7 @@ class FactTable:
             info.text,
         ]
         columns = _texts(values, info.caption)
-        if before and _texts(before, info.caption) == columns:
+        if before and not new_caption and _texts(before, info.caption) == columns:
             version = before[-1]
         else:
             version = self._add_texts(image_id, columns)

@@ -187,14 +187,20 @@ class ImageTable(FileTable):
         self.facts = FactTable(database)
         self.placeholders = PlaceholderTable(database)
 
-    def set_facts(self, image_id: int, info: ImageInfo, read_from: str | None) -> None:
+    def set_caption(self, image_id: int, caption: str | None) -> None:
+        """Give an image another caption. `set_facts` with `new_caption` lets its words be found."""
+        _check_caption(caption)
+        self._db.execute("UPDATE images SET caption = ? WHERE image_id = ?", (caption, image_id))
+        self.renew_checks("image_id = ?", image_id)
+
+    def set_facts(self, image_id: int, info: ImageInfo, read_from: str | None, *, new_caption: bool = False) -> None:
         """Replace the facts of an image: those of `FactTable`, and when, where and by which camera it was taken."""
         latitude, longitude = info.gps or (None, None)
         taken_at = info.taken_at.isoformat() if info.taken_at else None
         sql = "UPDATE images SET taken_at = ?, camera = ?, latitude = ?, longitude = ? WHERE image_id = ?"
         self._db.execute(sql, (taken_at, info.camera, latitude, longitude, image_id))
         self.renew_checks("image_id = ?", image_id)
-        self.facts.put(image_id, info, read_from)
+        self.facts.put(image_id, info, read_from, new_caption=new_caption)
 
     def ranking_by_text(
         self, text: str, condition: Condition | None, folders: FolderLookup, limit: int, least: int
@@ -250,8 +256,7 @@ class ImageTable(FileTable):
 
     def add(self, place: Place, file: ImageFile, info: ImageInfo, vector_checks: Sequence[int]) -> int:
         """Add a file at an unused place; its id. `vector_checks` are the checksums of its pictures' vectors."""
-        if len(info.caption or "") > LONGEST_CAPTION:
-            raise ValueError(f"a caption has at most {LONGEST_CAPTION:,} characters")
+        _check_caption(info.caption)
         latitude, longitude = info.gps or (None, None)
         cursor = self._db.execute(
             "INSERT INTO images (root_id, folder, name, size, mtime_ns, width, height, format, content_hash, taken_at, "
@@ -600,3 +605,8 @@ class FailureTable(FileTable):
             self.all(roots)
         except CollectionDamaged as error:
             yield str(error)
+
+
+def _check_caption(caption: str | None) -> None:
+    if len(caption or "") > LONGEST_CAPTION:
+        raise ValueError(f"a caption has at most {LONGEST_CAPTION:,} characters")

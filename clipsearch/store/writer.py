@@ -182,13 +182,17 @@ class CollectionWriter(Collection):
             catalog.failures.remove(place)
             catalog.images.move(image_id, place, file)
 
-    def set_facts(self, image_id: int, info: ImageInfo, facts_from: str | None = None) -> None:
-        """Stage other facts of an image: all of `info` but its size, format, content, caption and moments.
+    def set_facts(
+        self, image_id: int, info: ImageInfo, facts_from: str | None = None, *, with_caption: bool = False
+    ) -> None:
+        """Stage other facts of an image: all of `info` but its size, format, content, moments and, unless asked for, caption.
 
         `facts_from` is as in `add`; None if that is as before.
         """
         with self._staging() as catalog:
-            catalog.images.set_facts(image_id, info, facts_from)
+            if with_caption:
+                catalog.images.set_caption(image_id, info.caption)
+            catalog.images.set_facts(image_id, info, facts_from, new_caption=with_caption)
 
     def fail(self, place: Place, failure: Failure, tried_with: str = "") -> None:
         """Stage that a file cannot be read. An image that is known there stays, and is found, until it is removed.

@@ -130,7 +130,8 @@ def import_file(
 class _Candidate:
     """A photo that exists, and its row. `image_id` is that of the indexed photo in its place, if any.
 
-    A file with several pictures has as many vectors (n, dim) and moments, and the first of its rows.
+    A file with several pictures has as many vectors (n, dim) and moments, and the first of its rows. `has_vectors` says whether
+    that photo has these vectors already.
     """
 
     row: Row
@@ -139,6 +140,7 @@ class _Candidate:
     place: Place
     file: ImageFile
     image_id: int | None = None
+    has_vectors: bool = False
 
 
 class _ImportRun:
@@ -154,6 +156,7 @@ class _ImportRun:
         self._threads = ThreadPoolExecutor(jobs, thread_name_prefix="clipsearch-hash")
         self._pool: DecoderPool | None = None
         self._done: set[int] = set()  # image ids
+        self._renewed = 0  # photos since the last commit that kept their ids and vectors
 
     def close(self) -> None:
         """Stop the threads and processes."""
@@ -173,9 +176,10 @@ class _ImportRun:
 
         def commit() -> None:
             nonlocal committed, committed_at
-            has_changes = bool(self._collection.staged)
+            has_changes = bool(self._collection.staged or self._renewed)
             if has_changes:
                 self._collection.publish()
+                self._renewed = 0
             committed = replace(report, refused=list(report.refused), left=total - done)
             if has_changes:
                 self._collection.tidy()
@@ -188,7 +192,10 @@ class _ImportRun:
                 done += sum(len(file.rows) for file in files)
                 if progress:
                     progress(report, done, total)
-                if self._collection.staged >= COMMIT_IMAGES or time.monotonic() - committed_at >= COMMIT_SECONDS:
+                if (
+                    self._collection.staged + self._renewed >= COMMIT_IMAGES
+                    or time.monotonic() - committed_at >= COMMIT_SECONDS
+                ):
                     commit()
             commit()
         except Cancelled:
@@ -233,16 +240,24 @@ class _ImportRun:
                 self._refuse(row, photo)
                 continue
             file, info = photo
-            caption = row.caption or self._former_caption(image_id, info)
+            before = self._same_content(image_id, info)
+            caption = row.caption or (before.caption if before else None)
             info = replace(info, caption=caption, moments=candidate.moments)
-            self._done.add(self._collection.add(candidate.place, file, info, candidate.vectors))
+            if image_id is not None and before and candidate.has_vectors:
+                # Its id stays, which links and the marks of a search have.
+                self._collection.move(image_id, candidate.place, file)
+                self._collection.set_facts(image_id, info, "", with_caption=True)
+                self._done.add(image_id)
+                self._renewed += 1
+            else:
+                self._done.add(self._collection.add(candidate.place, file, info, candidate.vectors))
             self._report.added += image_id is None
             self._report.updated += image_id is not None
 
-    def _former_caption(self, image_id: int | None, info: ImageInfo) -> str | None:
-        """The caption of an indexed image, if it has the same content."""
+    def _same_content(self, image_id: int | None, info: ImageInfo) -> ImageInfo | None:
+        """What is known of an indexed image, if it has the same content."""
         record = self._collection.records([image_id]).get(image_id) if image_id is not None else None
-        return record.info.caption if record and record.info.content_hash == info.content_hash else None
+        return record.info if record and record.info.content_hash == info.content_hash else None
 
     def _changed(self, candidates: list[_Candidate]) -> list[_Candidate]:
         """Those that differ from what is indexed: in the file's size or time, the content, the caption or the vectors."""
@@ -256,21 +271,26 @@ class _ImportRun:
         for candidate in candidates:
             image_id, row = candidate.image_id, candidate.row
             record = records.get(image_id) if image_id is not None else None
-            if (
+            has_vectors = (
                 image_id is not None
-                and record
-                and record.file == candidate.file
-                and row.content_hash in (None, record.info.content_hash)
-                and row.caption in (None, record.info.caption)
+                and record is not None
                 and record.info.moments == candidate.moments
                 and np.array_equal(
                     [stored[number] for number in pictures[image_id] if number in stored], candidate.vectors
                 )
+            )
+            if (
+                image_id is not None
+                and record
+                and has_vectors
+                and record.file == candidate.file
+                and row.content_hash in (None, record.info.content_hash)
+                and row.caption in (None, record.info.caption)
             ):
                 self._done.add(image_id)
                 self._report.unchanged += 1
             else:
-                changed.append(candidate)
+                changed.append(replace(candidate, has_vectors=has_vectors))
         return changed
 
     def _read(self, candidates: list[_Candidate]) -> Iterator[tuple[_Candidate, tuple[ImageFile, ImageInfo] | str]]:

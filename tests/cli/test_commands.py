@@ -61,7 +61,8 @@ def test_names_that_are_not_utf8_survive_every_output(clipsearch, photos):
     assert clipsearch("index", photos, "--model", "mini")[0] == 0
     _, output, _ = clipsearch("query", "red", "--json", cwd=photos)
     assert os.fsdecode(name) in [hit["path"] for hit in json.loads(output)["hits"]]
-    assert "caf\\udce9.jpg" in clipsearch("query", "red", cwd=photos)[1]
+    assert "caf\\xe9.jpg" in clipsearch("query", "red", cwd=photos)[1]
+    assert "caf\\xe9.jpg" in clipsearch("query", "red", "--csv", cwd=photos)[1]
     assert name in run_here("query", "red", "-0", cwd=photos)[1].split(b"\0")
 
 
@@ -290,11 +291,43 @@ def test_what_click_refuses_is_said_in_the_style_of_all_messages(clipsearch, arg
         (["query", "x", "--html", "s.docx"], "a gallery must be"),
         (["push", "--store", "x"], "this is not the address of a store"),
         (["query", "x", "--server", "ftp://x"], "is not the address of a server"),
+        (["query", "x", "--server", "http://my server:8100"], "my server:8100 is not the address of a server (no host"),
+        (["query", "x", "--store", "milvus://my server:19530/x"], "this is not the address of a store"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_wrong_use(clipsearch, arguments, message, photos_with_mini):
     status, output, errors = clipsearch(*arguments, cwd=photos_with_mini)
     assert status == 2 and message in errors and output == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["similar", "-dash.jpg"], "there is no option -dash.jpg; for the file of that name, write ./-dash.jpg"),
+        (["query", "-dash.jpg", "+", "snow"], "there is no option -dash.jpg; for the file of that name, write ./-dash"),
+        (["similar", "--dash.jpg"], "there is no option --dash.jpg; for the file of that name, write ./--dash.jpg"),
+        (["index", "-folder"], "there is no option -folder; for the folder of that name, write ./-folder"),
+        (["-dash.jpg"], "there is no option -dash.jpg; for the file of that name, write ./-dash.jpg"),
+        (
+            ["similar", "-kitten.jpg"],
+            "not a whole number of at least 1; for the file of that name, write ./-kitten.jpg",
+        ),
+        (["similar", "-vacation.jpg"], "there is no option -vacation.jpg; for the file of that name, write"),
+        (["similar", "-unknown.jpg"], "there is no option -unknown.jpg\n"),
+        (["similar", "-vague.jpg"], "there is no option -a (in -vague.jpg)\n"),
+        (["similar", "--in", "-dash.jpg", "-d"], "there is no option -d\n"),
+        (
+            ["query", "a", "-plain.jpg"],
+            "To leave plain.jpg out, put a space after the minus: clipsearch query a - plain.jpg",
+        ),
+    ],
+)
+def test_a_name_that_begins_with_a_dash_is_told_as_typed(arguments, message, tmp_path):
+    (tmp_path / "-folder").mkdir()
+    for name in ("-dash.jpg", "--dash.jpg", "-kitten.jpg", "-vacation.jpg", "plain.jpg"):
+        (tmp_path / name).touch()
+    status, output, errors = run_here(*arguments, cwd=tmp_path)
+    assert status == 2 and message in errors and output == b""
 
 
 def test_a_variable_with_a_wrong_value_is_named(tmp_path):

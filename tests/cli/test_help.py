@@ -1,6 +1,7 @@
 """The texts of --help and `help` are short and grouped, and match the commands."""
 
 import re
+from itertools import pairwise
 
 import pytest
 
@@ -51,6 +52,8 @@ def test_every_command_with_many_options_lists_them_under_headings(name, tmp_pat
         assert not [
             line for line in lines if "#" in line and line.endswith("\\")
         ]  # a backslash does not continue a comment
+        begun = [line for above, line in pairwise(lines) if line.endswith("\\") and not above.endswith("\\")]
+        assert all(line.startswith("  clipsearch ") for line in begun)  # only a command goes on after a backslash
         alone = [line for line in lines if line.startswith("  -") and "  " not in line.strip()]
         assert width == 40 or all(len(line) > 32 for line in alone)  # only an option with long names has its text below
 

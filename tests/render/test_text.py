@@ -1,5 +1,6 @@
 """Text for people and for scripts."""
 
+import os
 import unicodedata
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from clipsearch.types import Failure, ImageFile
 
 
 def test_names_cannot_give_a_terminal_orders():
-    assert printable("a\nb\x1b[31m\u202egpj.exe\udcff") == "a\\nb\\x1b[31m\\u202egpj.exe\\udcff"
+    assert printable("a\nb\x1b[31m\u202egpj.exe\ud800") == "a\\nb\\x1b[31m\\u202egpj.exe\\ud800"
+    assert printable(os.fsdecode(b"caf\xe9 \xff\xfe.jpg")) == "caf\\xe9 \\xff\\xfe.jpg"
     table = failures_table([Failure(ImageFile("/x/a\nb", 1, 0), "bad\x07")], "/x")
     assert table.startswith("a\\nb\tbad\\x07 (content): ") and table.count("\n") == 1
 

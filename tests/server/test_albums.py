@@ -5,7 +5,10 @@ from tests.server.conftest import found_names, ids
 
 def test_an_album_is_filled_searched_listed_and_removed(client, photos):
     number = ids(client)
-    answer = client.post("/api/albums/a%20b", json={"add": [number["red.jpg"], number["blue.jpg"], 999]})
+    answer = client.post("/api/albums/a%20b", json={"add": [number["red.jpg"], number["blue.jpg"]]})
+    for change in ({"add": [number["red.jpg"], 999]}, {"remove": [999]}, {"add": [999], "name": "c"}):
+        refused = client.post(f"/api/albums/{'a b' if 'name' in change else 'other'}", json=change)
+        assert refused.status_code == 404 and "there is no photo 999" in refused.json()["error"]["message"]
     assert answer.json() == {"name": "a b", "ids": [number["red.jpg"], number["blue.jpg"]]}
     assert (
         client.get("/api/albums").json()["albums"] == [answer.json()]

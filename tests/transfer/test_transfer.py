@@ -406,6 +406,27 @@ def test_another_vector_or_another_content_updates(engine, photos, tmp_path, enc
     assert engine.index().unchanged == 5 and encoder.encoded == before
 
 
+def test_a_photo_of_the_same_content_keeps_its_id(engine, photos, tmp_path, encoder):
+    def ids():
+        return {record.file.path: record.image_id for record in engine.browse()[0]}
+
+    before, encoded = ids(), encoder.encoded
+    rows = rows_of(engine, tmp_path / "out.jsonl")
+    for row in rows:
+        os.utime(row["path"], ns=(1, 1))
+    report = engine.import_embeddings(tmp_path / "out.jsonl")
+    assert (report.added, report.updated, report.refused) == (0, 5, []) and ids() == before
+    assert {file.mtime_ns for _, file, _ in held(engine).values()} == {1}
+    write_rows(tmp_path / "out.jsonl", [{**row, "caption": f"a {row['format']} of zebras"} for row in rows])
+    assert engine.import_embeddings(tmp_path / "out.jsonl").updated == 5 and ids() == before
+    assert len(engine.search(text="zebras")) == 5
+    write_rows(tmp_path / "out.jsonl", [{**row, "caption": "lions"} for row in rows])
+    engine.import_embeddings(tmp_path / "out.jsonl")
+    assert (len(engine.search(text="zebras")), len(engine.search(text="lions"))) == (0, 5)
+    assert engine.index().unchanged == 5 and ids() == before and encoder.encoded == encoded
+    assert verify(engine.index_folder).damages == ()
+
+
 @pytest.mark.parametrize("between", [0, 2000])
 def test_the_first_row_of_a_photo_that_can_be_taken_counts_wherever_the_others_are(engine, tmp_path, between):
     row = rows_of(engine, tmp_path / "out.jsonl")[0]

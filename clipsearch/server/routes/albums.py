@@ -72,7 +72,7 @@ def album_routes(service: Service) -> APIRouter:
         responses=error_responses(
             {
                 400: "The body is not JSON, a name is not possible or is taken, or there is no album to rename.",
-                404: "A name cannot have a line break in it.",
+                404: "A name cannot have a line break in it, or one of the photos is not in the index.",
             }
         ),
     )
@@ -83,17 +83,23 @@ def album_routes(service: Service) -> APIRouter:
         parameters: NoParameters,
         body: Annotated[AlbumChange, Body()],
     ) -> Response:
-        """Add photos to an album, take some out, or rename it. Adding to a new name makes an album. No photo is changed."""
+        """Add photos to an album, take some out, or rename it. Adding to a new name makes an album.
+
+        If one of the ids is no photo's, nothing is done. No photo is changed.
+        """
         now = name if body.name is None else body.name
 
         def write(engine: SearchEngine) -> list[int]:
+            records = engine.records([*body.add, *body.remove])
+            for number in (*body.add, *body.remove):
+                if number not in records:
+                    raise RequestError(404, "no-such-photo", f"there is no photo {number} in the index")
             if body.name is not None:
                 engine.albums.rename(name, body.name)
-            records = engine.records([*body.add, *body.remove])
             if body.remove:
-                engine.albums.take_out(now, [records[number] for number in body.remove if number in records])
+                engine.albums.take_out(now, [records[number] for number in body.remove])
             if body.add:
-                engine.albums.add(now, [records[number] for number in body.add if number in records])
+                engine.albums.add(now, [records[number] for number in body.add])
             return list(engine.album(now).ids)
 
         return json_response({"name": now, "ids": await service.lookups.run(write)})

@@ -1,6 +1,6 @@
 /** Downloading photos' facts as CSV or JSON, with the columns and keys of `clipsearch query`. */
 
-import { placeParts } from "./format.js";
+import { placeParts, withBytesEscaped } from "./format.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -46,5 +46,5 @@ export function toCsv(photos) {
 /** @param {string | number | null | undefined} value */
 function cell(value) {
   if (typeof value !== "string") return value ?? "";
-  return `"${(FORMULA.test(value) ? `'${value}` : value).replaceAll('"', '""')}"`;
+  return `"${withBytesEscaped(FORMULA.test(value) ? `'${value}` : value).replaceAll('"', '""')}"`;
 }

@@ -147,5 +147,16 @@ export const folderOf = (path) => path.slice(0, Math.max(path.lastIndexOf("/"), 
  * @param {string} text
  */
 export function visible(text) {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (c) => ("\u200c\u200d".includes(c) ? c : `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`));
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (c) => ("\u200c\u200d".includes(c) ? c : escaped(c)));
+}
+
+/** Lone surrogates as the bytes of a name that is not UTF-8, for which they stand, as `clipsearch query` shows them. @param {string} text */
+export function withBytesEscaped(text) {
+  return text.replace(/[\udc80-\udcff]/gu, escaped);
+}
+
+/** @param {string} character */
+function escaped(character) {
+  const code = character.charCodeAt(0);
+  return code >= 0xdc80 && code <= 0xdcff ? `\\x${(code & 0xff).toString(16)}` : `\\u${code.toString(16).padStart(4, "0")}`;
 }
