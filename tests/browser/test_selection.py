@@ -153,12 +153,12 @@ def test_paths_are_copied_and_lists_downloaded(page, album):
 def test_a_list_runs_no_formula(page):
     text = page.evaluate(
         """async () => (await import("/static/download.js")).toCsv([{
-            path: "/a \\"b\\".jpg", camera: "=cmd()", gps: [1.5, -2], id: 1, width: 2, height: 3, format: "PNG", size: 4,
+            path: "/a \\"b\\"\\udcff.jpg", camera: "=cmd()", gps: [1.5, -2], id: 1, width: 2, height: 3, format: "PNG", size: 4,
             taken_at: null, content_hash: "c", title: "+1", keywords: ["=a", "b"],
         }])"""
     )
     row = next(csv.DictReader(io.StringIO(text)))
-    assert (row["path"], row["camera"], row["longitude"], row["taken_at"]) == ('/a "b".jpg', "'=cmd()", "-2", "")
+    assert (row["path"], row["camera"], row["longitude"], row["taken_at"]) == ('/a "b"\\xff.jpg', "'=cmd()", "-2", "")
     assert (row["title"], row["keywords"], row["rating"]) == ("'+1", "'=a; b", "")
 
 
