@@ -437,7 +437,7 @@ def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of
     assert "would change from colours to others, so all photos are embedded again" in errors
     _, errors = run("query", "red", "--model", "others", status=ExitStatus.ERROR)
     assert "change the model of the index: `clipsearch index --model others`" in errors
-    _, errors = run("index", "--model", "others", "--ray", "local", status=ExitStatus.ERROR)
+    _, errors = run("index", "--model", "others", "--ray", "local", status=ExitStatus.WRONG_USE)
     assert "--ray cannot change that" in errors
     assert "--keep-old is for --model" in run("index", "--keep-old", status=ExitStatus.WRONG_USE)[1]
 
