@@ -32,7 +32,7 @@ class QueryNote:
     languages, or ""; "marks" and "", if marked photos are gone; "unknown" and the field that photos lack, if no photo meets the
     filters; "longer" and a glob, if only longer keywords or names have the words; "places" and a longer name, if photos are
     from several places of one name; "values" and the nearest value that photos do have, or "", if none has the value of a
-    filter, or none meets all filters together; "misspelt" and the query with letters in order, if nothing matches well;
+    filter, or none meets all filters together; "misspelt" and the query that was probably meant, if nothing matches well;
     "facts" and a query that finds the photos if it is `smart`, or "keyword" and the keyword, if nothing matches well and photos
     have what the words name; "best-match" or "best-score" and the limit that shows the best photo, if a limit leaves nothing;
     "kept" and "", if a text that is subtracted makes no likely photo unlikely.

@@ -77,13 +77,13 @@ def is_unlikely(query: Query, hits: Sequence[Hit]) -> bool:
 
 
 def spelling_notes(query: Query, hits: Sequence[Hit], encoder: Encoder) -> list[QueryNote]:
-    """If no hit is a likely match, and letters of some words are in the wrong order: the query that was probably meant."""
+    """If no hit is a likely match, and some words have a slip, such as a letter missing: the query that was probably meant."""
     if not is_unlikely(query, hits):
         return []
-    from clipsearch.query.misspelt import without_swaps  # few queries need it
+    from clipsearch.query.misspelt import without_slips  # few queries need it
 
     terms = [
-        replace(term, content=without_swaps(term.content, encoder.text_pieces))
+        replace(term, content=without_slips(term.content, encoder.text_pieces))
         if isinstance(term.content, str)
         else term
         for term in query.terms
