@@ -8,7 +8,16 @@ The file is opened when it is first needed. Its data are from GeoNames (CC BY 4.
 
 from clipsearch.gazetteer.data import VERSION
 from clipsearch.gazetteer.nearest import CITY_KM, COUNTRY_KM, nearest, nearest_many, place_of
-from clipsearch.gazetteer.place_names import Place, PlaceName, find, label, names, near_spellings, texts
+from clipsearch.gazetteer.place_names import (
+    Place,
+    PlaceName,
+    find,
+    label,
+    names,
+    names_one_slip_away,
+    near_spellings,
+    texts,
+)
 from clipsearch.gazetteer.rectangle import MapName, largest_within
 
 __all__ = [
@@ -22,6 +31,7 @@ __all__ = [
     "label",
     "largest_within",
     "names",
+    "names_one_slip_away",
     "near_spellings",
     "nearest",
     "nearest_many",

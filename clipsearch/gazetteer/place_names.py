@@ -129,6 +129,18 @@ def near_spellings(name: str, limit: int = 3, codes: Iterable[str] = ()) -> list
     return list(dict.fromkeys(named))[:limit]
 
 
+def names_one_slip_away(name: str, codes: Iterable[str]) -> list[str]:
+    """The names of places with these codes, and of their regions and countries, that differ from a name by one slip.
+
+    A slip is a letter that is missing, too much or wrong, or two that are swapped. Empty if there is a place of the name.
+    """
+    wanted = fold(name)
+    if not wanted or len(name) > _LONGEST_NAME or find(name):
+        return []
+    own = {fold(text): text for code in codes for text in texts(code)}
+    return [text for key, text in own.items() if abs(len(key) - len(wanted)) < 2 and _mistakes(wanted, key) == 1]
+
+
 def _usual_names(places: Gazetteer) -> Iterator[tuple[str, int, int]]:
     """The folded names of larger cities, of regions and of countries, with their kinds and rows."""
     cities = np.flatnonzero(places.array("population") >= _SUGGESTED_FROM).tolist()

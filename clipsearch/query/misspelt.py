@@ -29,6 +29,12 @@ _SHORTEST, _SHORTEST_WITH_LETTER_ADDED = 6, 8  # letters; shorter words have too
 _MOST_WORDS = 8  # of a query to which letters are added, which takes about 3 ms each
 _ENDINGS = ("s", "es", "ed", "er", "ers", "ing", "y", "ee", "ness", "less")
 
+_PLACE = re.compile(
+    r"(?<!\w)((?:in|near|from|at|to|around|im|bei|aus|nach|en|\u00e0|au|dans|vers|desde)"
+    r" (?:(?:the|den|der|dem|la|le|el) )?)([^\W\d_]{5,})(?![\w'-])"
+)
+_MOST_PLACES = 300  # of an index, the most frequent, whose names are compared
+
 Tokenize = Callable[[str], Sequence[TextPiece]]
 
 
@@ -40,6 +46,23 @@ def without_slips(text: str, tokenize: Tokenize) -> str:
         for place, word in enumerate(unknown)
     }
     return _WORD.sub(lambda match: meant.get(match[0]) or match[0], text)
+
+
+def with_places(text: str, codes: Callable[[], Sequence[str]]) -> str:
+    """The text with each name of a place that does not exist replaced by the only one of the index that a slip makes of it.
+
+    `codes` gives those of the index's places, the most frequent first. A name begins with a capital, after "in" or the like.
+    """
+    return _PLACE.sub(lambda match: match[1] + _place(match[2], codes), text)
+
+
+def _place(name: str, codes: Callable[[], Sequence[str]]) -> str:
+    if not name[0].isupper():
+        return name
+    from clipsearch.gazetteer import names_one_slip_away  # few queries need it
+
+    near = names_one_slip_away(name, codes()[:_MOST_PLACES])
+    return near[0] if len(near) == 1 else name
 
 
 def _is_right(word: str, tokenize: Tokenize) -> bool:

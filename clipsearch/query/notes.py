@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -76,14 +76,19 @@ def is_unlikely(query: Query, hits: Sequence[Hit]) -> bool:
     return not query.offset and bool(hits) and all(hit.match is not None and hit.match < RELEVANT for hit in hits)
 
 
-def spelling_notes(query: Query, hits: Sequence[Hit], encoder: Encoder) -> list[QueryNote]:
-    """If no hit is a likely match, and some words have a slip, such as a letter missing: the query that was probably meant."""
+def spelling_notes(
+    query: Query, hits: Sequence[Hit], encoder: Encoder, places: Callable[[], Sequence[str]] = tuple
+) -> list[QueryNote]:
+    """If no hit is a likely match, and some words have a slip, such as a letter missing: the query that was probably meant.
+
+    `places` gives the codes of the places that photos have.
+    """
     if not is_unlikely(query, hits):
         return []
-    from clipsearch.query.misspelt import without_slips  # few queries need it
+    from clipsearch.query.misspelt import with_places, without_slips  # few queries need it
 
     terms = [
-        replace(term, content=without_slips(term.content, encoder.text_pieces))
+        replace(term, content=without_slips(with_places(term.content, places), encoder.text_pieces))
         if isinstance(term.content, str)
         else term
         for term in query.terms

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -237,7 +238,7 @@ def _answers(
                     *limit_notes(search.query, unlimited),
                     *(kept_notes(search.query) if likely and likely.count and likely.are_all_kept else ()),
                     *(
-                        spelling_notes(search.query, hits or unlimited, encoder)
+                        spelling_notes(search.query, hits or unlimited, encoder, partial(store.values_of, "place"))
                         if not likely or not likely.count
                         else ()
                     ),

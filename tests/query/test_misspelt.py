@@ -8,7 +8,7 @@ import pytest
 
 from clipsearch.encoders.mini.encoder import MiniEncoder
 from clipsearch.query.hits import QueryNote
-from clipsearch.query.misspelt import without_slips
+from clipsearch.query.misspelt import with_places, without_slips
 from clipsearch.query.notes import spelling_notes, with_facts
 from clipsearch.terms import Query, Term
 from tests.conftest import ROOT, shared
@@ -66,3 +66,15 @@ def test_what_was_meant_keeps_the_facts_that_became_filters():
     typed, searched = Query.parse("a dgo in 2019, in snwo - the dgo"), Query.parse("a dgo, in snwo - the dgo")
     (note,) = with_facts([QueryNote("misspelt", "", "a dog, in snow - the dog")], searched, typed)
     assert note.value == "a dog in 2019, in snow - the dog"
+
+
+def test_the_name_of_a_place_that_photos_have_is_meant_by_one_slip_of_it(mini, engine):
+    codes = ["DE/02/muc", "IT/07"]
+    text = "a dgo in Bavaraia, from Itally or near Lazio, with Bavaraia in Ghana"
+    assert with_places(text, lambda: codes) == "a dgo in Bavaria, from Italy or near Lazio, with Bavaraia in Ghana"
+    assert with_places("in Austria and in Germnay", lambda: ["AU", "IT"]) == "in Austria and in Germnay"
+    assert with_places("a dog on a beach", lambda: 1 / 0) == "a dog on a beach"
+    (likely,) = engine.search("red", 1)
+    unlikely = [type(likely)(1, 0.1, likely.record, 0.2)]
+    (note,) = spelling_notes(Query((Term("a dgo in Bavaraia"),)), unlikely, mini, lambda: codes)
+    assert note.value == "a dog in Bavaria"
