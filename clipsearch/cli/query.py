@@ -27,7 +27,7 @@ from clipsearch.cli.results import ResultOptions, result_options, show
 from clipsearch.conditions import Below, Condition, Either, Test, typed_glob
 from clipsearch.errors import ClipsearchError, ImageError, QueryError, UnknownModel
 from clipsearch.images.file_types import is_image_name
-from clipsearch.query.language import parse_terms, shell_words, split_words, without_weight
+from clipsearch.query.language import open_quote, parse_terms, shell_words, split_words, without_weight
 from clipsearch.render.text import printable
 from clipsearch.terms import Query, Term
 
@@ -165,14 +165,23 @@ def _require_quoted_pattern(words: tuple[str, ...], filters: tuple[Condition, ..
 
 def _terms(parts: tuple[str, ...], pictures: _Pictures) -> tuple[Term, ...]:
     """The terms of a command line. A note says how they were read if there are signs within an argument."""
-    terms = parse_terms(shell_words(parts, os.path.isfile), pictures.of(parts))
+    words = shell_words(parts, os.path.isfile)
+    terms = parse_terms(words, pictures.of(parts))
     signs = {"+", "-"}
     inside = [part for part in parts if part not in signs and not os.path.isfile(part)]
     if signed := next((part for part in inside if signs.intersection(split_words(part))), None):
         read = ", ".join(f"{'without' if term.weight < 0 else 'with'} {_shown(term)}" for term in terms)
         literal = commands.quoted(f'"{signed}"')
         remark(f"note: + and - in a text are signs, also in quotes of the shell: {read}. To search for them: {literal}")
+    _remark_open_quote(inside, words)
     return terms
+
+
+def _remark_open_quote(parts: Sequence[str], words: Sequence[str]) -> None:
+    """Say which quote of some texts is not closed. One that was closed in a later argument is in none of the words so."""
+    for quoted in map(open_quote, parts):
+        if quoted and any(word.endswith(f'"{quoted}"') for word in words):
+            remark(f"note: the quote before {quoted} is not closed: what follows it is searched literally")
 
 
 def _shown(term: Term) -> str:
@@ -250,6 +259,7 @@ def _answer_lines(
                 asked = _mark_hits(asked, hits, text)
             else:
                 words = [text] if os.path.isfile(text) else split_words(text)
+                _remark_open_quote([text], words)
                 asked = replace(question, terms=parse_terms(words, pictures.of([text])))
             hits = engine.search(asked, top_k)
             found = found or bool(hits)

@@ -4,7 +4,7 @@
     term   := [WEIGHT ":"] words | [WEIGHT ":"] '"' anything '"'
 
 Put spaces around `+` and `-`. `2:snow` counts snow twice. Text in double quotes is searched literally: `"2:1"`,
-`"salt + pepper"`.
+`"salt + pepper"`. If the closing quote is missing, the quoted text reaches to the end: `"salt + pepper` is the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 EMPTY = "the query is empty; describe the photo you are looking for"
-_WORD = re.compile(r'(?:\d*\.?\d+:)?"[^"]*"(?=\s|$)|\S+')
+_WORD = re.compile(r'(?:\d*\.?\d+:)?(?:"[^"]*"(?=\s|$)|"(?P<open>\s*[^\s"][^"]*)$)|\S+')
 _ONLY_WEIGHT = re.compile(r"(?:\d+\.?\d*|\.\d+):")
 _WEIGHT = re.compile(r"(\d+\.?\d*|\.\d+):(?=[^\s\d])")  # "12:30" is a time
 
@@ -42,18 +42,33 @@ def parse_query(content: str | os.PathLike[str] | Image | NDArray[np.float32] | 
 
 
 def split_words(text: str) -> list[str]:
-    """Split a text into the words that `parse_terms` takes."""
-    return _WORD.findall(text)
+    """Split a text into the words that `parse_terms` takes. A quote that is not closed is closed at the end."""
+    return [f'{word[0].rstrip()}"' if word["open"] else word[0] for word in _WORD.finditer(text)]
+
+
+def open_quote(text: str) -> str:
+    """What follows a double quote that is not closed; "" if there is none."""
+    return next((word["open"].strip() for word in _WORD.finditer(text) if word["open"]), "")
 
 
 def shell_words(arguments: Sequence[str], is_whole: Callable[[str], bool]) -> list[str]:
     """The words of arguments as a shell gives them: each is read in the language above, so quotes of the shell do not count.
 
-    An argument that `is_whole`, such as the name of a file, is one word; it gets the argument without its weight.
+    An argument that `is_whole`, such as the name of a file, is one word; it gets the argument without its weight. A double
+    quote may be closed in a later argument. If it is never closed, it is closed at the end of its own.
     """
     words: list[str] = []
-    for argument in arguments:
-        words += [argument] if is_whole(without_weight(argument)) else split_words(argument)
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if is_whole(without_weight(argument)):
+            words.append(argument)
+            continue
+        if open_quote(argument):
+            longer = (" ".join([argument, *rest[:end]]) for end in range(1, len(rest) + 1))
+            taken = next((end for end, text in enumerate(longer, 1) if not open_quote(text)), 0)
+            argument, rest = " ".join([argument, *rest[:taken]]), rest[taken:]
+        words += split_words(argument)
     return words
 
 
@@ -94,15 +109,17 @@ def parse_terms(
     terms: list[Term] = []
     sign = ""  # of the term that is being read; the first term may do without
     term_words: list[str] = []
-    for word in [*words, None]:
+    for place, word in enumerate([*words, None]):
         if word is not None and word not in ("+", "-"):
             term_words.append(word)
             continue
         if term_words:
             terms.append(_term(term_words, -1 if sign == "-" else 1, picture))
         elif sign:
+            before, after = " ".join(words[: place - 1]), " ".join(words[place - 1 :])
             raise QueryError(
-                f"there is nothing after the {sign} in {' '.join(words)!r}; put it in double quotes to search for it"
+                f"there is nothing after the {sign}; put it in double quotes to search for it, "
+                f"at: {before}{' ' if before else ''}>>> {after}"
             )
         sign, term_words = word or "", []
     if not terms:

@@ -17,7 +17,14 @@ from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.render.grouping import GroupBy
 from clipsearch.server.errors import RequestError
-from clipsearch.server.parameters import PICTURE, CountParameters, HitParameters, SearchParameters, SimilarParameters
+from clipsearch.server.parameters import (
+    PICTURE,
+    CountParameters,
+    FilterError,
+    HitParameters,
+    SearchParameters,
+    SimilarParameters,
+)
 from clipsearch.server.search_body import SearchBody, TermObject
 from clipsearch.server.uploads import KEPT_FOR, Upload, Uploads
 from clipsearch.terms import Query, Term
@@ -91,7 +98,12 @@ def counted_search(counted: CountParameters, query_string: bytes) -> SearchReque
 
 def _terms(search: SearchParameters | CountParameters) -> tuple[list[RequestTerm], list[str]]:
     """The terms of a search by texts and pictures, and how it is written."""
-    terms: list[RequestTerm] = list(parse_terms(split_words(search.q))) if search.q is not None else []
+    terms: list[RequestTerm] = []
+    if search.q is not None:
+        try:
+            terms += parse_terms(split_words(search.q))
+        except QueryError as error:
+            raise FilterError("q", str(error)) from error
     words = [search.q] if search.q is not None else []
     for sign, word, pictures in ((1, "+", search.like), (-1, "-", search.unlike)):
         for picture in pictures:

@@ -62,7 +62,9 @@ def test_the_cursor_is_in_the_name_of_a_new_album(page):
     assert field.bounding_box()["y"] - (head["y"] + head["height"]) >= 5  # pixels of its focus ring
     page.keyboard.press("Escape")
     page.click("#open-help")
-    page.wait_for_selector("#panel[open]")
+    page.wait_for_selector("#panel[open] kbd")
+    keys = dict(zip(*(page.locator(f"#panel {part}").all_inner_texts() for part in ("dt", "dd")), strict=True))
+    assert "proposes" in keys["↓"]  # which come first, as the suggestions' tests show
     page.keyboard.press("End")
     page.wait_for_function("() => document.querySelector('#panel').scrollTop > 0")  # keys scroll what is read
 

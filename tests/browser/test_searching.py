@@ -106,6 +106,9 @@ def test_the_page_reads_the_query_language_as_python_does(page):
         '- 2:"a b" + .5:c',
         "12:30 at night",
         'one "two three" four',
+        '"salt + pepper',
+        'a dog - 2:"a + b ',
+        'one "two + three',
         "2:x",
     )
     for text in texts:
@@ -117,6 +120,24 @@ def test_the_page_reads_the_query_language_as_python_does(page):
         theirs = [(part["text"].strip('"'), part["weight"] * (-1 if part["negative"] else 1)) for part in parts]
         assert theirs == [(str(term.content).strip('"'), term.weight) for term in parse_terms(split_words(text))], text
         assert parse_terms(split_words(again)) == parse_terms(split_words(text)), text
+
+
+def test_a_quote_that_is_not_closed_reaches_to_the_end(page):
+    with page.expect_response(lambda response: "/api/search" in response.url) as answer:
+        page.fill("#query", '"salt + -')
+    assert answer.value.ok and "q=%22salt+%2B+-&" in answer.value.url
+    note = page.locator("#answer-notes p", has_text="The quote before salt + - is not closed")
+    note.wait_for()
+    search(page, '"salt + pepper')
+    page.locator("#answer-notes p", has_text="before salt + pepper is not closed").wait_for()
+    assert page.locator("#terms .chip").count() == 1
+    page.evaluate("async () => (await import('/static/search-box.js')).typeMore(' + ')")
+    assert page.input_value("#query") == '"salt + pepper" + '
+    page.fill("#query", '"salt + pepper')
+    with answered(page, "/api/search"):
+        page.get_by_role("button", name="Search without the quote").click()
+    assert page.input_value("#query") == "salt + pepper" and page.locator("#terms .chip").count() == 2
+    assert page.locator("#answer-notes").is_hidden()
 
 
 def picture_event(kind, name):

@@ -70,6 +70,10 @@ def test_signs_within_an_argument_are_told_with_how_to_search_for_them(ask):
     assert terms_of(ask, '"red - blue"') == [("red - blue", 1.0)]
     assert ask("query", "red", "-", "blue", "-k", "1")[2] == ""
     assert ask("query", "red - blue", "-k", "1", "-q")[2] == ""
+    assert "the quote before red - blue is not closed" in ask("query", '"red - blue', "-k", "1")[2]
+    assert terms_of(ask, '"red - blue') == [("red - blue", 1.0)]
+    assert terms_of(ask, '"red', "-", 'blue"') == [("red - blue", 1.0)]
+    assert ask("query", '"red', "-", 'blue"', "-k", "1")[2] == ""
 
 
 def test_an_argument_that_names_a_file_stays_whole(ask, indexed_folder, tmp_path):

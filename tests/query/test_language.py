@@ -23,6 +23,11 @@ from clipsearch.terms import Query, Term
         ("C++ and t-shirts", [("C++ and t-shirts", 1)]),
         ("12:30 on a clock + 16:9", [("12:30 on a clock", 1), ("16:9", 1)]),
         ('a 12" pizza', [('a 12" pizza', 1)]),
+        ('"salt + pepper', [("salt + pepper", 1)]),  # a quote that is not closed reaches to the end
+        ('"unclosed + -', [("unclosed + -", 1)]),
+        ('a dog - 2:"a + b ', [("a dog", 1), ("a + b", -2)]),
+        ('one "two + three', [('one "two + three"', 1)]),
+        ('"', [('"', 1)]),
         ("10 : 1", [("10 : 1", 1)]),
         ("ein Café + 犬", [("ein Café", 1), ("犬", 1)]),
     ],
@@ -35,6 +40,17 @@ def test_a_text_is_read_as_terms(text, terms):
 def test_what_asks_for_nothing_is_refused(text):
     with pytest.raises(QueryError):
         parse_query(text)
+
+
+def test_a_sign_without_a_part_is_named_at_its_place():
+    with pytest.raises(QueryError, match=r"nothing after the \+; .* at: a dog >>> \+ - a cat$"):
+        parse_query("a dog + - a cat")
+    with pytest.raises(QueryError, match=r"nothing after the -; .* at: >>> - \+ a$"):
+        parse_query("- + a")
+
+
+def test_a_quote_of_an_argument_that_is_never_closed_ends_with_it():
+    assert shell_words(['a "salt', "+", "people"], lambda name: False) == ["a", '"salt"', "+", "people"]
 
 
 def test_a_shells_words_keep_what_was_quoted_there():
@@ -68,6 +84,7 @@ def test_pictures_embeddings_and_queries_stay_what_they_are():
         ['"salt + pepper" - 2:snow'],
         ['"salt + pepper"', "-", "2:snow"],
         ['a 12" pizza'],
+        ['"salt', "+", 'pepper"', "-", "2:snow"],
     ],
 )
 def test_a_text_means_the_same_as_one_argument_or_several(arguments):

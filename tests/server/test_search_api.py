@@ -269,6 +269,7 @@ def test_what_makes_no_sense_is_said_in_one_shape(client):
         assert answer.status_code == status, (address, answer.text)
         error = answer.json()["error"]
         assert error["code"] == code and message in error["message"], (address, error)
+    assert client.get("/api/search?q=a+%2B").json()["error"]["parameter"] == "q"
 
 
 def test_a_search_as_json_finds_what_its_parameters_do(client, photos):

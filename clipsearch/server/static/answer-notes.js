@@ -3,7 +3,7 @@
 import { sentence, thumbnailUrl } from "./api.js";
 import { byId, element } from "./dom.js";
 import { visible } from "./format.js";
-import { parseTerms } from "./language.js";
+import { openQuote, parseTerms } from "./language.js";
 import { photos } from "./photos.js";
 import { knownPhotos } from "./query-pictures.js";
 import { changeSearch, currentSearch, literal, openPhoto } from "./state.js";
@@ -24,7 +24,7 @@ export function setUpAnswerNotes() {
 function render() {
   const notes = byId("answer-notes");
   const others = photos.notes.filter(({ code }) => code !== "best-match"); // which is said in place of the photos
-  notes.replaceChildren(...ownPhotos().slice(0, MOST).map(ownPhoto), ...others.map(note));
+  notes.replaceChildren(...ownPhotos().slice(0, MOST).map(ownPhoto), ...quoteNotes(), ...others.map(note));
   notes.hidden = !notes.childElementCount;
 }
 
@@ -41,6 +41,16 @@ function ownPhoto(photo) {
   return element("p", { class: "own-photo" }, element("button", { type: "button", class: "link", onclick: () => openPhoto(photo.id, { isAside: true }) },
     element("img", { src: thumbnailUrl(photo.id, 256), alt: "" }),
     element("span", {}, photo.exact ? "This photo is here: " : "A copy of this photo is here: ", element("bdi", {}, visible(photo.path)))));
+}
+
+/** That signs are words, since they follow a quote that is not closed; and the search in which they are signs. */
+function quoteNotes() {
+  const { q } = photos.search ?? currentSearch();
+  const quoted = openQuote(q);
+  if (!/(^|\s)[+-](\s|$)/.test(quoted)) return [];
+  const at = q.lastIndexOf('"');
+  return [element("p", {}, element("bdi", {}, `The quote before ${visible(quoted)} is not closed: what follows it is searched literally.`),
+    element("button", { type: "button", class: "link", onclick: () => changeSearch({ q: q.slice(0, at) + q.slice(at + 1) }) }, "Search without the quote"))];
 }
 
 /** @param {AnswerNote} about */

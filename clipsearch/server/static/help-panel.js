@@ -11,7 +11,7 @@ const SEARCHES = [
   ["a beach without people", "leaves out what the model takes for people; some may stay"],
   ["a cat + 2:on a sofa", "both; the second counts twice"],
   ["mountains - people", "mountains without people"],
-  ['"salt + pepper"', "in quotes, + and - are plain text"],
+  ['"salt + pepper"', "in quotes, + and - are plain text; without the second quote, up to the end"],
 ];
 const PICTURES = "Drop, paste or choose a picture to search by it, alone or with words. Drag a photo from the rows to add it to the search. Nothing leaves this server.";
 const PICTURES_BY_TOUCH = "Choose or take a picture to search by it, alone or with words. Nothing leaves this server.";
@@ -21,7 +21,7 @@ const TOUCHES = [
   ["Tap twice", "zoom in, and out again"], ["Scroll up", "brings the search box back"],
 ];
 const KEYS = [
-  ["/", "search"], ["↓", "go from the search box to the photos"], ["Alt + ↓", "recent searches and ideas"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
+  ["/", "search"], ["↓", "go from the search box to what it proposes, if it does, and then to the photos"], ["Alt + ↓", "recent searches and ideas"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
   ["x", "select"], ["Shift + arrows or click", "select a range"], ["Drag from a gap or the margin", "select all photos in a rectangle; with Ctrl or Shift, in addition"], ["Ctrl + A", "select all photos of a list, or the likely ones of a search"], ["m", "more like this"], ["r", "right: more like it, in this search"], ["w", "wrong: fewer like it, and not this one"], ["f", "filters"],
   ["+ − 0", "zoom in, out and back, in a photo or on the map; arrows move it"], ["i", "about the photo"], ["h", "make it a favourite, or undo that"], ["k", "play or pause a film"], ["s", "slideshow"], ["c", "copy the picture"], ["d", "download the photo"], ["o", "open the picture in a tab"], ["?", "this help"],
 ];

@@ -3,6 +3,8 @@
  *
  *     query := term { ("+" | "-") term }
  *     term  := [WEIGHT ":"] words | [WEIGHT ":"] '"' anything '"'
+ *
+ * If the closing quote is missing, the quoted text reaches to the end.
  */
 
 /**
@@ -12,7 +14,7 @@
  * @property {boolean} negative whether the search steers away from it
  */
 
-const WORD = /(?:\d*\.?\d+:)?"[^"]*"(?=\s|$)|\S+/g;
+const WORD = /(?:\d*\.?\d+:)?(?:"[^"]*"(?=\s|$)|"(?<open>\s*[^\s"][^"]*)$)|\S+/g;
 const WEIGHT = /^(\d+\.?\d*|\.\d+):(?=[^\s\d])/;
 
 /** The weights that − and + step through. */
@@ -33,7 +35,7 @@ export function parseTerms(query) {
     if (words.length) terms.push(term(words, negative));
     words = [];
   };
-  for (const [word] of query.matchAll(WORD)) {
+  for (const [word] of closed(query).matchAll(WORD)) {
     if (word === "+" || word === "-") {
       finish();
       negative = word === "-";
@@ -66,10 +68,16 @@ export function formatTerms(terms) {
     .join(" ");
 }
 
-/** The query without a sign at its end that has no term yet. @param {string} query */
+/** The query without signs at its end that have no term yet. @param {string} query */
 export function finished(query) {
-  return query.replace(/(^|\s)[+-]\s*$/, "").trim();
+  return (openQuote(query) ? query : query.replace(/(?:(?:^|\s+)[+-])+\s*$/, "")).trim();
 }
+
+/** What follows a double quote that is not closed; "" if there is none. @param {string} query */
+export const openQuote = (query) => [...query.matchAll(WORD)].at(-1)?.groups?.open?.trim() ?? "";
+
+/** The query with its last quote closed. @param {string} query */
+export const closed = (query) => (openQuote(query) ? `${query.trimEnd()}"` : query);
 
 /** The next weight above or below one. @param {number} weight @param {1 | -1} direction */
 export function stepWeight(weight, direction) {

@@ -1,6 +1,8 @@
 /** The search box. The page searches while the user types, and proposes what these photos have. */
 
+import { ApiError } from "./api.js";
 import { byId } from "./dom.js";
+import { closed } from "./language.js";
 import { photos } from "./photos.js";
 import { rememberSearch, setUpRecentSearches } from "./recent-searches.js";
 import { changes, changeSearch, currentSearch } from "./state.js";
@@ -76,13 +78,18 @@ export function setUpSearchBox() {
     clearTimeout(waiting);
     show();
   });
+  photos.addEventListener("shown", () => input.setAttribute("aria-invalid", "false"));
+  photos.addEventListener("failed", (event) => {
+    const { error, isFirst } = /** @type {CustomEvent} */ (event).detail;
+    if (isFirst) input.setAttribute("aria-invalid", String(error instanceof ApiError && error.parameter === "q"));
+  });
   show();
 }
 
 /** Add to the query, and put the cursor at its end. @param {string} [more] */
 export function typeMore(more = "") {
   const input = byId("query");
-  input.value = (input.value.trimEnd() + more).trimStart();
+  input.value = ((more ? closed(input.value) : input.value).trimEnd() + more).trimStart();
   input.focus();
   input.setSelectionRange(input.value.length, input.value.length);
   byId("clear-query").hidden = !input.value;
