@@ -7,9 +7,15 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.browser.conftest import answered, search, shown
+from tests.browser.conftest import answered, search, show_made_up, shown, wait_until
 
 pytestmark = pytest.mark.long
+
+
+PHOTO = {
+    "path": "/a.jpg", "width": 400, "height": 300, "format": "JPEG", "size": 1, "taken_at": "2024-06-30T12:00:00",
+    "camera": None, "gps": None, "content_hash": "c",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -237,6 +243,46 @@ def test_only_the_facets_that_are_shown_are_counted_and_slow_ones_hold_nobody(ne
     assert asked == [quick, {"keyword", "person"}]
     held[0].continue_()
     page.wait_for_selector("#filters [data-key^=keyword]")
+
+
+def test_photos_of_a_later_page_hold_no_counts(new_page, address):
+    page = new_page()
+    page.set_viewport_size({"width": 1280, "height": 2000})  # so high that a second page is asked for at once
+    show_made_up(page, [{**PHOTO, "id": 1000 + number} for number in range(500)])
+    panels, later = [], []
+    page.route("**/static/panels.js", lambda route: panels.append(route))
+    page.route("**/api/images?*offset=60*", lambda route: later.append(route))
+    page.goto(address)
+    wait_until(lambda: page.wait_for_timeout(50) or (panels and later))
+    panels[0].continue_()  # the panel opens while the second page is on its way
+    page.wait_for_selector("#filters [data-key^=format]")
+    assert page.locator("#filters .counted").inner_text() == "Counts of all photos"
+
+
+def test_counts_that_fail_say_why_and_are_tried_again(new_page, address):
+    page = new_page()
+    page.expected += ["status of 500"]
+    failure = {"status": 500, "json": {"error": {"code": "bug", "message": "something went wrong"}}}
+    page.route("**/api/facets?*", lambda route: route.fulfill(**failure))
+    page.goto(address)
+    again = page.locator("#filters").get_by_role("button", name="Count again")
+    again.wait_for()
+    assert "Something went wrong." in page.locator("#filters .facets").inner_text()
+    page.unroute("**/api/facets?*")
+    page.evaluate("""() => {
+        const { fetch } = window;
+        window.fetch = async (address, options) => {
+            const response = await fetch(address, options);
+            if (!String(address).startsWith("/api/facets")) return response;
+            window.fetch = fetch;
+            response.text = () => Promise.reject(new TypeError("network error"));
+            return response;
+        };
+    }""")
+    again.click()  # the server goes in the middle of its answer, and is back at once
+    page.locator("#note", has_text="The server is back.").wait_for()
+    page.wait_for_selector("#filters [data-key^=format]")
+    assert again.count() == 0
 
 
 def test_the_count_of_a_chosen_value_is_that_of_the_list(page, filters, album, address):

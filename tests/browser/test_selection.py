@@ -323,9 +323,14 @@ def test_a_heart_does_what_it_shows_whatever_another_window_did(page, new_page, 
     page.wait_for_selector(".photo .favourite", state="detached")
     press_h(page, "Added to favourites.", 2)
     other.wait_for_selector(".photo .favourite", state="attached")  # the list of an album follows
-    press_h(other, "Removed from favourites.")
-    other.wait_for_timeout(300)
-    assert other.locator(".photo").count() == 1  # what is done here can be taken back
+    with answered(other):
+        press_h(other, "Removed from favourites.Undo")  # what is done here can be taken back
+    assert other.locator(".photo").count() == 0
+    with answered(other):
+        other.get_by_role("button", name="Undo").click()
+    assert other.locator(".photo").count() == 1
+    with answered(other):
+        press_h(other, "Removed from favourites.Undo")
     with answered(other):
         other.evaluate("async () => (await import('/static/state.js')).newSearch({})")
     change = "async (act) => (await import('/static/albums.js')).albums[act]('Meanwhile', [{ id: 1 }])"
@@ -337,6 +342,50 @@ def test_a_heart_does_what_it_shows_whatever_another_window_did(page, new_page, 
         other.locator("#panel .row").first.wait_for()
         assert other.locator("#panel .row", has_text="Meanwhile").count() == count
         other.keyboard.press("Escape")
+
+
+def test_the_list_of_favourites_follows_the_hearts(page):
+    names = shown(page)[:4]
+    change = """async (act) => {
+        const { albums } = await import("/static/albums.js");
+        await albums[act]("Favourites", (await import("/static/photos.js")).photos.list.slice(0, 4));
+    }"""
+    page.evaluate(change, "add")
+    with answered(page, "/api/images?"):  # not the picture of the viewer
+        page.evaluate("async () => (await import('/static/state.js')).changeSearch({ album: 'Favourites' })")
+    counted = """(wanted) => [...document.querySelectorAll('#filters [data-key^=format] .count')]
+        .reduce((sum, one) => sum + Number(one.textContent), 0) === wanted"""
+    page.wait_for_function(counted, arg=4)
+    page.locator(".photo .open").nth(1).focus()
+    with answered(page, "/api/images?"):
+        page.keyboard.press("h")
+    assert shown(page) == [names[0], *names[2:]] and page.locator("#status").inner_text() == "3 photos"
+    page.wait_for_function(counted, arg=3)
+    assert page.evaluate("document.activeElement.ariaLabel").startswith(names[2])  # the next one has its place
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[open] img.full")
+    with answered(page, "/api/images?"):
+        page.keyboard.press("h")
+    assert page.locator("#status").inner_text() == "2 photos"
+    page.wait_for_function("() => document.querySelectorAll('.step:enabled').length === 2")  # those around it
+    page.keyboard.press("ArrowRight")
+    page.locator(".viewer-names", has_text="2 of 2").wait_for()
+    with answered(page, "/api/images?"):
+        page.keyboard.press("h")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    page.wait_for_function("() => document.activeElement.matches('.photo .open')")
+    assert shown(page) == names[:1]
+    page.locator(".photo").first.hover()
+    page.locator(".photo .pick").first.click()
+    page.click("#selection-album")
+    with answered(page, "/api/images?"):
+        page.get_by_role("button", name="Take it out of Favourites").click()
+    assert shown(page) == []
+    with answered(page, "/api/images?"):
+        page.get_by_role("button", name="Undo").click()
+    assert shown(page) == names[:1]
+    page.evaluate(change, "takeOut")
 
 
 def test_favourites_and_albums_are_filled_opened_and_removed(page):

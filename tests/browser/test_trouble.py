@@ -233,6 +233,26 @@ def test_the_reason_stands_beside_a_wrong_expression_and_the_panel_stays(page):
     assert field.get_attribute("aria-invalid") == "false" and shown(page)
 
 
+def test_a_wrong_query_is_marked_at_its_place_and_the_panel_stays(page):
+    page.expected += ["status of 400"]
+    page.wait_for_selector("#filters [data-key^=keyword]")
+    query, empty, filters = page.locator("#query"), page.locator("#empty"), page.locator("#filters")
+    query.fill("a dog - + a cat")
+    page.locator("#empty mark", has_text="- + a cat").wait_for()
+    assert empty.locator("code").inner_text() == "a dog - + a cat"
+    assert empty.locator("h2").inner_text() == "This search cannot be used"
+    assert query.get_attribute("aria-invalid") == "true" and empty.get_by_role("button", name="Try again").count() == 0
+    page.wait_for_timeout(600)  # until what is typed has been counted
+    assert filters.get_by_role("button", name=re.compile("^landscape")).count() == 1
+    assert "nothing after" not in filters.inner_text()
+    empty.get_by_role("button", name="Change it").click()
+    assert page.evaluate("document.activeElement.id") == "query"
+    with answered(page, "/api/search"):
+        query.fill("a dog - + ")  # signs at the end have no part yet
+    page.wait_for_function("() => document.querySelector('#query').ariaInvalid === 'false'")
+    assert shown(page)
+
+
 def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page = new_page()
     page.expected += ["status of 400", "status of 422"]
@@ -250,6 +270,7 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
             "Use the usual order",
         ),
         ("min_width=wide", "This filter cannot be used", "Give a whole number.", "Remove this filter"),
+        ("q=dog+%2B+-+cat", "This search cannot be used", "There is nothing after the +;", "Clear the search"),
         ("album=gone", "This filter cannot be used", "There is no album 'gone'", "Remove this filter"),
     ):
         page.goto(f"{address}/?{wrong}")
@@ -283,6 +304,10 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     assert 0 <= page.locator("#wrong-where").bounding_box()["y"] <= 800 - 40
     page.click("#toggle-map")
     page.locator(".map-note", has_text="A filter cannot be used").wait_for()
+    for text, note in (("width > 3", "with a location"), ("width > 3 andd x", "A filter cannot be used")):
+        where.fill(text)
+        where.press("Enter")
+        page.locator(".map-note", has_text=note).wait_for()
     page.click("#toggle-map")
     page.goto(f"{address}/?taken=2030-01-01..2001-01-01")
     page.get_by_text("The last day is before the first one.").wait_for()

@@ -1,11 +1,11 @@
 /** Adding photos to an album, or taking them out; and the list of albums. */
 
-import { addToAlbum, albums, FAVOURITES } from "./albums.js";
+import { addToAlbum, albums, FAVOURITES, takeOut } from "./albums.js";
 import { element, icon, iconButton } from "./dom.js";
 import { counted, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
-import { changes, changeSearch, currentSearch, newSearch } from "./state.js";
+import { changeSearch, currentSearch, newSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -31,10 +31,7 @@ export async function openAlbumChooser(photos) {
     } }, name, element("button", { type: "submit", class: "primary" }, "Create")),
     element("ul", { class: "rows" }, ...[FAVOURITES, ...names].map((known) => element("li", {},
       element("button", { type: "button", class: "row with-icon", onclick: () => add(known) }, icon(known === FAVOURITES ? "heart" : "album"), element("bdi", {}, visible(known)))))),
-    album ? element("button", { type: "button", onclick: () => act(async () => {
-      await albums.takeOut(album, photos);
-      changes.dispatchEvent(new CustomEvent("search", { detail: { again: true } })); // they are not shown any more
-    }) }, icon("minus"), `Take ${photos.length === 1 ? "it" : "them"} out of ${visible(album)}`) : element("span", { hidden: true }));
+    album ? element("button", { type: "button", onclick: () => act(() => takeOut(album, photos)) }, icon("minus"), `Take ${photos.length === 1 ? "it" : "them"} out of ${visible(album)}`) : element("span", { hidden: true }));
 }
 
 /** @param {() => Promise<void>} change */

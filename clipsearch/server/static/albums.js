@@ -3,14 +3,15 @@
 import { ApiError, ask } from "./api.js";
 import { count, counted, visible } from "./format.js";
 import { announce } from "./messages.js";
+import { currentSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
 export const FAVOURITES = "Favourites";
 
 /**
- * Fires "change" when an album has changed, or the albums have been loaded; "elsewhere" (detail: their names) when another window or
- * device has changed albums that were loaded before.
+ * Fires "change" when an album has changed, or the albums have been loaded; "here" (detail: their names) when this window has put
+ * photos into albums or taken them out; "elsewhere" (likewise) when another window or device has changed albums that were loaded before.
  */
 export const albums = new (class extends EventTarget {
   /** @type {Map<string, Set<number>>} ids of photos by the album's name */
@@ -119,6 +120,7 @@ export const albums = new (class extends EventTarget {
     this.#ids.set(name, new Set(ids));
     this.#tellOthers();
     this.dispatchEvent(new Event("change"));
+    this.dispatchEvent(new CustomEvent("here", { detail: [name] }));
   }
 
   /** Change an album on the server. @param {string} name @param {{method: string, body?: object}} change @returns {Promise<any>} */
@@ -137,6 +139,13 @@ export const albums = new (class extends EventTarget {
   }
 })();
 
+/** Whether a search is in albums, and so depends on what is put into them. @param {Readonly<import("./state.js").Search>} search */
+export const isInAlbums = ({ album, where }) => album !== "" || /\balbum\s*!?=/i.test(where);
+
+/** Whether a search may depend on some albums. @param {Readonly<import("./state.js").Search>} search @param {string[]} names */
+export const dependsOn = (search, names) =>
+  names.includes(search.album) || isInAlbums({ ...search, album: "" });
+
 /** The names of albums that are not the same in both. @param {Map<string, Set<number>>} last @param {Map<string, Set<number>>} now */
 function different(last, now) {
   return [...new Set([...last.keys(), ...now.keys()])].filter((name) => {
@@ -153,10 +162,26 @@ function different(last, now) {
 export async function toggleFavourite(photo, is = albums.has(FAVOURITES, photo)) {
   try {
     await (is ? albums.takeOut(FAVOURITES, [photo]) : albums.add(FAVOURITES, [photo]));
-    announce(is ? "Removed from favourites." : "Added to favourites.");
+    if (is) announceTaken("Removed from favourites.", FAVOURITES, [photo]);
+    else announce("Added to favourites.");
   } catch (error) {
     announce(/** @type {Error} */ (error).message);
   }
+}
+
+/**
+ * Take photos out of the album that is shown.
+ * @param {string} name @param {Photo[]} photos
+ */
+export async function takeOut(name, photos) {
+  await albums.takeOut(name, photos);
+  announceTaken(`Taken out of ${visible(name)}.`, name, photos);
+}
+
+/** Say that photos are not in an album any more. If that has taken them off the page, it can be undone. @param {string} text @param {string} name @param {Photo[]} photos */
+function announceTaken(text, name, photos) {
+  const undo = () => addToAlbum(name, photos).catch((error) => announce(error.message));
+  announce(text, dependsOn(currentSearch(), [name]) ? { label: "Undo", act: undo } : undefined);
 }
 
 /** @param {string} name @param {number} size */

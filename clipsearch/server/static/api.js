@@ -76,7 +76,7 @@ export async function ask(path, { pairs = [], method = "GET", body, headers: mor
   /** @type {Record<string, string>} */
   const headers = method === "GET" ? more : { ...more, "Clipsearch-Client": "page" };
   if (body !== undefined) headers["Content-Type"] = body instanceof Blob ? body.type || "application/octet-stream" : "application/json";
-  let response;
+  let response, text;
   const leaving = new AbortController();
   const slow = setTimeout(async () => {
     const why = await trouble();
@@ -87,6 +87,7 @@ export async function ask(path, { pairs = [], method = "GET", body, headers: mor
       method, headers, signal: signal ? AbortSignal.any([signal, leaving.signal]) : leaving.signal,
       body: body === undefined || body instanceof Blob ? body : JSON.stringify(body),
     });
+    text = await response.text(); // the server may go in the middle of its answer
   } catch (error) {
     if (signal?.aborted) throw error;
     reportGone(SILENCE);
@@ -94,7 +95,6 @@ export async function ask(path, { pairs = [], method = "GET", body, headers: mor
   } finally {
     clearTimeout(slow);
   }
-  const text = await response.text();
   const answer = text && response.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : null;
   if (!response.ok) {
     const { code = "unknown", message = `The server answered ${response.status}.`, parameter } = answer?.error ?? {};

@@ -1,5 +1,6 @@
 /** How many photos there are by year, place, person and so on. The counts of an index stay until it changes. */
 
+import { albums } from "./albums.js";
 import { ask } from "./api.js";
 import { EMPTY, filterPairs } from "./state.js";
 import { encodePairs } from "./url.js";
@@ -85,6 +86,14 @@ export function countPhotos(pairs, facets) {
 
 /** All counts of the photos that pass the filters. @param {Readonly<Search>} search @returns {Promise<Facets>} */
 export const countsFor = async (search) => Object.assign({}, ...(await Promise.all([countsOf(search, [], QUICK), countsOf(search, [], SLOW)])));
+
+for (const event of ["here", "elsewhere"]) {
+  albums.addEventListener(event, () => {
+    for (const key of known.keys()) {
+      if (/(^|&)(album|where)=/.test(key)) known.delete(key); // of photos in an album
+    }
+  });
+}
 
 /** The index has changed. */
 export const forgetCounts = () => known.clear();

@@ -1,5 +1,6 @@
 /** The filter panel: counts by year, folder, camera and so on, to choose from. */
 
+import { albums, dependsOn } from "./albums.js";
 import { ApiError, connection, sentence, ServerGone } from "./api.js";
 import { datesSection } from "./date-filter.js";
 import { byId, element, iconButton, keepingFocus } from "./dom.js";
@@ -74,6 +75,9 @@ photos.addEventListener("shown", () => {
 });
 photos.addEventListener("failed", () => panel.open && (!shown || isQuery(currentSearch())) && refresh());
 connection.addEventListener("back", () => panel.open && refresh());
+for (const event of ["here", "elsewhere"]) { // after facet-counts.js has forgotten its counts
+  albums.addEventListener(event, (change) => dependsOn(currentSearch(), /** @type {CustomEvent} */ (change).detail) && refresh());
+}
 
 /**
  * Show or hide the filters, beside the photos or over them.
@@ -93,7 +97,7 @@ export function toggleFilters(beside, open = !panel.open) {
   if (beside || (!open && !wasModal)) localStorage.setItem("clipsearch-filters", open ? "open" : "closed");
   if (open && !shown) render(); // the fields at once, the counts follow
   if (open && shown) refresh();
-  else if (open && !photos.isLoading) countFirst(); // otherwise as soon as they are there, or are known not to come
+  else if (open && !photos.isStarting) countFirst(); // otherwise as soon as they are there, or are known not to come
 }
 
 /** What the button promises. If a filter cannot be used, the photos are still those of the search before. */
@@ -154,16 +158,23 @@ async function refresh() {
     } else if (error instanceof ApiError && error.code === "no-index") {
       explain("They come with the first photos.");
     } else {
-      explain(sentence(/** @type {Error} */ (error).message));
+      explain(sentence(/** @type {Error} */ (error).message), element("button", { type: "button", class: "link", onclick: countAgain }, "Count again"));
     }
   }
 }
 
-/** Say why there are no counts. @param {string} reason */
-function explain(reason) {
+/** Say why there are no counts. @param {string} reason @param {HTMLElement[]} remedies */
+function explain(reason, ...remedies) {
   shown = null;
   body.classList.remove("counting");
-  body.replaceChildren(element("p", { class: "soft" }, reason));
+  body.replaceChildren(element("p", { class: "soft", role: "status" }, reason, ...remedies.flatMap((remedy) => [" ", remedy])));
+}
+
+/** The user wants the counts that could not be had. */
+function countAgain() {
+  title.focus({ preventScroll: true }); // the button is gone
+  render();
+  refresh();
 }
 
 /**

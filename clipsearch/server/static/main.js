@@ -1,6 +1,6 @@
 /** The page: it reacts when the search changes, and loads each panel when it is first opened. */
 
-import { albums, toggleFavourite } from "./albums.js";
+import { albums, dependsOn, isInAlbums, toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { count, visible } from "./format.js";
@@ -17,7 +17,7 @@ import { setUpHeaderHiding } from "./header-hiding.js";
 import { setUpAnswerNotes } from "./answer-notes.js";
 import { setUpFilterChips } from "./filter-chips.js";
 import { setUpRubberBand } from "./rubber-band.js";
-import { setUpSearchBox } from "./search-box.js";
+import { setUpSearchBox, typeMore } from "./search-box.js";
 import { Scrubber } from "./scrubber.js";
 import { selection, setUpSelectedElsewhere, setUpSelectionBar } from "./selection.js";
 import { setUpSelectAll } from "./select-all.js";
@@ -63,12 +63,18 @@ const grid = new Grid(byId("photos"), {
 
 /** Mark a photo and search again. The keyboard stays at its place in the rows. @param {Photo} photo @param {"right" | "wrong"} kind */
 function mark(photo, kind) {
+  keepingKeyboard(() => {
+    if (!toggleMark(photo, kind)) announce("Search for something first, then say which photos are right or wrong.");
+  });
+}
+
+/** Do what searches again. The keyboard stays at its place in the rows. @param {() => void} act */
+function keepingKeyboard(act) {
   const place = grid.hasFocus ? grid.current : null;
-  if (!toggleMark(photo, kind)) {
-    announce("Search for something first, then say which photos are right or wrong.");
-    return;
-  }
-  photos.addEventListener("shown", () => place !== null && grid.moveTo(place), { once: true });
+  act();
+  if (place === null || !photos.isStarting) return;
+  const awaitedSearch = state.currentSearch();
+  photos.addEventListener("shown", () => photos.search === awaitedSearch && photos.list.length && grid.moveTo(place), { once: true });
 }
 
 /** What the photos of a search depend on. @param {Readonly<import("./state.js").Search>} search */
@@ -195,9 +201,10 @@ function explainWrongFilter(error) {
   const [title, remedy] = wrongParts(error.parameter, shortened(typed));
   explainEmpty(title, {
     text: (inPanel || isDate) && isPanelThere ? "The filter panel says why, beside what was typed." : reason,
-    code: isDate || NO_FILTERS.includes(names[0]) ? "" : place ?? shortened(typed),
+    code: isDate ? "" : place ?? (NO_FILTERS.includes(names[0]) ? "" : shortened(typed)),
     actions: [
       ...(inPanel || isDate ? [{ label: "Change it", act: () => withModule(async () => (await import("./filters.js")).editFilter(WIDE.matches, error.parameter)) }] : []),
+      ...(error.parameter === "q" ? [{ label: "Change it", act: () => typeMore() }] : []),
       { label: remedy, act: () => state.changeSearch(state.withoutFilters(names)) },
     ],
     symbol: "warning",
@@ -241,6 +248,7 @@ async function showPhoto() {
 /** @type {"rows" | "aside" | null} where the viewer was opened from: the rows or what is beside them, as the map; null if it has not been opened */
 let opened = null;
 let viewed = 0; // the id of the photo of the rows that the viewer showed last
+let viewedAt = 0; // its place in the rows
 
 /** @param {typeof import("./viewer.js").viewer} viewer @param {number | null} id */
 async function showInViewer(viewer, id) {
@@ -250,7 +258,7 @@ async function showInViewer(viewer, id) {
     viewer.close(); // the browser, which may have closed it already, returns the focus to what opened it, not to the photo viewed last
     if (from === "aside") return;
     const index = photos.list.findIndex((photo) => photo.id === viewed);
-    grid.moveTo(index >= 0 ? index : grid.current);
+    grid.moveTo(index >= 0 ? index : viewed ? viewedAt : grid.current);
     rememberScroll(); // of this step of the history: the photos may have moved under the viewer
     return;
   }
@@ -261,6 +269,7 @@ async function showInViewer(viewer, id) {
     if (!isAside) {
       grid.moveTo(index, { focus: false });
       viewed = id;
+      viewedAt = index;
     }
     if (photos.list[index].sketch) {
       await photos.whole(index - AROUND, index + AROUND + 1);
@@ -276,7 +285,10 @@ async function showInViewer(viewer, id) {
     if (index > photos.list.length - 5) photos.more();
   } else {
     try {
-      viewer.show(await ask(`/api/images/${id}`), { similar, mark });
+      const hasLeft = id === viewed && !isAside; // it was taken out of an album, or marked as wrong; the others go on from its place
+      const neighbours = hasLeft ? { before: photos.list[viewedAt - 1], after: photos.list[viewedAt] } : {};
+      const photo = await ask(`/api/images/${id}`);
+      if (state.openPhotoId() === id) viewer.show(photo, { ...neighbours, similar, mark });
     } catch (error) {
       if (error instanceof ServerGone) throw error;
       state.closePhoto();
@@ -349,10 +361,7 @@ function showChanged(what) {
   else announce(what, { label: "Show", act: () => search({ again: true }) });
 }
 
-/** Whether a search is in albums, and so depends on what others put into them. @param {Readonly<import("./state.js").Search>} search */
-const isInAlbums = ({ album, where }) => album !== "" || /\balbum\s*!?=/i.test(where);
-
-/** A list of photos in an album follows what other windows and devices do with it. */
+/** A list of photos in an album follows what this window, other windows and devices do with it. */
 function followAlbums() {
   photos.addEventListener("shown", async () => {
     if (!photos.search || !isInAlbums(photos.search)) return;
@@ -360,11 +369,9 @@ function followAlbums() {
     /** To tell later whether they have changed. The banner reports that the server is gone. */
     await albums.load().catch(() => {});
   });
-  albums.addEventListener("elsewhere", (event) => {
-    const wanted = state.currentSearch();
-    const names = /** @type {CustomEvent<string[]>} */ (event).detail;
-    if (wanted.album ? names.includes(wanted.album) || isInAlbums({ ...wanted, album: "" }) : isInAlbums(wanted)) showChanged("The album has changed.");
-  });
+  const isConcerned = (/** @type {Event} */ event) => dependsOn(state.currentSearch(), /** @type {CustomEvent<string[]>} */ (event).detail);
+  albums.addEventListener("here", (event) => isConcerned(event) && keepingKeyboard(() => search({ again: true })));
+  albums.addEventListener("elsewhere", (event) => isConcerned(event) && showChanged("The album has changed."));
 }
 
 hideBrokenPictures();

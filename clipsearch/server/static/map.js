@@ -78,6 +78,10 @@ new ResizeObserver(draw).observe(panel);
 new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 photos.addEventListener("shown", () => refresh({ keepView: true }));
+photos.addEventListener("failed", (event) => { // why, is said here, too
+  const { error, isFirst } = /** @type {CustomEvent} */ (event).detail;
+  if (isFirst && !(error instanceof ServerGone)) refresh({ keepView: true });
+});
 changes.addEventListener("search", draw);
 changes.addEventListener("search", () => { left = null; }); // other photos begin at their top
 
@@ -115,7 +119,7 @@ async function refresh({ keepView }) {
     if (!keepView || hadNone) fit(places);
     else draw();
   } catch (error) {
-    if (mine !== requests || error instanceof ServerGone || photos.isLoading) return; // the banner says why, or the photos' answer follows
+    if (mine !== requests || error instanceof ServerGone || photos.isStarting) return; // the banner says why, or the photos' answer follows
     total.textContent = error instanceof ApiError && error.parameter ? "A filter cannot be used, so no photo is shown here" : sentence(/** @type {Error} */ (error).message);
     places = [];
     closeStrip();

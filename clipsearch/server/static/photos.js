@@ -85,10 +85,16 @@ export const photos = new (class extends EventTarget {
   details = new Details((found) => this.#complete(found));
   #running = new AbortController();
   #loading = false;
+  #starting = false;
   /** @type {Map<number, number>} the places of sketches in `list`, by id */
   #places = new Map();
 
-  /** Whether photos are being asked for. */
+  /** Whether the first photos of a search are still to come: "shown" or "failed" will follow. A later page is not waited for so. */
+  get isStarting() {
+    return this.#starting;
+  }
+
+  /** Whether photos are being asked for, also those of a later page. */
   get isLoading() {
     return this.#loading;
   }
@@ -120,6 +126,7 @@ export const photos = new (class extends EventTarget {
    */
   async start(search, wanted = PAGE) {
     this.#running.abort();
+    this.#starting = true;
     const running = (this.#running = new AbortController());
     const bySort = isQuery(search) && isSorted(search);
     const goesBack = !isQuery(search) && wanted > PAGE; // to a place that may be anywhere in the list
@@ -140,6 +147,7 @@ export const photos = new (class extends EventTarget {
     this.reached = size;
     this.complete = (bySort && this.isRanked) || this.#isLast(answer, size);
     if (list && !this.complete) this.#takeOutline(list);
+    this.#starting = false;
     this.dispatchEvent(new Event("shown"));
     if (this.complete || isQuery(search) || list) return;
     await thumbnails.settled();
@@ -233,6 +241,7 @@ export const photos = new (class extends EventTarget {
       };
     } catch (error) {
       if (running !== this.#running || isAbort(error)) return null;
+      if (offset === 0) this.#starting = false;
       this.hasFailed ||= offset === 0;
       this.complete ||= offset > 0; // keep what is loaded, and load no more
       this.dispatchEvent(new CustomEvent("failed", { detail: { error, isFirst: offset === 0 } }));
