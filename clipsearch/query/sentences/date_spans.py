@@ -45,10 +45,17 @@ _HAS_ORDINAL = re.compile(rf"(?:.* )?{_ORDINAL} ")
 _ORDINAL_ALONE = re.compile(
     rf"(?!\d|(?:last|past|previous|next|letzte) [a-z]){_ORDINAL}(?:{_OF}| (?={any_of(ALL_MONTHS)}\b))"
 )
+_DAY_IN_WORDS = re.compile(
+    rf"(?:(?:(?:twenty|thirty)[- ][a-z]+|sixth|seventh|eighth|ninth|tenth|eleventh|twelfth|[a-z]+teenth|twentieth|thirtieth"
+    rf"|[a-z]+(?:te|ste)[nr]|dieci[a-z]+|trece|catorce|quince|veint[a-z]+|treinta)(?:{_OF}| )|{any_of(NUMBERS)}{_OF})"
+    rf"(?={any_of(ALL_MONTHS)}\b)"
+)
+_YEAR = r"(?:19|20)\d\d(?![\w-])"
 _LAST_OF = re.compile(rf"(?:last|final|letzte[nrsm]?){_OF}")
 _NAMED = re.compile(
-    rf"(?:{any_of(HOLIDAYS)} (?:weeks?|week ?end|days?|eve|season|holidays?|break|vacation|sunday|monday|friday)"
-    rf"|{any_of(ALL_MONTHS)} (?:week|week ?end|days?|(?:{any_of(WEEKDAYS)})s?)),?(?: of| in)? (?:19|20)\d\d(?![\w-])"
+    rf"(?:{any_of(HOLIDAYS)}(?:'s)? (?:weeks?|week ?end|days?|eve|season|holidays?|break|vacation|sunday|monday|friday)"
+    rf"|{any_of(ALL_MONTHS)} (?:week|week ?end|days?|(?:{any_of(WEEKDAYS)})s?)),?(?: of| in)? {_YEAR}"
+    rf"|(?:week|cw|kw|kalenderwoche|woche|semaine|semana) \d\d?(?:,? | of | in | de |/){_YEAR}"
 )
 
 
@@ -61,9 +68,13 @@ def narrowed_at(text: str, start: int, date_at: DateAt) -> tuple[int, When | Non
         return named.end(), None
     if match := _NARROWING.match(text, start):
         return _narrowed(text, match, date_at)
-    if (match := _LAST_OF.match(text, start) or _ORDINAL_ALONE.match(text, start)) and (date := date_at(match.end())):
+    if (match := _first_match(text, start)) and (date := date_at(match.end())):
         return _end_of_list(text, date[0], date_at), None
     return None
+
+
+def _first_match(text: str, start: int) -> re.Match[str] | None:
+    return next(filter(None, (words.match(text, start) for words in (_LAST_OF, _ORDINAL_ALONE, _DAY_IN_WORDS))), None)
 
 
 def _narrowed(text: str, match: re.Match[str], date_at: DateAt) -> tuple[int, When | None] | None:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
-from clipsearch.query.sentences.date_words import NUMBERS, UNITS
+from clipsearch.query.sentences.date_words import HOLIDAYS, NUMBERS, SEASONS, UNITS, WEEKDAYS
 from clipsearch.query.sentences.periods import Period
 
 Bound: TypeAlias = Literal["since", "after", "before", "until"]
@@ -102,9 +102,10 @@ _SPANS = (
     "|verano|otono|invierno"
 )
 _NARROWED = re.compile(
-    rf"(?<!\w)(?:{_A} ?(?:{_SPANS})|(?:\d+|few|some|{any_of(NUMBERS)}) {any_of(UNITS)}"
+    rf"(?<!\w)(?:{_A} ?(?:{_SPANS}|{any_of(WEEKDAYS)})|(?:\d+|few|some|{any_of(NUMBERS)}) {any_of(UNITS)}"
     r"|just|shortly|soon|right|directly|immediately|not long|kurz|gleich|direkt|juste|peu|poco|justo|inmediatamente) $"
 )
+_NAME = re.compile(rf"(?<![\w-]){any_of((*HOLIDAYS, *SEASONS))} $")
 _POST = re.compile(r"$|.*(?:[,;:]|[a-z]{3,}s) $")
 _LINKS = (
     r"(?:(?:the|of|in|on|from|der|die|das|dem|den|des|im|am|le|la|les|de|du|del|en|el|los|las|a|au|year|jahre?s?|ano|annee)"
@@ -119,6 +120,7 @@ _VAGUE = (
 _PART = "early|mid|late|beginning|start|middle|end|anfang|mitte|ende|debut|fin|principios|mediados|finales"
 _UNSURE_BEFORE = re.compile(
     rf"(?:(?<![\w-])(?:{_VAGUE}|{'|'.join((_WHEN | _AGE).values())})(?: |(?<=['-])){_LINKS}"
+    rf"|(?<![\w-]){any_of((*HOLIDAYS, *SEASONS))}(?: ?[-\u2013] ?| (?:to|until|till|through|bis|au?|hasta) ){_LINKS}"
     rf"|(?<![\w-])(?:{_PART})(?: of| de)? {_OR} {_LINKS}|[<>\u2264\u2265~]=? ?)$"
 )
 _UNSURE_AFTER = re.compile(
@@ -143,6 +145,8 @@ def bound_of(match: re.Match[str], before: str) -> Bound | None:
         return None
     bound: Bound = {"older": "before", "newer": "after", "des": "since"}.get(str(kind), kind)  # type: ignore[assignment]
     if bound in ("before", "after") and _NARROWED.search(before[-_REACH:]):
+        return None
+    if bound == "until" and _NAME.search(before[-_REACH:]):  # "Christmas until New Year 2018"
         return None
     if match[0].startswith("post") and not _POST.match(before[-_REACH:]):  # "a lamp post 2020"
         return None

@@ -20,6 +20,7 @@ _FIRST_NAMES = ("april", "avril", "abril", "june", "juni", "juli", "julio", "aug
 _OPENING = re.compile(
     rf"{any_of(name for name in (*patterns.ALL_MONTHS, *HOLIDAYS) if name not in (*_WORDS, *MOVABLE))}(?![\w'-])"
 )
+_ANOTHER = re.compile(rf"(?<=,) ?{any_of((*patterns.ALL_MONTHS, *HOLIDAYS))}\b")
 _AFTER_OPENING = re.compile(
     r" ?(?:$|[,;.!?])| (?:in|at|on|with|near|im|mit|am|an|auf|bei|zu|en|a|au|aux|avec|chez|dans|con)\b"
 )
@@ -48,6 +49,8 @@ def opening_date(text: str, people: Collection[str]) -> tuple[int, When] | None:
         place = _BEFORE_A_PLACE.match(plain, match.end())
         if place is None or not text[place.end()].isupper():
             return None
+    if _ANOTHER.match(plain, after.end()):  # "Christmas, Easter and Halloween"
+        return None
     if patterns.MONTH_ALONE.match(plain, match.end() + 1):
         return None
     if any(match[0] in folded(name).split() for name in people):
