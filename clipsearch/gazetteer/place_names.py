@@ -137,7 +137,9 @@ def names_one_slip_away(name: str, codes: Iterable[str]) -> list[str]:
     wanted = fold(name)
     if not wanted or len(name) > _LONGEST_NAME or find(name):
         return []
-    own = {fold(text): text for code in codes for text in texts(code)}
+    own: dict[str, str] = {}
+    for text in (text for code in codes for text in texts(code)):
+        own.setdefault(fold(text), text)  # the first codes are those of most photos
     return [text for key, text in own.items() if abs(len(key) - len(wanted)) < 2 and _mistakes(wanted, key) == 1]
 
 

@@ -14,6 +14,7 @@ from clipsearch.gazetteer import (
     find,
     largest_within,
     names,
+    names_one_slip_away,
     near_spellings,
     nearest,
     nearest_many,
@@ -236,3 +237,9 @@ def test_the_largest_places_of_a_rectangle_are_spread_over_it():
     assert largest_within(-0.5, -30.5, 0.5, -29.5, 5) == []  # the Atlantic
     around = largest_within(-19, 179, -16, -179, 9)
     assert around and all(abs(place.longitude) > 178.9 for place in around)
+
+
+def test_a_name_one_slip_away_is_written_as_the_first_place_has_it():
+    codes = [next(place.code for place in find("Berlin") if place.code.startswith(country)) for country in ("DE", "SV")]
+    assert names_one_slip_away("Berlni", codes) == ["Berlin"] != names_one_slip_away("Berlni", codes[::-1])
+    assert names_one_slip_away("Berlin", codes) == names_one_slip_away("Brlni", codes) == []
