@@ -14,8 +14,7 @@ from clipsearch._internal.atomic_files import replacing, require_free, require_s
 from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import encoded
 from clipsearch.render.chart import Chart
-from clipsearch.render.fonts import choose_font, fit
-from clipsearch.render.text import printable
+from clipsearch.render.fonts import choose_font, drawable, fit
 
 _WIDTH = 1600
 _MARGIN, _GAP = 64, 56  # pixels, around everything and between charts
@@ -33,13 +32,13 @@ def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
     height = max((y + _height(chart) for chart, (_, y, _) in placed), default=_TOP) + _MARGIN
     picture = Image.new("RGB", (_WIDTH, height), _PAPER)
     draw = ImageDraw.Draw(picture)
-    _write(draw, (_MARGIN, _MARGIN + _TITLE), printable(title), _TITLE, _INK, _WIDTH - 2 * _MARGIN, bold=True)
-    _write(draw, (_MARGIN, _MARGIN + _TITLE + 40), printable(subtitle), _TEXT, _FAINT, _WIDTH - 2 * _MARGIN)
+    _write(draw, (_MARGIN, _MARGIN + _TITLE), drawable(title), _TITLE, _INK, _WIDTH - 2 * _MARGIN, bold=True)
+    _write(draw, (_MARGIN, _MARGIN + _TITLE + 40), drawable(subtitle), _TEXT, _FAINT, _WIDTH - 2 * _MARGIN)
     for chart, (x, y, width) in placed:
-        _write(draw, (x, y + _TEXT), printable(chart.title), 24, _INK, width, bold=True)
+        _write(draw, (x, y + _TEXT), drawable(chart.title), 24, _INK, width, bold=True)
         (_draw_timeline if chart.is_timeline else _draw_rows)(draw, chart, x, y + _HEAD, width)
         if chart.note:
-            _write(draw, (x, y + _height(chart) - 4), printable(chart.note), 19, _FAINT, width)
+            _write(draw, (x, y + _height(chart) - 4), drawable(chart.note), 19, _FAINT, width)
     return encoded(picture, "PNG", optimize=True, **mark("PNG"))
 
 
@@ -80,9 +79,9 @@ def _height(chart: Chart) -> int:
 def _draw_rows(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, width: int) -> None:
     """Horizontal bars with names before and counts after them."""
     most = max(1, *(count for _, count in chart.bars))
-    names = [fit(printable(name), _TEXT, width * 0.42) for name, _ in chart.bars]
+    names = [fit(drawable(name), _TEXT, width * 0.42) for name, _ in chart.bars]
     name_width = max(font.getlength(name) for font, name in names) + 18
-    count_font, _ = choose_font("0123456789,", 20)
+    count_font = choose_font("0123456789,", 20)
     room = width - name_width - max(count_font.getlength(f"{count:,}") for _, count in chart.bars) - 12
     for row, ((font, name), (_, count)) in enumerate(zip(names, chart.bars, strict=True)):
         middle = y + row * _ROW + _BAR / 2
@@ -98,7 +97,7 @@ def _draw_timeline(draw: ImageDraw.ImageDraw, chart: Chart, x: int, y: int, widt
     most = max(1, *(count for _, count in chart.bars))
     step = _round_step(most)
     top = step * math.ceil(most / step)
-    font, _ = choose_font("0123456789,-", 19)
+    font = choose_font("0123456789,-", 19)
     left = x + font.getlength(f"{top:,}") + 16
     bottom = y + _PLOT
     for value in range(0, top + 1, step):

@@ -14,7 +14,7 @@ from clipsearch._internal.atomic_files import replacing, require_free, require_s
 from clipsearch.errors import ClipsearchError, QueryError
 from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import each_thumbnail
-from clipsearch.render.fonts import choose_font, fit
+from clipsearch.render.fonts import choose_font, drawable, fit
 from clipsearch.render.text import match_and_score, printable, titled
 from clipsearch.types import Failure, Hit
 
@@ -128,9 +128,9 @@ def _draw(
     sheet = Image.new("RGB", layout.size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     size, left, right = layout.text, layout.margin, layout.size[0] - layout.margin
-    page_font, page = choose_font(page, size)
+    page_font = choose_font(page, size)
     page_width = page_font.getlength(page)
-    font, text = fit(printable(title), round(1.25 * size), right - left - page_width - size)
+    font, text = fit(drawable(title), round(1.25 * size), right - left - page_width - size)
     draw.text((left, layout.margin + 1.3 * size), text, _INK, font, anchor="ls")
     draw.text((right, layout.margin + 1.3 * size), page, _FAINT, page_font, anchor="rs")
     for place, (hit, picture) in enumerate(zip(hits, pictures, strict=True)):
@@ -159,11 +159,13 @@ def _draw_cell(
     else:
         sheet.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))
     first = y + height + 1.35 * size
-    font, rank = choose_font(str(hit.rank), size)
+    rank = str(hit.rank)
+    font = choose_font(rank, size)
     draw.text((x, first), rank, _INK, font, anchor="ls", stroke_width=size / 40, stroke_fill=_INK)
-    font, worth = choose_font("   ".join(match_and_score(hit)), size)
+    worth = "   ".join(match_and_score(hit))
+    font = choose_font(worth, size)
     draw.text((x + width, first), worth, _FAINT, font, anchor="rs")
-    font, name = fit(titled(hit.record.file.name, hit), size, width)
+    font, name = fit(titled(drawable(hit.record.file.name), hit), size, width)
     draw.text((x, first + 1.4 * size), name, _INK, font, anchor="ls")
 
 

@@ -366,6 +366,33 @@ def test_folders_of_one_name_say_what_is_above_them(page):
     assert labels == ["a", "2021", "Apple / 2022", "Lightroom / 2022"]
 
 
+def test_only_paths_of_windows_are_split_at_backslashes(page):
+    names = page.evaluate(
+        r"""async () => {
+            const { fileName, folderOf } = await import("/static/format.js");
+            const paths = ["/a/b\\c.jpg", "C:\\a\\b.jpg", "\\\\nas\\a\\b.jpg", "/c.jpg"];
+            return paths.map((path) => [fileName(path), folderOf(path)]);
+        }"""
+    )
+    assert names == [["b\\c.jpg", "/a"], ["b.jpg", "C:\\a"], ["b.jpg", "\\\\nas\\a"], ["c.jpg", "/"]]
+    folders = page.evaluate(
+        r"""async () => {
+            const { folderTree } = await import("/static/folder-filter.js");
+            const titles = (...folders) => {
+                const tree = folderTree(folders.map((value) => ({ value, images: 5 })), [folders[1]], () => {});
+                return [...tree.querySelectorAll("[title]")].map((one) => one.title);
+            };
+            return [titles("/a/b\\c", "/a/d/e", "/a/d"),
+                titles("C:\\a", "C:\\a\\d\\e", "C:\\a\\d"), titles("\\\\nas\\a", "\\\\nas\\b")];
+        }"""
+    )
+    assert folders == [
+        ["/a", "/a/b\\c", "/a/d", "/a/d/e"],
+        ["C:\\a", "C:\\a\\d", "C:\\a\\d\\e"],
+        ["\\\\nas", "\\\\nas\\a", "\\\\nas\\b"],
+    ]
+
+
 def test_nothing_found_says_what_to_do(page):
     search(page, "zzzz qqqq")
     page.click("label:has(#match-likely)")

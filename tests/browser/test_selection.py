@@ -197,6 +197,26 @@ def test_a_search_is_saved_used_and_forgotten(page):
     page.get_by_label("Remove a second one").click()
     page.get_by_label("Remove a second one").wait_for(state="detached")
     page.keyboard.press("Escape")
+    with answered(page, "relevant="):
+        page.click("label:has(#match-likely)")
+    page.click("#open-saved")
+    name, saved = page.get_by_label("Name of this search"), page.locator(".rows .row")
+    assert name.input_value() == "a cat + 2:snow, likely, landscape"  # not the name without "likely"
+    name.fill("snow/cats & <b>")
+    name.press("Enter")
+    page.locator("#note", has_text="Another search has this name.").wait_for()
+    assert "likely" not in saved.inner_text()
+    name.press("Enter")
+    name.fill("another name")
+    assert page.get_by_role("button", name="Replace it").is_hidden()
+    name.fill("snow/cats & <b>")
+    name.press("Enter")
+    page.get_by_role("button", name="Replace it").click()
+    saved.get_by_text("likely").wait_for()
+    name.fill("snow/cats & <b>")
+    name.press("Enter")
+    page.locator("#note", has_text="The search is saved.").wait_for()  # the same search again needs no question
+    page.keyboard.press("Escape")
     remove_saved(page, "snow/cats & <b>")
     assert "None yet" in page.locator("#panel").inner_text()
 

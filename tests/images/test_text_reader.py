@@ -63,8 +63,8 @@ def test_slanted_upright_and_overturned_lines_are_read(reader, angle):
     ["Frühstück à Évry, señor: Größe 38 ç", "Święty Mikołaj, příští týden", "東京駅 出口", "火车票 北京"],
 )
 def test_letters_with_accents_chinese_and_japanese_are_read(reader, text):
-    font, drawable = choose_font(text, 48)
-    if drawable != text:
+    font = choose_font(text, 48)
+    if any(bytes(font.getmask(letter)) == bytes(font.getmask("\U0010ffff")) for letter in text):
         pytest.skip("no font of this system has these letters")
     picture = Image.new("RGB", (1200, 300), "white")
     ImageDraw.Draw(picture).text((50, 100), text, "black", font)

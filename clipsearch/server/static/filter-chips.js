@@ -3,7 +3,8 @@
 import { byId, element, icon } from "./dom.js";
 import { count, fileName, place, starsText, visible } from "./format.js";
 import { keepingPhotos } from "./keep-place.js";
-import { changes, changeSearch, currentSearch, isFiltered, withoutFilters } from "./state.js";
+import { canJudge, changes, changeSearch, currentSearch, isFiltered, withoutFilters } from "./state.js";
+import { matchWords } from "./threshold.js";
 
 /** @typedef {import("./state.js").Search} Search */
 
@@ -27,9 +28,9 @@ function render() {
   ));
 }
 
-/** A search as the name of what is made of it: "a dog, with Anna, 2019"; "" for all photos. @param {Readonly<Search>} search */
+/** A search as the name of what is made of it: "a dog, certain, with Anna, 2019"; "" for all photos. @param {Readonly<Search>} search */
 export function searchTitle(search) {
-  return [visible(search.q.trim()), search.pictures.length ? "like a picture" : "", ...chipsOf(search).map(({ text }) => text)].filter(Boolean).join(", ");
+  return [visible(search.q.trim()), search.pictures.length ? "like a picture" : "", search.minMatch && canJudge(search) ? matchWords(search.minMatch) : "", ...chipsOf(search).map(({ text }) => text)].filter(Boolean).join(", ");
 }
 
 /** @param {Readonly<Search>} search @returns {{text: string, change: Partial<Search>}[]} */

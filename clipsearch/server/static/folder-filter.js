@@ -1,7 +1,7 @@
 /** The filter by folder: a tree of the folders that have photos. */
 
 import { element, icon } from "./dom.js";
-import { count, visible } from "./format.js";
+import { count, separatorOf, visible } from "./format.js";
 import { keptSet } from "./kept-set.js";
 import { changeSearch } from "./state.js";
 
@@ -37,7 +37,7 @@ export function folderTree(counts, chosen, render) {
   /** @param {Folder} folder */
   function item(folder) {
     const { path, name, images, inside } = folder;
-    const opens = (tops.length === 1 && folder === tops[0]) || chosen.some((other) => other.startsWith(`${path}/`));
+    const opens = (tops.length === 1 && folder === tops[0]) || chosen.some((other) => other.startsWith(path + separatorOf(path)));
     if (!opens) folded.delete(path); // what is chosen in it next is seen
     const isOpen = !folded.has(path) && (opens || unfolded.has(path));
     const isChosen = chosen.includes(path);
@@ -69,15 +69,12 @@ export function folderTree(counts, chosen, render) {
  * @returns {Folder[]}
  */
 function tree(counts) {
-  const separator = counts.some(({ value }) => value.startsWith("/")) ? "/" : "\\";
   /** @type {Folder} */
   const all = { path: "", name: "", parts: [], images: 0, isCounted: false, inside: [] };
   for (const { value, images } of counts) {
     let folder = all;
-    let path = "";
-    for (const name of value.split(separator)) {
-      path += path || value.startsWith(separator) ? (name && separator) + name : name;
-      if (!name) continue;
+    for (const { 0: name, index } of value.matchAll(separatorOf(value) === "/" ? /[^/]+/g : /[^\\]+/g)) {
+      const path = value.slice(0, index + name.length);
       let next = folder.inside.find((inner) => inner.path === path);
       if (!next) folder.inside.push((next = { path, name, parts: [name], images: 0, isCounted: false, inside: [] }));
       next.images += images;

@@ -2,7 +2,7 @@
 
 import { ApiError, sentence } from "./api.js";
 import { element } from "./dom.js";
-import { visible } from "./format.js";
+import { separatorOf, visible } from "./format.js";
 
 /** @typedef {{indexed: string[], below: string[], suggested: string[], offered: string | null, token: boolean}} Folders */
 
@@ -11,12 +11,12 @@ import { visible } from "./format.js";
  * @param {(folder: string, headers: Record<string, string>) => Promise<any>} add
  */
 export function folderForm({ indexed, below, suggested, token }, add) {
-  const others = below.filter((base) => !indexed.some((folder) => base === folder || base.startsWith(`${folder}/`) || base.startsWith(`${folder}\\`)));
+  const others = below.filter((base) => !indexed.some((folder) => base === folder || base.startsWith(folder + separatorOf(folder))));
   const where = others.map(visible).join(" or ");
   if (!others.length && !token) {
     return element("p", { class: "soft" }, "Folders inside these are included. To add others, start the server with ", element("code", {}, "--allow-below FOLDER"), ", or index them on the command line.");
   }
-  const field = element("input", { name: "folder", required: true, autocomplete: "off", spellcheck: "false", list: "folders-to-add", "aria-describedby": "folder-problem folder-help", placeholder: others[0] ? `${visible(others[0])}/…` : "/…" });
+  const field = element("input", { name: "folder", required: true, autocomplete: "off", spellcheck: "false", list: "folders-to-add", "aria-describedby": "folder-problem folder-help", placeholder: others[0] ? `${visible(others[0])}${separatorOf(others[0])}…` : "/…" });
   const key = element("input", { name: "token", type: "password", autocomplete: "off", maxlength: "256" });
   const keyLabel = element("label", { class: "field", hidden: others.length > 0 }, "The server's token", key);
   const problem = element("p", { id: "folder-problem", class: "problem", role: "alert" });

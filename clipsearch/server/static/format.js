@@ -117,8 +117,11 @@ export const fieldName = (field) => FIELDS[/** @type {keyof typeof FIELDS} */ (f
 /** Stars to look at: "★★★★☆". @param {number} rating 0 to 5 */
 export const starSigns = (rating) => "★".repeat(rating) + "☆".repeat(5 - rating);
 
+/** What separates the parts of a path. Only the paths of Windows begin with a drive or a server; elsewhere, a name may have a backslash. @param {string} path */
+export const separatorOf = (path) => (/^([a-z]:|\\\\)/i.test(path) ? "\\" : "/");
+
 /** The last part of a path, or the whole path if it has no parts. @param {string} path */
-export const fileName = (path) => visible(path.split(/[/\\]/).pop() || path);
+export const fileName = (path) => visible(path.split(separatorOf(path)).pop() || path);
 
 const FILMS = new Set(["MP4", "M4V", "MOV", "3GP", "WEBM", "MKV", "AVI", "WMV", "MPEG", "MTS"]);
 
@@ -139,7 +142,7 @@ export function momentText({ moment }) {
 export const photoTitle = (photo) => fileName(photo.path) + (photo.moment ? ` (${momentText(photo)})` : "");
 
 /** The folder of a path. @param {string} path */
-export const folderOf = (path) => path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\"), 0)) || "/";
+export const folderOf = (path) => path.slice(0, Math.max(path.lastIndexOf(separatorOf(path)), 0)) || "/";
 
 /**
  * A name on one line in one direction of writing. Control characters, direction marks and bytes that are not text become

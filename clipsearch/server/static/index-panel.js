@@ -78,9 +78,14 @@ async function statusOfIndex() {
   }
 }
 
-/** Explain in place of the photos that nothing is indexed yet, and what to do; or how far indexing is. */
-export async function explainNoPhotos() {
-  const [status, { offered }, job] = await Promise.all([statusOfIndex(), ask("/api/folders"), ask("/api/index")]);
+/**
+ * Explain in place of the photos that nothing is indexed yet, and what to do; or how far indexing is.
+ * @param {{isLimited?: boolean}} [options] whether there may be photos that the search does not find; nothing is explained then
+ */
+export async function explainNoPhotos({ isLimited = false } = {}) {
+  const status = await statusOfIndex();
+  if (isLimited && status?.images) return;
+  const [{ offered }, job] = await Promise.all([ask("/api/folders"), ask("/api/index")]);
   if (photos.list.length) return; // they have come meanwhile
   explainWhy(status, offered, job);
   explanation = byId("empty").firstElementChild;

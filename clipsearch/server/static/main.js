@@ -145,6 +145,7 @@ async function explainNothing() {
         : "No photo matches all the filters.",
     actions,
   });
+  if (!photos.considered) withModule(async () => (await import("./index-panel.js")).explainNoPhotos({ isLimited: true }), { isAsked: false }); // the index may be empty
   withModule(async () => proposeIdeas(await (await import("./suggestions.js")).ideaButtons()));
 }
 

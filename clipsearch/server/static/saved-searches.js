@@ -44,11 +44,26 @@ function saveForm() {
     return element("p", { class: "soft" }, "This search has an uploaded picture, which the server deletes within an hour, so it cannot be saved.");
   }
   const name = element("input", { name: "name", required: true, maxlength: "200", value: searchTitle(search).slice(0, 200), "aria-label": "Name of this search", autocomplete: "off" });
-  return element("form", { class: "inline-form", onsubmit: async (/** @type {SubmitEvent} */ event) => {
+  const parameters = toParameters(toPairs(search));
+  const keep = async () => (await save(name.value.trim(), parameters)) && show();
+  const question = element("div", { class: "inline-form question" },
+    element("span", {}, "Another search has this name."), element("button", { type: "button", onclick: keep }, "Replace it"));
+  name.addEventListener("input", () => question.remove());
+  const form = element("form", { class: "inline-form", onsubmit: async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
     if (!name.value.trim()) return announce("Give the search a name.");
-    if (await save(name.value.trim(), toParameters(toPairs(search)))) await show();
+    if (!(await isTaken(name.value.trim(), parameters))) return keep();
+    form.append(question);
+    name.select(); // Enter twice replaces nothing
+    announce("Another search has this name.");
   } }, name, element("button", { type: "submit", class: "primary" }, "Save this search"));
+  return form;
+}
+
+/** Whether another search has this name by now. @param {string} name @param {Parameters} parameters */
+async function isTaken(name, parameters) {
+  const { searches } = await ask("/api/saved-searches").catch(() => ({ searches: [] })); // saving says what is wrong
+  return searches.some((/** @type {{name: string, parameters: Parameters}} */ other) => other.name === name && JSON.stringify(other.parameters) !== JSON.stringify(parameters));
 }
 
 /** Save a search, and say whether that worked. @param {string} name @param {Parameters} parameters */
