@@ -283,7 +283,8 @@ def hits_gallery(
         )
         for group, members in grouped(hits, group_by).items()
     )
-    considered = f"{len(hits):,} of {counted(explained['considered'], 'photo')}"
+    number = counted(len(hits), "moment") if explained.get("all_moments") else f"{len(hits):,}"
+    considered = f"{number} of {counted(explained['considered'], 'photo')}"
     if explained["considered"] != explained["images"]:
         considered += f" that pass the filters, of {explained['images']:,}"
     about = [joined(considered, *_model_and_day(explained["model"]))]
@@ -298,7 +299,14 @@ def photos_gallery(records: Sequence[ImageRecord], title: str) -> Gallery:
         PhotoCard(record, photo_facts(record), more=joined(str(record.moment or ""), *_when_and_where(record)))
         for record in records
     )
-    return Gallery(title, (joined(counted(len(records), "photo"), date.today().isoformat()),), (Section(cards),), True)
+    return Gallery(title, (joined(_counted_files(records), date.today().isoformat()),), (Section(cards),), True)
+
+
+def _counted_files(records: Sequence[ImageRecord]) -> str:
+    """How many photos there are; 9 moments of 8 photos if several are of one film."""
+    files = len({record.file.path for record in records})
+    photos = counted(files, "photo")
+    return photos if files == len(records) else f"{counted(len(records), 'moment')} of {photos}"
 
 
 class LabelledPhotos:

@@ -243,6 +243,7 @@ class CountParameters(FilterParameters):
     wrong: list[Id] = Field([], max_length=MOST_MARKS, description="Likewise.", examples=[[23]])
     hybrid: bool = Field(False, description="Of a search that also looks for the words in photos' texts.")
     smart: bool = Field(False, description="Of a search that turns facts in the texts into filters.")
+    keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
     min_match: Probability | None = Field(
         None, description="Only hits with at least this probability of being right.", examples=[0.5]
     )

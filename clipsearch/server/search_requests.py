@@ -91,6 +91,7 @@ def counted_search(counted: CountParameters, query_string: bytes) -> SearchReque
         wrong=tuple(counted.wrong),
         hybrid=counted.hybrid,
         smart=counted.smart,
+        keep_own=counted.keep_own,
         min_match=counted.min_match,
     )
     return SearchRequest(query, tuple(terms), counted.nearest, " ".join(words))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.browser.conftest import index, search, serving, shown
+from tests.browser.conftest import answered, index, search, serving, shown
 from tests.conftest import PHOTOS
 
 pytest.importorskip("av", reason="films need the extra `video`")
@@ -62,7 +62,7 @@ def test_cards_name_the_moment_and_a_list_of_photos_names_none(page):
     assert not [label for label in page.locator(".photo .moment").all_inner_texts() if label]
     assert page.get_by_role("button", name=re.compile(r"^a\.webm, \d of 5, film")).count() == 1
     search(page, "a cup of coffee")
-    assert sorted(page.locator(".photo .moment").all_inner_texts()) == ["at 0:03", "at 0:03", "at 0:03", "page 2"]
+    assert sorted(page.locator(".photo .moment").all_inner_texts()) == ["0:03", "0:03", "0:03", "page 2"]
     assert page.get_by_role("button", name=re.compile(r"^b\.mp4, \d of 5, at 0:03")).count() == 1
 
 
@@ -131,6 +131,38 @@ def test_all_moments_can_be_shown(page):
     page.locator("label", has_text="All moments").click()
     page.wait_for_function("() => document.querySelectorAll('.photo').length == 13")
     assert "all_moments=true" in page.url
+    status = page.locator("#status").inner_text()
+    moments = int(re.fullmatch(r"About (\d+) moments likely of 5 photos", status)[1])
+    page.wait_for_function(
+        "() => /^Counts of [1-5] likely photo/.test(document.querySelector('.counted')?.textContent)"
+    )
+    page.locator(".photo .open").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[open]")
+    assert page.locator(".viewer-place").inner_text() == "Moment 1 of 13"
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#viewer", state="hidden")
+    for card in page.get_by_role("button", name=re.compile(r"^(a\.webm|cat\.png),")).all():
+        card.focus()
+        page.keyboard.press("x")
+    assert page.locator("#selection-count").inner_text() == "4 moments of 2 photos selected"
+    page.click("#selection-download")
+    assert page.locator("#panel h2").inner_text() == "Download 4 moments of 2 photos"
+    with page.expect_request("**/api/downloads") as asked, page.expect_download():
+        page.get_by_role("button", name="The photos").click()
+    assert len(asked.value.post_data_json["ids"]) == 2  # a film is saved once
+    page.keyboard.press("Escape")
+    with answered(page, "relevant=true"):
+        page.click("label:has(#match-likely)")
+    assert page.locator("#status").inner_text() == f"{moments} moments of 5 photos likely"
+    page.click("#open-saved")
+    page.get_by_role("button", name=f"Download the {moments} likely moments").wait_for()
+    page.keyboard.press("Escape")
+    page.click("label:has(#match-any)")
+    page.wait_for_function("() => document.querySelectorAll('.photo').length == 13")
+    badge = page.locator(".photo .moment").first
+    heights = badge.evaluate("(one) => [one.offsetHeight, (one.style.maxWidth = '1rem', one.offsetHeight)]")
+    assert heights[0] == heights[1]  # one line, however narrow the photo
     assert sum(name.startswith("a.webm") for name in shown(page)) == 3
     page.reload()
     page.wait_for_selector(".photo.loaded")

@@ -194,6 +194,10 @@ def test_a_picture_that_is_indexed_is_found_first(page):
     own.wait_for()
     assert own.count() == 1 and own.inner_text().startswith("This photo is here: ")
     assert own.inner_text().endswith("kitten.jpg") and shown(page)[0] == "kitten.jpg"
+    assert page.locator("#status").inner_text() == "52 photos, nearest first"
+    page.wait_for_function(
+        "() => document.querySelector('.counted')?.textContent === 'Counts of the 52 nearest photos'"
+    )
     page.set_viewport_size({"width": 1280, "height": 300})
     page.evaluate("scrollTo(0, 0)")  # only the first row's edge is on the screen
     own.locator("button").click()
@@ -237,6 +241,11 @@ def test_more_like_an_indexed_photo_does_not_say_that_it_is_here(page):
         card.locator(".similar").click()
     page.wait_for_selector("#terms .chip img")
     assert page.locator("#answer-notes").is_hidden()
+    assert page.locator("#status").inner_text() == "51 photos, nearest first"  # without itself
+    assert ", 1 of 51" in page.locator(".photo .open").first.get_attribute("aria-label")
+    page.wait_for_function(
+        "() => document.querySelector('.counted')?.textContent === 'Counts of the 51 nearest photos'"
+    )
 
 
 def test_words_like_a_file_name_lead_to_the_photos_of_that_name(page):

@@ -4,7 +4,7 @@ import { ask, fileFrom, originalUrl } from "./api.js";
 import { element, icon } from "./dom.js";
 import { download, save } from "./download.js";
 import { searchTitle } from "./filter-chips.js";
-import { bytes, counted, fileName } from "./format.js";
+import { bytes, counted, countedPhotos, fileName } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
 import { currentSearch, MOST_FILES } from "./state.js";
@@ -18,20 +18,24 @@ const MOST_PICTURES = 1000;
  * @param {Photo[]} photos @param {string} [title] of what is made, and its file's name: that of the search, if there is none
  */
 export function openDownloadPanel(photos, title = searchTitle(currentSearch()) || "photos") {
-  const size = photos.reduce((sum, photo) => sum + photo.size, 0);
+  const files = filesOf(photos);
+  const size = files.reduce((sum, photo) => sum + photo.size, 0);
   const first = (/** @type {number} */ most) => photos.length > most ? ` Only the first ${counted(most)}.` : "";
-  const [photo] = photos;
-  openPanel(`Download ${counted(photos.length)}`,
+  const [photo] = files;
+  openPanel(`Download ${countedPhotos(photos)}`,
     element("ul", { class: "rows" },
-      photos.length === 1
+      files.length === 1
         ? row("download", "The photo", `Its own file, ${bytes(size)}.`, () => saveOriginal(photo))
-        : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files with the same name get numbers.${first(MOST_FILES)}`, () => make(photos, "zip", title)),
+        : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files with the same name get numbers.${first(MOST_FILES)}`, () => make(files, "zip", title)),
       row("picture", "A gallery", `One HTML file with pictures, names and facts, to send or to keep. It names no folders.${first(MOST_PICTURES)}`, () => make(photos, "gallery", title)),
       row("sheet", "A contact sheet", `A PDF with small pictures and names, to print.${first(MOST_PICTURES)}`, () => make(photos, "sheet", title)),
       row("list", "A list for a spreadsheet", "Paths and facts as CSV.", () => finish(() => download(photos, "csv", title))),
       row("list", "A list for programs", "The same as JSON.", () => finish(() => download(photos, "json", title))),
     ));
 }
+
+/** The first of each film's moments: a file is saved once. @param {Photo[]} photos */
+const filesOf = (photos) => [...new Map(photos.toReversed().map((photo) => [photo.path, photo])).values()].reverse();
 
 /** @param {string} symbol @param {string} name @param {string} about @param {() => void} onclick */
 function row(symbol, name, about, onclick) {

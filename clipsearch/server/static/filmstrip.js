@@ -2,7 +2,7 @@
 
 import { thumbnailUrl } from "./api.js";
 import { element } from "./dom.js";
-import { count, day, photoTitle } from "./format.js";
+import { day, photoTitle, placeIn } from "./format.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -75,7 +75,7 @@ export class Filmstrip {
 
   /** @param {Photo} photo @param {number} index */
   #button(photo, index) {
-    const title = (photo.sketch ? "Photo" : `${photoTitle(photo)},`) + ` ${count(index + 1)} of ${count(this.#total)}` + (photo.taken_at ? `, ${day(photo.taken_at)}` : "");
+    const title = (photo.sketch ? "Photo" : `${photoTitle(photo)},`) + ` ${placeIn(index, this.#total)}` + (photo.taken_at ? `, ${day(photo.taken_at)}` : "");
     return element("button", { type: "button", tabindex: "-1", "aria-label": title, title, onclick: () => this.#open(photo) },
       element("img", { src: thumbnailUrl(photo.id, 256), alt: "", loading: "lazy", decoding: "async" }));
   }

@@ -192,7 +192,7 @@ async function whatIsCounted(search) {
   if (images) {
     if (!photos.isRanked) whatCounts = THESE; // filters found them, and all of them are shown
     else if (!canJudge(search)) whatCounts = `Counts of the ${count(images)} nearest photos`;
-    else whatCounts = `Counts of ${count(images)} ${matchWords(Math.max(search.minMatch, LIKELY))} match${images === 1 ? "" : "es"}`;
+    else whatCounts = `Counts of ${count(images)} ${matchWords(Math.max(search.minMatch, LIKELY))} ${photos.hasMoments ? "photo" : "match"}${images === 1 ? "" : photos.hasMoments ? "s" : "es"}`;
     return pairs;
   }
   if (search.minMatch || !photos.list.length) {

@@ -16,6 +16,16 @@ export const count = (value) => NUMBER.format(value);
 /** "1 photo", "2,000 photos". @param {number} value @param {string} [thing] */
 export const counted = (value, thing = "photo") => `${count(value)} ${thing}${value === 1 ? "" : "s"}`;
 
+/** "3 of 12"; "3" if the number of all is not known, or 0. @param {number} index from 0 @param {number} total */
+export const placeIn = (index, total) => count(index + 1) + (total ? ` of ${count(total)}` : "");
+
+/** "9 photos"; "9 moments of 8 photos" if several are of one film. @param {import("./api.js").Photo[]} photos */
+export function countedPhotos(photos) {
+  const films = photos.flatMap(({ moment, path }) => (moment ? [path] : []));
+  const more = films.length - new Set(films).size;
+  return more ? `${counted(photos.length, "moment")} of ${counted(photos.length - more)}` : counted(photos.length);
+}
+
 /** A probability in whole percent. It never claims certainty. @param {number} value */
 export function percent(value) {
   return value >= 0.995 ? ">99%" : value <= 0.005 ? "<1%" : `${Math.round(value * 100)}%`;

@@ -3,7 +3,7 @@
 import { albums, dependsOn, isInAlbums, toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
-import { count, visible } from "./format.js";
+import { placeIn, visible } from "./format.js";
 import { hideBrokenPictures } from "./broken-pictures.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
@@ -279,7 +279,7 @@ async function showInViewer(viewer, id) {
     viewer.show(photos.list[index], {
       before: photos.list[index - 1],
       after: photos.list[index + 1],
-      position: `${count(index + 1)} of ${count(photos.total)}`,
+      position: `${photos.hasMoments ? "Moment " : ""}${placeIn(index, photos.total)}`,
       similar,
       mark,
     });

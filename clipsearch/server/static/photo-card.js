@@ -1,7 +1,7 @@
 /** One photo in the rows. A card is drawn whole from what it shows, so nothing of an older answer can stay. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { count, day, fieldName, fileName, isFilm, markedParts, momentText, percent, photoTitle } from "./format.js";
+import { count, day, fieldName, fileName, isFilm, markedParts, momentText, percent, photoTitle, placeIn } from "./format.js";
 import { placeholderImage } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -117,7 +117,7 @@ function badges(photo, isFavourite) {
   const found = isFavourite ? [element("span", { class: "favourite", "aria-hidden": "true" }, icon("heart"))] : [];
   if (photo.others?.length) found.push(element("span", { class: "others", "aria-hidden": "true" }, `+${photo.others.length}`));
   if (isFilm(photo) || photo.moment) {
-    found.push(element("span", { class: "moment", "aria-hidden": "true" }, isFilm(photo) && icon("play"), momentText(photo)));
+    found.push(element("span", { class: "moment", "aria-hidden": "true" }, isFilm(photo) && icon("play"), momentText(photo).replace("at ", ""))); // short, for upright films
   }
   return found;
 }
@@ -131,7 +131,7 @@ function cardLabel({ photo, index, total, isMarked, isFavourite }) {
   const moment = photo.moment ? `, ${momentText(photo)}` : isFilm(photo) ? ", film" : "";
   const words = !photo.found_by?.includes("text") ? "" : photo.found_in ? `, found by its ${fieldName(photo.found_in.field)}` : ", its texts have the words";
   const name = photo.sketch ? "Photo" : `${fileName(photo.path)},`;
-  return `${name} ${count(index + 1)} of ${count(total)}${moment}${match}${taken}${others}${marked}${words}`;
+  return `${name} ${placeIn(index, total)}${moment}${match}${taken}${others}${marked}${words}`;
 }
 
 /**

@@ -3,7 +3,7 @@
 import { albums } from "./albums.js";
 import { ApiError, ask, isAbort } from "./api.js";
 import { Details, sketches, whole } from "./outline.js";
-import { canJudge, filterPairs, isQuery, learnMeaning, queryPairs, shotPairs } from "./state.js";
+import { canJudge, filterPairs, isQuery, learnMeaning, NEAREST_COUNTED, queryPairs, shotPairs } from "./state.js";
 import { thumbnails } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -104,9 +104,14 @@ export const photos = new (class extends EventTarget {
     return this.search !== null && this.search !== search && !this.hasFailed;
   }
 
-  /** How many photos `list` will have in the end. */
+  /** How many photos `list` will have in the end; 0 if that is not known. */
   get total() {
-    return this.complete ? this.list.length : this.considered;
+    return this.complete ? this.list.length : this.hasMoments ? 0 : this.considered;
+  }
+
+  /** Whether `list` has moments of films, and pages, in place of photos, which `considered` counts. */
+  get hasMoments() {
+    return this.isRanked && this.search?.allMoments === true;
   }
 
   /** Whether `list` has all photos of the search: sorted ones are only the best. */
@@ -130,7 +135,8 @@ export const photos = new (class extends EventTarget {
     const running = (this.#running = new AbortController());
     const bySort = isQuery(search) && isSorted(search);
     const goesBack = !isQuery(search) && wanted > PAGE; // to a place that may be anywhere in the list
-    const size = bySort ? SORTED : goesBack ? PAGE : Math.min(Math.max(wanted, PAGE), MOST_AT_ONCE);
+    const first = search.pictures.length || search.allMoments ? NEAREST_COUNTED : PAGE; // a short list is counted at once: a query's own pictures are not in it
+    const size = bySort ? SORTED : goesBack ? PAGE : Math.min(Math.max(wanted, first), MOST_AT_ONCE);
     const [answer, list] = await Promise.all([this.#ask(search, 0, size, running), goesBack && this.#outline(search, running)]);
     if (!answer) return;
     this.hasFailed = false;

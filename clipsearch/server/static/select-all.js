@@ -46,12 +46,13 @@ export function toDownload() {
   const { search, likely, moreLikely, list, considered } = photos;
   if (!search || !list.length) return null;
   const hasLikely = photos.isRanked && canJudge(search) && (search.minMatch > 0 || likely !== 0);
-  const nearest = photos.isRanked && !hasLikely ? Math.min(considered, NEAREST_COUNTED) : 0;
+  const nearest = photos.isRanked && !hasLikely ? Math.min(photos.total || NEAREST_COUNTED, NEAREST_COUNTED) : 0;
+  const thing = photos.hasMoments ? "moment" : "photo";
   const of = hasLikely ? { ...search, minMatch: search.minMatch || LIKELY } : search;
   const most = nearest || MOST_FILES;
   const number = hasLikely ? (moreLikely ? null : likely) : photos.complete ? list.length : considered;
-  const what = nearest ? `the ${counted(nearest, "nearest photo")}` : hasLikely
-    ? `the ${number === null ? "" : `${count(number)} `}${matchWords(of.minMatch)} ${number === 1 ? "photo" : "photos"}` : counted(Number(number));
+  const what = nearest ? `the ${counted(nearest, `nearest ${thing}`)}` : hasLikely
+    ? `the ${number === null ? "" : `${count(number)} `}${matchWords(of.minMatch)} ${thing}${number === 1 ? "" : "s"}` : counted(Number(number));
   return { label: `Download ${what}`, load: async () => {
     /** @type {Photo[]} */
     const found = [];

@@ -1,6 +1,6 @@
 /** The selected photos that are not on the screen: scrolled away, or found by another search. */
 
-import { counted, fileName } from "./format.js";
+import { countedPhotos, fileName } from "./format.js";
 import { closePanel, openPanel } from "./panel.js";
 import { photoStrip } from "./photo-strip.js";
 import { openPhoto } from "./state.js";
@@ -16,6 +16,6 @@ export function openSelectionPanel(photos, grid) {
     if (index >= 0) grid.moveTo(index);
     else openPhoto(id, { isAside: true });
   };
-  openPanel(`${counted(photos.length)} selected elsewhere`,
+  openPanel(`${countedPhotos(photos)} selected elsewhere`,
     photoStrip(photos.map(({ id, path }) => ({ id, name: fileName(path) })), show, { class: "strip wrapped", label: "Show" }));
 }

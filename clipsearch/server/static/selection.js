@@ -1,7 +1,7 @@
 /** The selected photos, and the bar with what can be done with them. */
 
 import { byId } from "./dom.js";
-import { count, counted } from "./format.js";
+import { count, counted, countedPhotos } from "./format.js";
 import { announce } from "./messages.js";
 import { whole } from "./outline.js";
 import { endByBack } from "./state.js";
@@ -76,13 +76,13 @@ export function setUpSelectionBar() {
   selection.addEventListener("change", () => {
     bar.hidden = !selection.isActive;
     document.documentElement.classList.toggle("selecting", selection.isActive);
-    byId("selection-count").textContent = `${counted(selection.size)} selected`;
+    byId("selection-count").textContent = `${countedPhotos(selection.photos)} selected`;
   });
   byId("selection-clear").addEventListener("click", () => selection.clear());
   byId("selection-copy").addEventListener("click", async () => {
     const { copyText } = await import("./clipboard.js");
-    const copied = await copyText((await whole(selection.photos)).map((photo) => photo.path).join("\n"));
-    announce(copied ? `${counted(selection.size, "path")} copied.` : "The browser does not allow copying here.");
+    const paths = new Set((await whole(selection.photos)).map((photo) => photo.path));
+    announce(await copyText([...paths].join("\n")) ? `${counted(paths.size, "path")} copied.` : "The browser does not allow copying here.");
   });
   byId("selection-album").addEventListener("click", async () => {
     const { openAlbumChooser } = await import("./albums-panel.js");

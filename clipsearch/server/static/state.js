@@ -355,9 +355,11 @@ export function queryPairs(search) {
   pairs.unshift(...wordPairs(search));
   if (canJudge(search)) pairs.push(...matchPairs(search));
   if (search.allMoments) pairs.push(["all_moments", "true"]);
-  if (search.pictures.some(({ source, weight }) => weight > 0 && source.startsWith("upload:"))) pairs.push(["keep_own", "true"]); // "where do I have this?"
-  return [...pairs, ...shotPairs(search)];
+  return [...pairs, ...ownPairs(search), ...shotPairs(search)];
 }
+
+/** Photos that are sent are found, too: "where do I have this?" @param {Search} search @returns {Pair[]} */
+const ownPairs = ({ pictures }) => pictures.some(({ source, weight }) => weight > 0 && source.startsWith("upload:")) ? [["keep_own", "true"]] : [];
 
 /** Only the words of a search and how they are read, as parameters. @param {Search} search @returns {Pair[]} */
 export function wordPairs(search) {
@@ -377,7 +379,7 @@ export function wordPairs(search) {
  */
 export function countPairs(search) {
   if (!isQuery(search)) return [];
-  const pairs = [...wordPairs(search), ...picturePairs(search), ...markPairs(search)];
+  const pairs = [...wordPairs(search), ...picturePairs(search), ...markPairs(search), ...ownPairs(search)];
   return canJudge(search) ? [...pairs, ["min_match", String(Math.max(search.minMatch, LIKELY))], ["nearest", "5000"]] : [...pairs, ["nearest", String(NEAREST_COUNTED)]];
 }
 

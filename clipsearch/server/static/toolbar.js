@@ -81,29 +81,33 @@ export function showStatus(isStale = false) {
 
 /** How many photos there are, and how many of them are likely matches. @param {Readonly<Search>} search */
 function summary(search) {
-  const { list, considered, hasAll } = photos;
+  const { list, considered, hasAll, hasMoments } = photos;
   if (!photos.isRanked || !considered) return counted(considered);
-  const all = counted(considered);
+  const all = counted(hasAll && !hasMoments && !canJudge(search) ? list.length : considered);
   if (search.minMatch && canJudge(search)) {
     if (!list.length) return `None of ${all}`; // the explanation in place of the photos says the rest
     const isExact = hasAll || (photos.likely !== null && !photos.moreLikely);
-    return `${isExact ? "" : "At least "}${count(hasAll ? list.length : photos.likely ?? list.length)} of ${all} ${matchWords(search.minMatch)}`;
+    return `${isExact ? "" : "At least "}${listed(hasAll ? list.length : photos.likely ?? list.length)} of ${all} ${matchWords(search.minMatch)}`;
   }
   const isBestFirst = !search.sort || search.sort === "score";
   const found = canJudge(search) ? likely() : null;
-  if (!isBestFirst && list.length < considered) return sentence(`${found ? `${found}, ` : ""}the best ${count(list.length)} of ${all}`);
+  if (!isBestFirst && !hasAll && list.length !== considered) return sentence(`${found ? `${found}, ` : ""}the best ${listed(list.length)} of ${all}`);
   const isRandom = photos.notes.some(({ code }) => code === "unread"); // if a part can be read, something is likely or not
-  return found ? sentence(`${found} of ${count(considered)}`) : `${all}${isBestFirst && !isRandom ? ", nearest first" : ""}`;
+  if (found) return sentence(`${found} of ${hasMoments ? all : count(considered)}`);
+  return `${hasMoments && hasAll ? `${listed(list.length)} of ` : ""}${all}${isBestFirst && !isRandom ? ", nearest first" : ""}`;
 }
 
 /** @param {string} text */
 const sentence = (text) => text[0].toUpperCase() + text.slice(1);
 
+/** A number of what is in the list: "12", "12 moments". @param {number} number */
+const listed = (number) => (photos.hasMoments ? counted(number, "moment") : count(number));
+
 /** "about 12 likely"; null if it is not known. */
 function likely() {
   const { list, hasAll } = photos;
-  if (photos.likely !== null) return photos.likely ? `${photos.moreLikely ? "at least" : "about"} ${count(photos.likely)} likely` : "none likely";
+  if (photos.likely !== null) return photos.likely ? `${photos.moreLikely ? "at least" : "about"} ${listed(photos.likely)} likely` : "none likely";
   if (list.length && list.every(({ match }) => match == null)) return null; // as with words that the model cannot read
   const loaded = list.filter(({ match }) => (match ?? 0) >= LIKELY).length;
-  return hasAll ? `about ${count(loaded)} likely` : loaded ? `at least ${count(loaded)} likely` : null;
+  return hasAll ? `about ${listed(loaded)} likely` : loaded ? `at least ${listed(loaded)} likely` : null;
 }
