@@ -15,7 +15,7 @@ from PIL import Image
 
 from clipsearch.errors import ClipsearchError
 from clipsearch.render import gallery as module
-from clipsearch.render.gallery import SIZES, LabelledPhotos, check_gallery, hits_gallery, save_gallery
+from clipsearch.render.gallery import SIZES, LabelledPhotos, check_gallery, hits_gallery, photos_gallery, save_gallery
 from clipsearch.types import Moment
 from tests.conftest import COLOURS, save_pages, save_photo
 from tests.render.support import ANOTHER_DAY, hit
@@ -208,6 +208,12 @@ def test_a_file_is_replaced_only_by_force_and_never_by_half(photos, tmp_path, mo
         save_gallery(page, path, force=True)
     assert path.read_text() == "mine"
     assert [entry.name for entry in tmp_path.iterdir() if entry.is_file()] == ["page.html"]
+
+
+def test_moments_are_counted_as_moments_of_files(photos):
+    moments = [hit(rank, photos / "red.jpg") for rank in (1, 2)]
+    assert hits_gallery(moments, "t", {**EXPLAINED, "all_moments": True}).about[0].startswith("2 moments of 47 photos")
+    assert photos_gallery([one.record for one in moments], "t").about[0].startswith("2 moments of 1 photo ")
 
 
 def test_a_moment_is_shown_named_and_played_from(tmp_path):
