@@ -102,7 +102,7 @@ def test_found_words_on_a_card_are_not_under_its_caption(page):
 
 BUTTONS = """
 (card) => [...card.querySelectorAll(":scope > button:not(.open)")].map((one) => {
-  if (getComputedStyle(one).visibility !== "visible") return "";
+  if (getComputedStyle(one).visibility !== "visible" || getComputedStyle(one).display === "none") return "";
   const found = card.querySelector(".words");
   const [box, all, words] = [one, card, found].map((node) => node.getBoundingClientRect());
   const isInside = box.top >= all.top && box.bottom <= all.bottom && box.left >= all.left && box.right <= all.right;
@@ -128,3 +128,11 @@ def test_the_words_of_a_small_photo_do_not_cover_its_buttons(page):
         buttons = card.evaluate(BUTTONS)
         assert {"right: true", "wrong: true"} <= set(buttons), (width, height, buttons)
         assert not [one for one in buttons if "false" in one], (width, height, buttons)
+    card.evaluate("(one) => { [one.style.width, one.style.height] = ['74px', '130px']; }")  # of an upright film
+    buttons = card.evaluate(BUTTONS)
+    assert {"pick: true"} <= set(buttons) and not [one for one in buttons if "false" in one], buttons
+    x, y = (card.bounding_box()[side] for side in "xy")
+    assert (
+        page.evaluate("(at) => document.elementFromPoint(...at).closest('button').className", [x + 37, y + 65])
+        == "open"
+    )
