@@ -226,6 +226,7 @@ def test_the_page_says_how_many_photos_are_likely_and_one_control_shows_only_the
     page.wait_for_selector(".photo.loaded")
     assert page.locator("#threshold :checked + span").inner_text() == "70%"
     assert page.evaluate(STATUS).endswith("of 52 photos with a match of at least 70%")
+    page.wait_for_selector("#filters .counted:text-matches('^Counts of \\\\d+ photos? with a match of at least 70%$')")
     page.goto(f"{address}/?q=a+giraffe&relevant=true")
     page.wait_for_selector(".photo.loaded")
     assert page.locator("#match-likely").is_checked() and shown(page) == likely

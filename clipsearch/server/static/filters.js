@@ -12,7 +12,7 @@ import { keptSet } from "./kept-set.js";
 import { expressionProblem } from "./messages.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, showDialog, wordPairs } from "./state.js";
-import { matchWords } from "./threshold.js";
+import { matching } from "./threshold.js";
 import { thumbnails } from "./thumbnails.js";
 
 /** @typedef {import("./state.js").Search} Search */
@@ -192,7 +192,7 @@ async function whatIsCounted(search) {
   if (images) {
     if (!photos.isRanked) whatCounts = THESE; // filters found them, and all of them are shown
     else if (!canJudge(search)) whatCounts = `Counts of the ${count(images)} nearest photos`;
-    else whatCounts = `Counts of ${count(images)} ${matchWords(Math.max(search.minMatch, LIKELY))} ${photos.hasMoments ? "photo" : "match"}${images === 1 ? "" : photos.hasMoments ? "s" : "es"}`;
+    else whatCounts = `Counts of ${count(images)} ${matching(Math.max(search.minMatch, LIKELY), `photo${images === 1 ? "" : "s"}`)}`;
     return pairs;
   }
   if (search.minMatch || !photos.list.length) {

@@ -7,7 +7,7 @@ import { announce } from "./messages.js";
 import { MOST_AT_ONCE, photos, requestFor } from "./photos.js";
 import { selection } from "./selection.js";
 import { canJudge, changes, LIKELY, MOST_FILES, NEAREST_COUNTED } from "./state.js";
-import { matchWords } from "./threshold.js";
+import { matching } from "./threshold.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {import("./state.js").Search} Search */
@@ -52,7 +52,7 @@ export function toDownload() {
   const most = nearest || MOST_FILES;
   const number = hasLikely ? (moreLikely ? null : likely) : photos.complete ? list.length : considered;
   const what = nearest ? `the ${counted(nearest, `nearest ${thing}`)}` : hasLikely
-    ? `the ${number === null ? "" : `${count(number)} `}${matchWords(of.minMatch)} ${thing}${number === 1 ? "" : "s"}` : counted(Number(number));
+    ? `the ${number === null ? "" : `${count(number)} `}${matching(of.minMatch, `${thing}${number === 1 ? "" : "s"}`)}` : counted(Number(number));
   return { label: `Download ${what}`, load: async () => {
     /** @type {Photo[]} */
     const found = [];

@@ -19,6 +19,12 @@ export function matchWords(minMatch) {
   return THRESHOLDS.find(([value]) => value === minMatch)?.[1].toLowerCase() ?? `with a match of at least ${percent(minMatch)}`;
 }
 
+/** "likely photos"; "photos with a match of at least 70%". @param {number} minMatch @param {string} things */
+export function matching(minMatch, things) {
+  const words = matchWords(minMatch);
+  return words.startsWith("with ") ? `${things} ${words}` : `${words} ${things}`;
+}
+
 /** "No photo is certain"; "No photo has a match of at least 70%". @param {number} minMatch */
 export function noMatchWords(minMatch) {
   const words = matchWords(minMatch);
