@@ -172,6 +172,15 @@ def shorten(text: str, width: int) -> str:
     return f"{start}…{end}"
 
 
+def shorten_path(path: str, width: int) -> str:
+    """The path in at most `width` terminal cells: its file's name, and as much of its folder as fits before it."""
+    if columns(path) <= width:
+        return path
+    folder, separator, name = path.rpartition(os.sep)
+    room = width - columns(separator + name)
+    return f"{shorten(folder, room)}{separator}{name}" if separator and room > 0 else shorten(name, width)
+
+
 def _fitting(characters: Iterable[str], width: int) -> str:
     kept = []
     for character in characters:

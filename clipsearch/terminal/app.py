@@ -16,6 +16,7 @@ from textual import on, work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.events import Resize
 from textual.widgets import DataTable, Footer, Input, Static
 
 from clipsearch._internal.commands import with_flags
@@ -23,11 +24,13 @@ from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool, picture_file
+from clipsearch.query.hits import Explanation
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.shots import first_shots
-from clipsearch.render.text import counted, day, human_bytes, minute, percent, printable, short_path, with_moment
+from clipsearch.render.text import counted, human_bytes, minute, printable, with_moment
 from clipsearch.terminal.graphics import blocks
+from clipsearch.terminal.photo_list import PhotoList, PhotoRow
 from clipsearch.terms import Query, Term
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord
 
@@ -39,6 +42,8 @@ _HELP = (
     "Esc: clear it. q, or Ctrl-C anywhere: quit."
 )
 _MARKS = {"right": True, "wrong": False}
+_OF_A_PHOTO = frozenset({"copy", "mark", "move", "similar"})  # actions
+_IN_THE_LIST = frozenset({"all_moments", "ask", "copy", "every_file", "help", "mark", "relevant", "similar", "unmark"})
 _MOST_PICTURES = 64  # in memory, 300 kB each
 
 
@@ -62,20 +67,10 @@ class ListRequest:
         return tuple(image_id for is_right, ids in self.marks if is_right == right for image_id in ids)
 
 
-@dataclass(frozen=True, slots=True)
-class PhotoRow:
-    """A photo in the list, with the other files of its shot. Only search results have a score and a match."""
+class QueryLine(Input):
+    """The line for the query, with footer entries for what leads to the photos."""
 
-    record: ImageRecord
-    score: float | None = None
-    match: float | None = None
-    others: tuple[ImageRecord, ...] = ()
-
-
-class PhotoList(DataTable[Text]):
-    """The list, with a footer entry for Enter."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "open")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "list"), Binding("down", "app.move(1)", "next")]
 
 
 class BrowseApp(App[None]):
@@ -89,7 +84,7 @@ class BrowseApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #query { border: round $primary; }
-    #photos { width: 3fr; height: 1fr; scrollbar-size: 0 1; }
+    #photos { width: 3fr; height: 1fr; }
     #side { width: 2fr; height: 1fr; padding: 0 1; }
     #picture { width: 1fr; height: 1fr; content-align: center middle; }
     #facts { width: 1fr; height: auto; max-height: 8; color: $text-muted; }
@@ -98,7 +93,7 @@ class BrowseApp(App[None]):
     .narrow #side { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "quit", "quit", priority=True),  # the first of the footer, and it also works in the query
+        Binding("ctrl+c", "quit", "quit", priority=True),  # it also works in the query
         Binding("question_mark", "help", "help", key_display="?"),
         Binding("c", "copy", "copy the path"),
         Binding("s", "similar", "more like this"),
@@ -140,9 +135,9 @@ class BrowseApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """The query on top, the photos and the preview in the middle, a message below."""
-        yield Input(placeholder="describe the photo you are looking for", id="query")
+        yield QueryLine(placeholder="describe the photo you are looking for", id="query")
         with Horizontal():
-            yield PhotoList(id="photos", cursor_type="row")
+            yield PhotoList(id="photos")
             with Vertical(id="side"):
                 yield Static(id="picture")
                 yield Static(id="facts", markup=False)
@@ -151,7 +146,6 @@ class BrowseApp(App[None]):
 
     def on_mount(self) -> None:
         """Start with the newest photos."""
-        self._table.add_columns("#", "score", "match", "day", "photo")
         self._look_for(self._request)
 
     async def on_unmount(self) -> None:
@@ -170,9 +164,15 @@ class BrowseApp(App[None]):
         place = self._table.cursor_row
         return self._rows[place] if 0 <= place < len(self._rows) else None
 
-    def on_resize(self) -> None:
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Whether an action can be done now; the footer names no other. Keys of the list are characters in the query."""
+        if action in _IN_THE_LIST and isinstance(self.focused, Input):
+            return False
+        return bool(self._rows) or action not in _OF_A_PHOTO
+
+    def on_resize(self, event: Resize) -> None:
         """Hide the preview if there is no room for it."""
-        self.set_class(self.size.width < 70, "narrow")
+        self.set_class(event.size.width < 70, "narrow")
         self.call_after_refresh(self._preview)
 
     @on(Input.Changed)
@@ -278,15 +278,18 @@ class BrowseApp(App[None]):
         except (ClipsearchError, OSError) as error:
             self._say(str(error), wrong=True)
             return
+        is_other = bool(rows) != bool(self._rows)
         self._rows = rows
         self._fill()
+        if is_other:
+            self.refresh_bindings()
         self._say(message)
 
     def _answer(self, request: ListRequest) -> tuple[list[PhotoRow], str]:
         """The rows, and a message about them; runs in the engine's own thread."""
         if not request.text and request.like is None:
             rows, count = self._newest(every_file=request.every_file or request.all_moments)
-            return rows, f"the newest of {counted(count, 'photo')}" if count else "there are no photos"
+            return rows, f"the newest of {counted(count, 'photo')}" if count else self._nothing()
         like = request.like
         least = RELEVANT if request.relevant and not like else None
         if like:
@@ -308,16 +311,24 @@ class BrowseApp(App[None]):
         explained = hits.explanation
         photos = counted(explained.considered, "photo")
         photos += f" like {printable(like.file.name)}" if like else ""
+        if not hits:
+            if not explained.considered and not request.marks:
+                return [], _none(explained)
+            match, advice = ("", "") if least is None else (" match", ". r in the list shows all")
+            return [], f"none of {photos}{match}{_marks(request)}{_notes(explained)}{advice}"
         photos += " that match" if least is not None else ""
         photos += _marks(request)
-        if not hits:
-            return [], f"none of {photos}"
         milliseconds = 1000 * sum(explained.seconds.values())
         rows = [PhotoRow(hit.record, hit.score, hit.match, hit.others) for hit in hits]
-        notes = "".join(
-            f". {text[0].upper()}{text[1:]}" for text in (with_flags(about.message) for about in explained.notes)
-        )
-        return rows, f"{len(hits):,} of {photos}, in {milliseconds:.0f} ms{notes}"
+        moments = len(hits) - len({hit.record.file.path for hit in hits})
+        found = counted(len(hits), "moment") if moments else f"{len(hits):,}"
+        return rows, f"{found} of {photos}, in {milliseconds:.0f} ms{_notes(explained)}"
+
+    def _nothing(self) -> str:
+        """Why there is no photo at all, or none that meets the filters."""
+        if not self._query.filters:
+            return "there are no photos"
+        return _none(self._engine.search(replace(self._query, terms=()), 1).explanation)
 
     def _newest(self, *, every_file: bool) -> tuple[list[PhotoRow], int]:
         """The rows of the newest photos, and how many photos there are."""
@@ -331,21 +342,11 @@ class BrowseApp(App[None]):
         return [PhotoRow(record, others=tuple(others)) for record, *others in shots], count
 
     def _fill(self) -> None:
-        table = self._table
         try:
             folder = os.getcwd()
         except OSError:  # it was deleted
             folder = ""
-        table.clear()
-        right = self._request.marked(right=True)
-        for number, row in enumerate(self._rows, 1):
-            table.add_row(
-                Text(f"+{number}" if row.record.image_id in right else str(number), "dim", justify="right"),
-                Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
-                Text(percent(row.match), "bold green", justify="right"),
-                Text(day(row.record.info.taken_at)),
-                Text(_name(row, folder)),
-            )
+        self._table.fill(self._rows, right=self._request.marked(right=True), folder=folder)
         self._preview()
 
     def _say(self, text: str, *, wrong: bool = False) -> None:
@@ -391,8 +392,15 @@ def _marks(request: ListRequest) -> str:
     return f", {said}, u unmarks" if said else ""
 
 
-def _name(row: PhotoRow, folder: str) -> str:
-    return with_moment(printable(short_path(row.record.file.path, folder)), row.record.moment, len(row.others))
+def _notes(explained: Explanation) -> str:
+    """What may surprise in an answer, as sentences after a message."""
+    texts = [with_flags(about.message) for about in explained.notes]
+    return "".join(f". {text[0].upper()}{text[1:]}" for text in texts)
+
+
+def _none(explained: Explanation) -> str:
+    """That no photo meets the filters, and why; or that there is none."""
+    return f"no photo was found{_notes(explained)}" if explained.images else "there are no photos"
 
 
 def _facts(row: PhotoRow) -> str:

@@ -7,7 +7,17 @@ from datetime import datetime
 import pytest
 
 from clipsearch.render.tables import failures_table
-from clipsearch.render.text import columns, human_bytes, minute, pad, percent, printable, short_path, shorten
+from clipsearch.render.text import (
+    columns,
+    human_bytes,
+    minute,
+    pad,
+    percent,
+    printable,
+    short_path,
+    shorten,
+    shorten_path,
+)
 from clipsearch.types import Failure, ImageFile
 
 
@@ -65,6 +75,14 @@ def test_a_short_text_stays_as_it_is():
 
 def test_a_long_text_keeps_its_beginning_and_more_of_its_end():
     assert shorten("holidays/2024/italy/IMG_1234.jpg", 20) == "holida…/IMG_1234.jpg"
+
+
+def test_a_long_path_keeps_the_name_of_its_file():
+    path = "holidays/2024/italy/IMG_1234.jpg"
+    assert shorten_path(path, 32) == path and shorten_path(path, 20) == "ho…taly/IMG_1234.jpg"
+    assert shorten_path(path, 14) == "…/IMG_1234.jpg" and shorten_path(path, 13) == "IMG_1234.jpg"
+    assert shorten_path(path, 6) == shorten("IMG_1234.jpg", 6)
+    assert shorten_path("/a.jpg", 6) == "/a.jpg" and shorten_path("東京.jpg", 5) == shorten("東京.jpg", 5)
 
 
 @pytest.mark.parametrize("text", ["東京の写真/" * 9, unicodedata.normalize("NFD", "ééé한글" * 9), "a" * 60, "😀é" * 20])

@@ -89,6 +89,10 @@ def drawn(app):
     return str(app.query_one("#picture", Static).render())
 
 
+def footer(app):
+    return [key.description for key in app.query("FooterKey")]
+
+
 async def type_text(pilot, text):
     pilot.app.query_one(Input).value += text
     await settled(pilot)
@@ -183,6 +187,11 @@ def test_only_what_is_relevant(browse):
         await pilot.press("r")
         await settled(pilot)
         assert listed(app) == every
+        await pilot.press("r")
+        app.query_one(Input).value = "zzz qqqq"
+        await settled(pilot)
+        assert listed(app) == [] and state(app).startswith(f"none of {len(NAMES)} photos match. The best match is ")
+        assert state(app).endswith("%. r in the list shows all")
 
     browse(test)
 
@@ -218,6 +227,17 @@ def test_filters_hold_for_all_of_it(browse):
         assert sorted(listed(app)) == sorted(matching)
 
     browse(test, parse_where("format = png"))
+
+    async def none(pilot, app):
+        reason = "no photo was found. No photo has the format GIF; there are JPEG and PNG"
+        assert state(app) == reason and listed(app) == []
+        await type_text(pilot, "a cat")
+        assert state(app) == reason
+        await pilot.press("enter", "enter", "c", "plus")
+        await settled(pilot)
+        assert state(app) == reason and not {"open", "next", "copy the path", "right"}.intersection(footer(app))
+
+    browse(none, parse_where("format = gif"))
 
 
 def test_what_cannot_be_understood_is_said_and_the_next_key_is_answered(browse):
@@ -281,9 +301,18 @@ def test_a_page_is_named_and_drawn_and_what_to_look_for_is_said(browse, tmp_path
         await pilot.press("a")
         await settled(pilot)
         assert [name.rpartition("/")[2] for name in listed(app)] == ["scan.tif (page 2)", "scan.tif (page 1)"]
+        assert state(app).startswith("2 moments of 1 photo, in")
+        await pilot.press("down")
+        for width in (80, 40, 20, 60):  # the path is longer than each
+            await pilot.resize_terminal(width, 24)
+            await settled(pilot)
+            table = app.query_one(DataTable)
+            assert "…" in listed(app)[0] and "/scan.tif" in listed(app)[0]
+            assert table.virtual_size.width <= table.size.width and table.cursor_row == 1
+            assert app.query_one("#side").display == (width >= 70)
         await pilot.press("a")
         await settled(pilot)
-        assert len(listed(app)) == 1
+        assert len(listed(app)) == 1 and state(app).startswith("1 of 1 photo, in")
 
     browse(test, engine=engine)
 
@@ -370,10 +399,14 @@ def test_it_fits_any_terminal(browse, size):
 
 def test_the_bar_says_how_to_quit_and_help_is_read_whole(browse):
     async def test(pilot, app):
-        keys = [str(key.render()) for key in app.query("FooterKey")]
-        assert "quit" in keys[0] and "^c" in keys[0]  # also while a query is typed, where q is a letter
+        assert footer(app) == ["next", "list", "quit", "clear"]  # no key that is a character in the query
+        assert "^c" in str(app.query("FooterKey")[2].render())  # while a query is typed, q is a letter
+        await pilot.press("minus", "plus", "backspace", "backspace")
+        await settled(pilot)
+        assert app.query_one(Input).value == ""
         await pilot.press("enter", "question_mark")
-        await pilot.pause()
+        await settled(pilot)
+        assert {"open", "quit", "copy the path", "right", "wrong"} <= set(footer(app)) and "next" not in footer(app)
         shown = app.query_one("#state", Static)
         assert "Ctrl-C anywhere: quit" in state(app) and shown.size.height == 4
 
