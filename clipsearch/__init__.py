@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         StorageError,
         StoreUnreachable,
         SyncRefused,
+        UnknownAlbum,
         UnknownModel,
     )
     from clipsearch.images.files import ReadLimits
@@ -190,6 +191,7 @@ __all__ = [
     "Test",
     "TextPiece",
     "Understood",
+    "UnknownAlbum",
     "UnknownModel",
     "ValueCount",
     "WalkRules",
@@ -266,6 +268,7 @@ _HOMES = {
     "Test": "conditions",
     "TextPiece": "encoders.unread",
     "Understood": "query.sentences.understood",
+    "UnknownAlbum": "errors",
     "UnknownModel": "errors",
     "ValueCount": "analysis.statistics",
     "WalkRules": "indexing.walk",

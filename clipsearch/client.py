@@ -34,7 +34,7 @@ from clipsearch._internal.arguments import (
 )
 from clipsearch._internal.untrusted_files import parse_json
 from clipsearch.conditions import Condition
-from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError, UnknownAlbum
 from clipsearch.query.hits import Explanation, Hits, QueryNote, in_order
 from clipsearch.query.json_form import FARTHEST, FARTHEST_CHOSEN, MOST_HITS, condition_to_json, request_body
 from clipsearch.query.keywords import SearchKeywords, make_query
@@ -69,6 +69,7 @@ _ERRORS: dict[str, type[ClipsearchError]] = {
     "bad-parameter": QueryError,
     "unknown-parameter": QueryError,
     "no-picture": ImageError,
+    "no-such-album": UnknownAlbum,
 }
 
 

@@ -7,6 +7,7 @@ ClipsearchError              anything a user can act on; the message says what, 
 ├── ModelError               a model cannot be found, fetched or loaded
 │   └── UnknownModel         there is no model of this name (also a QueryError)
 ├── QueryError               a query that asks for nothing or cannot be understood, or another value that makes no sense
+│   └── UnknownAlbum         the index has no album of this name
 ├── StorageError             what is stored elsewhere cannot be reached
 ├── SidecarError             keywords cannot be written next to a photo
 ├── SyncRefused              a run would lose too much of an index to go on without being told to
@@ -66,6 +67,14 @@ class QueryError(ClipsearchError):
 
 class UnknownModel(ModelError, QueryError):
     """No folder here and no model on the hub has this name."""
+
+
+class UnknownAlbum(QueryError):
+    """The index has no album of this name, which is `name`."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class SidecarError(ClipsearchError):

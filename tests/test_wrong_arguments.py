@@ -38,6 +38,12 @@ from clipsearch.query.json_form import request_body
 from tests.conftest import names
 
 WRONG = [
+    (
+        lambda e: e.search("red", format="jpgg"),
+        "^format: there is no format 'jpgg'; there are jpeg, .*did you mean jpg",
+    ),
+    (lambda e: e.search(format=["jpeg", "banana"]), "^format: there is no format 'banana'; there are jpeg"),
+    (lambda e: e.search("nan:red"), "the weight nan makes no sense"),
     (lambda e: e.search("red", top_k="3"), "top_k must be a whole number, not '3'"),
     (lambda e: e.search("red", top_k=True), "top_k must be a whole number"),
     (lambda e: e.search("red", offset=1.5), "offset must be a whole number"),

@@ -317,7 +317,7 @@ def formats_page() -> str:
         "A JPEG that is cut in its last rows is indexed as far as it goes. `clipsearch failures` names it with the cause "
         "`incomplete`.\n",
         "`--format` takes the names `jpeg`, `png`, `heic`, `tiff`, `webp` and so on, a camera's format such as `nef`, or `raw` "
-        "for those of all cameras.",
+        "for those of all cameras. A name that clipsearch does not know is refused; one that no photo has finds nothing.",
     ]
     return _NOTE.format(source="FORMATS in clipsearch/images/file_types.py") + "\n".join(lines)
 

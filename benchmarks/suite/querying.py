@@ -17,6 +17,7 @@ import numpy as np
 
 from clipsearch.conditions import Condition, Located
 from clipsearch.query import filters
+from clipsearch.query.format_filter import of_format
 from clipsearch.store.collection import Collection
 from suite import limits, peers, synthetic
 from suite.measure import Figures, alternate, folder_mb, in_memory, run_process, timed
@@ -118,7 +119,7 @@ def filtered(setup: Setup) -> Iterator[Result]:
         "--taken, within a day": filters.taken_in("2010-05-05"),
         "--in, one folder": filters.in_folder(setup.work / "nowhere" / "00077"),
         "--camera rare": filters.taken_by("rare"),
-        "--format heic": filters.of_format("heic"),
+        "--format heic": of_format("heic"),
         "--near, 150 km": filters.taken_near("0,0,150"),
         "--name, 50 of them": filters.named("000*77*07.jpg"),
         "--where with two of these": filters.parse_where("taken = 2010-05 and camera ~ 'rare*'"),

@@ -48,7 +48,7 @@ from clipsearch.conditions import (
     literal_glob,
 )
 from clipsearch.errors import QueryError
-from clipsearch.images.file_types import OTHER_RAW, RAW_FORMATS, VIDEO_FORMATS
+from clipsearch.query.format_filter import of_format
 
 _FIELDS = frozenset(get_args(Field))
 _ALBUM = "album"  # compared as a field, but what an album has is not a fact of photos
@@ -237,19 +237,6 @@ def in_album(name: str) -> Condition:
 def oriented(orientation: str) -> Condition:
     """Landscape, portrait or square."""
     return Test("orientation", "=", orientation.lower())
-
-
-def of_format(name: str) -> Condition:
-    """A file format by its name, or by a common suffix: jpg for JPEG, heic for HEIF, tif for TIFF.
-
-    `raw` is any camera's, and `video` any film's.
-    """
-    short = _filled("format", name).strip().lower().lstrip(".")
-    groups = {"raw": (*RAW_FORMATS, OTHER_RAW), "video": VIDEO_FORMATS}
-    if short in groups:
-        return Either(tuple(Test("format", "=", member) for member in groups[short]))
-    known = {"jpg": "JPEG", "heic": "HEIF", "tif": "TIFF", "jp2": "JPEG2000", "mpg": "MPEG", "m2ts": "MTS"}
-    return Test("format", "=", known.get(short, short.upper()))
 
 
 _READERS: dict[str, Callable[[str], Condition]] = {

@@ -15,6 +15,7 @@ from clipsearch._internal.arguments import is_array, is_whole, listed_values, re
 from clipsearch.conditions import Condition, Field
 from clipsearch.errors import QueryError
 from clipsearch.query import filters
+from clipsearch.query.format_filter import of_format
 
 
 def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
@@ -169,7 +170,7 @@ _OF_ONE: dict[str, Callable[[Any], Condition]] = {
     "min_width": _at_least("width"),
     "min_height": _at_least("height"),
     "orientation": _of_text(filters.oriented),
-    "format": _of_text(filters.of_format),
+    "format": _of_text(of_format),
     "album": _of_text(filters.in_album),
     "where": _where,
 }

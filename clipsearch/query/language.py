@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 EMPTY = "the query is empty; describe the photo you are looking for"
-_WORD = re.compile(r'(?:\d*\.?\d+:)?(?:"[^"]*"(?=\s|$)|"(?P<open>\s*[^\s"][^"]*)$)|\S+')
-_ONLY_WEIGHT = re.compile(r"(?:\d+\.?\d*|\.\d+):")
-_WEIGHT = re.compile(r"(\d+\.?\d*|\.\d+):(?=[^\s\d])")  # "12:30" is a time
+_NUMBER = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
+_WORD = re.compile(rf'(?:{_NUMBER}:)?(?:"[^"]*"(?=\s|$)|"(?P<open>\s*[^\s"][^"]*)$)|\S+')
+_ONLY_WEIGHT = re.compile(rf"{_NUMBER}:")
+_WEIGHT = re.compile(rf"({_NUMBER}):(?=[^\s\d])")  # "12:30" is a time
+_NO_WEIGHT = re.compile(rf"([+-]{_NUMBER}|\d+,\d+|nan|NaN|[+-]?(?:inf|[iI]nfinity)):(?=[^\s\d])")
+"""What was meant as a weight, but is none."""
 
 
 def parse_query(content: str | os.PathLike[str] | Image | NDArray[np.float32] | Query) -> Query:
@@ -94,7 +97,8 @@ def part_text(term: Term, picture: str = "a picture") -> str:
     text = term.content
     if not isinstance(text, str):
         return weight + picture
-    is_plain = not ({"+", "-"} & set(text.split()) or _WEIGHT.match(text) or (weight and text[:1].isdigit()))
+    has_weight = _WEIGHT.match(text) or _NO_WEIGHT.match(text) or (weight and text[:1].isdigit())
+    is_plain = not ({"+", "-"} & set(text.split()) or has_weight)
     return weight + (text if (is_plain and not term.literal) or '"' in text else f'"{text}"')
 
 
@@ -131,13 +135,13 @@ def _term(words: list[str], sign: int, picture: Callable[[str], str | os.PathLik
     weight = 1.0
     if len(words) == 1 and _ONLY_WEIGHT.fullmatch(words[0]):
         raise QueryError(f"there is nothing after the weight {words[0]!r}; put it in double quotes to search for it")
+    if wrong := _NO_WEIGHT.match(words[0]):
+        raise QueryError(_wrong_weight(wrong[1]))
     if prefix := _WEIGHT.match(words[0]):
         weight = float(prefix[1])
         words = [words[0][prefix.end() :], *words[1:]]
         if not (0 < weight < math.inf):
-            raise QueryError(
-                f"the weight {prefix[1]} makes no sense; give a number above 0, and - before what to avoid"
-            )
+            raise QueryError(_wrong_weight(prefix[1]))
     text = " ".join(words)
     is_literal = len(words) == 1 and len(text) > 1 and text[0] == text[-1] == '"'
     if is_literal:
@@ -147,3 +151,10 @@ def _term(words: list[str], sign: int, picture: Callable[[str], str | os.PathLik
     if isinstance(content, str) and not content.strip():
         raise QueryError(EMPTY)
     return Term(content, sign * weight, is_literal)
+
+
+def _wrong_weight(text: str) -> str:
+    return (
+        f"the weight {text} makes no sense; give a number above 0, such as 1.5, and - before what to avoid. "
+        "Double quotes around the text search for it"
+    )

@@ -10,6 +10,11 @@ from clipsearch.render.text import shorten
 MOST_SHOWN = 60  # characters of a wrong value
 
 
+def after_character(position: int) -> str:
+    """Where JSON ends to be JSON, as the end of a sentence; "" at its beginning."""
+    return f", after character {position:,}" if position else ""
+
+
 def in_plain_words(problem: Mapping[str, Any]) -> str:
     """What is wrong with a value, without the terms of Python and pydantic. `problem` is one of pydantic's `errors()`."""
     context = problem.get("ctx", {})

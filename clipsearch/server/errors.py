@@ -23,11 +23,11 @@ from clipsearch.errors import (
     ImageError,
     ModelError,
     QueryError,
+    UnknownAlbum,
 )
 from clipsearch.render.json_output import utf8
-from clipsearch.render.wrong_values import in_plain_words
+from clipsearch.render.wrong_values import after_character, in_plain_words
 from clipsearch.server.parameters import NAMES, FilterError
-from clipsearch.store.albums import NoSuchAlbum
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has gone; no client receives it
 
@@ -90,8 +90,8 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
                 return error_response(error.status, error.code, error.message, error.headers)
             case FilterError(parameter=parameter):
                 return error_response(400, "bad-query", str(error).removeprefix("--"), parameter=parameter)
-            case NoSuchAlbum() if "album" in request.query_params:
-                return error_response(400, "bad-query", str(error), parameter="album")
+            case UnknownAlbum():
+                return error_response(400, "bad-query", str(error), parameter=_album_parameter(request, error.name))
             case ClientDisconnect():
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             case RequestValidationError():
@@ -110,6 +110,14 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
     own = (RequestError, ClientDisconnect, RequestValidationError, HTTPException)
     for kind in (*own, ClipsearchError, OSError, Exception):
         app.add_exception_handler(kind, respond)
+
+
+def _album_parameter(request: Request, name: str) -> str | None:
+    """The parameter that names an album."""
+    given = request.query_params
+    if given.get("album") == name:
+        return "album"
+    return next((parameter for parameter in ("where", "filters") if parameter in given), None)
 
 
 def _wrong_method(request: Request, routes: Sequence[BaseRoute]) -> Response:
@@ -132,6 +140,8 @@ def _wrong_parameter(error: RequestValidationError) -> Response:
         close = get_close_matches(name, NAMES, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         return error_response(422, "unknown-parameter", f"there is no parameter {name!r} here{hint}")
+    if first["type"] == "json_invalid":
+        return error_response(422, "bad-parameter", f"the body is no JSON{after_character(inside[0])}")
     subject = f"{_PARTS.get(str(part), '')}{'.'.join(map(str, inside))}" if inside else f"the {part}"
     parameter = str(inside[0]) if part == "query" and inside else None
     return error_response(422, "bad-parameter", f"{subject}: {in_plain_words(first)}", parameter=parameter)

@@ -5,6 +5,8 @@ The longest possible request is shorter than `uvicorn_server.LONGEST_REQUEST`, e
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl
 
@@ -127,8 +129,9 @@ class FilterParameters(StrictParameters):
         if b"%" in query:
             exact = parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="surrogateescape")
             folders, names = ([value for key, value in exact if key == wanted] for wanted in ("in", "name"))
-        for folder in folders:
-            require_absolute(folder)
+        with _about("in"):
+            for folder in folders:
+                require_absolute(folder)
         same_names = FilterParameters.model_fields.keys() - {
             "in_",
             "name",
@@ -149,7 +152,19 @@ class FilterParameters(StrictParameters):
             conditions = chosen(**lists, **given)
         except QueryError as error:
             raise _with_name(error, {**lists, **given}) from error
-        return conditions if self.filters is None else (*conditions, *read_filters(self.filters))
+        if self.filters is None:
+            return conditions
+        with _about("filters"):
+            return (*conditions, *read_filters(self.filters))
+
+
+@contextmanager
+def _about(parameter: str) -> Iterator[None]:
+    """Turn a QueryError into a FilterError that names a parameter."""
+    try:
+        yield
+    except QueryError as error:
+        raise FilterError(parameter, str(error)) from error
 
 
 def _with_name(error: QueryError, filters: dict[str, Any]) -> QueryError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import math
+from json import JSONDecodeError
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
@@ -35,6 +36,7 @@ from clipsearch.query.json_form import (
     MOST_PROMPTS,
     MOST_TERMS,
 )
+from clipsearch.render.wrong_values import after_character, in_plain_words
 from clipsearch.store.albums import LONGEST_NAME
 
 MOST_CHOSEN = 100_000  # photos in a condition that names them
@@ -277,7 +279,9 @@ def read_filters(text: str) -> tuple[conditions.Condition, ...]:
         return tuple(item.condition for item in _CONDITIONS.validate_python(parse_json(text)))
     except ValidationError as error:
         first = error.errors()[0]
-        raise QueryError(f"{'.'.join(map(str, ('filters', *first['loc'])))}: {first['msg']}") from None
+        raise QueryError(f"{'.'.join(map(str, ('filters', *first['loc'])))}: {in_plain_words(first)}") from None
+    except JSONDecodeError as error:
+        raise QueryError(f"filters: this is not JSON{after_character(error.pos)}") from None
     except ValueError as error:
         raise QueryError(f"filters: this is not JSON ({error})") from None
 

@@ -16,7 +16,7 @@ from typing import TypeAlias
 from clipsearch._internal.arguments import require_list, short
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.untrusted_files import read_json
-from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.errors import ClipsearchError, QueryError, UnknownAlbum
 from clipsearch.store.lock import locked_briefly
 from clipsearch.types import Hit, ImageRecord
 
@@ -35,10 +35,6 @@ _MOST_BYTES = 500_000_000
 
 Member: TypeAlias = "tuple[str, str]"
 """A photo's absolute path and the sha256 of its file."""
-
-
-class NoSuchAlbum(QueryError):
-    """No album has this name."""
 
 
 class Albums:
@@ -191,9 +187,10 @@ def _check_name(name: str) -> None:
         raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
 
 
-def _no_album(name: str, albums: Iterable[str]) -> NoSuchAlbum:
+def _no_album(name: str, albums: Iterable[str]) -> UnknownAlbum:
     known = ", ".join(sorted(albums)[:10])
-    return NoSuchAlbum(f"there is no album {name!r}; " + (f"there are: {known}" if known else "no album was made yet"))
+    hint = f"there are: {known}" if known else "no album was made yet"
+    return UnknownAlbum(f"there is no album {name!r}; {hint}", name)
 
 
 def playlist(paths: Iterable[str]) -> bytes:

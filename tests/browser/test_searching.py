@@ -110,6 +110,7 @@ def test_the_page_reads_the_query_language_as_python_does(page):
         'a dog - 2:"a + b ',
         'one "two + three',
         "2:x",
+        "1e3:x - 2.5E-1:a cat",
     )
     for text in texts:
         parts, again = page.evaluate(

@@ -124,6 +124,10 @@ def test_nothing_found_is_explained_and_may_fail(ask):
     assert status == 1 and "no photo has the format BMP; there are JPEG and PNG\n" in errors
     assert ask("query", "red", "--fail-if-none", "-k", "1")[0] == 0
     assert ask("query", "red", "--format", "bmp", "-q")[1:] == ("", "")
+    status, output, errors = ask("query", "red", "--format", "jpgg")
+    assert (status, output) == (2, "") and "--format: there is no format 'jpgg'; there are jpeg, " in errors
+    status, _, errors = ask("query", "--in", "/nonexistent")
+    assert status == 0 and "no photo is below /nonexistent" in errors
 
 
 @pytest.mark.parametrize("command", [["serve"], ["stats"], ["index"]])

@@ -42,6 +42,19 @@ def test_the_script_for_bash_is_valid(tmp_path):
     assert subprocess.run(["bash", "-n"], input=script, capture_output=True, timeout=60).stderr == b""
 
 
+def test_fish_gets_whole_help_texts_and_values(tmp_path):
+    """Some have commas, and a comma also separates the kind of a completion from its text."""
+    script = run_here("completion", "fish", cwd=tmp_path)[1].decode()
+    assert 'string split --max 1 "," -- $completion' in script
+    if not shutil.which("fish"):
+        return
+    (tmp_path / "clipsearch").write_text("#!/bin/sh\nprintf 'plain,Doe, Ann\\tA, b, c\\nplain,-n\\tNo\\n'\n")
+    (tmp_path / "clipsearch").chmod(0o755)
+    code = f"set -x PATH {tmp_path} $PATH\n{script}\ncomplete -C 'clipsearch query '"
+    done = subprocess.run(["fish", "--no-config", "-c", code], capture_output=True, text=True, timeout=60)
+    assert sorted(done.stdout.splitlines()) == ["-n\tNo", "Doe, Ann\tA, b, c"] and not done.stderr
+
+
 def test_commands_and_options_are_completed_without_importing_anything_heavy():
     lines, modules = completed("bash", "clipsearch qu", "1")
     assert lines == ["plain,query"] and not modules & HEAVY

@@ -1,13 +1,14 @@
 """Filters, and the language of --where."""
 
 import pytest
+from PIL import Image
 
-from clipsearch.conditions import All, Below, Either, InAlbum, Known, Near, Not, Test, Within
+from clipsearch.conditions import All, Below, Either, InAlbum, Known, Near, Not, Test, Within, leaves_of
 from clipsearch.errors import QueryError
-from clipsearch.images.file_types import RAW_FORMATS, VIDEO_FORMATS
+from clipsearch.images.file_types import FORMATS, RAW_FORMATS, VIDEO_FORMATS
+from clipsearch.images.reader import _REFUSED_FORMATS
 from clipsearch.query.filters import (
     in_folder,
-    of_format,
     oriented,
     parse_where,
     rated,
@@ -18,6 +19,7 @@ from clipsearch.query.filters import (
     taken_near,
     taken_within,
 )
+from clipsearch.query.format_filter import of_format
 
 JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024-08-01T00:00:00")))
 
@@ -41,6 +43,7 @@ JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024
         ("taken IS NOT known", Not(Known("taken"))),
         ("format = jpg", Test("format", "=", "JPEG")),
         ("format != heic", Not(Test("format", "=", "HEIF"))),
+        ("format = 'JPEG 2000'", Test("format", "=", "JPEG2000")),
         (
             "width > 1 and height > 2 or size > 3",
             Either((All((Test("width", ">", 1), Test("height", ">", 2))), Test("size", ">", 3))),
@@ -56,6 +59,33 @@ JULY = All((Test("taken", ">=", "2024-07-01T00:00:00"), Test("taken", "<", "2024
 )
 def test_an_expression_is_read_as_a_condition(text, condition):
     assert parse_where(text) == condition
+
+
+def test_every_format_that_is_read_is_known_by_name_and_by_suffix():
+    Image.init()
+    names = {*Image.ID, *RAW_FORMATS, *VIDEO_FORMATS, "RAW", "HEIF", "PSB", "JXL", "MPO"} - _REFUSED_FORMATS | {"MPEG"}
+    for name in names:
+        assert name in {test.value for test in leaves_of(of_format(name.lower()))}, name
+    for suffix in (suffix for kind in FORMATS for suffix in kind.suffixes.split()):
+        (test,) = leaves_of(of_format(suffix))
+        assert test.value in (names if Image.EXTENSION.get(suffix, "DCX") == "DCX" else Image.EXTENSION[suffix]), suffix
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("jpgg", r"there is no format 'jpgg'; there are jpeg, .*, raw, video and rarer ones; did you mean jpg\?"),
+        ("banana", "there is no format 'banana'; there are jpeg, heic, png, .* and rarer ones$"),
+        (" ", "the format is empty"),
+    ],
+)
+def test_a_format_that_is_not_known_is_refused(name, message):
+    with pytest.raises(QueryError, match=message):
+        of_format(name)
+    for wanted in (f"format = '{name}'", f"width > 2 and format != '{name}'"):
+        with pytest.raises(QueryError, match=message.rstrip("$")):
+            parse_where(wanted)
+    assert parse_where("format ~ 'banan*'") == Test("format", "~", "banan*")
 
 
 @pytest.mark.parametrize(

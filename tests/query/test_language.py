@@ -1,12 +1,13 @@
 """The query language: terms, weights, quotes."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from clipsearch.errors import QueryError
-from clipsearch.query.language import parse_query, parse_terms, shell_words
+from clipsearch.query.language import parse_query, parse_terms, shell_words, terms_text
 from clipsearch.terms import Query, Term
 
 
@@ -16,6 +17,9 @@ from clipsearch.terms import Query, Term
         ("a dog on a beach", [("a dog on a beach", 1)]),
         ("golden retriever + pool - fruit", [("golden retriever", 1), ("pool", 1), ("fruit", -1)]),
         ("2:snow + .5:a blue sky", [("snow", 2), ("a blue sky", 0.5)]),
+        ("1e3:dog + 2.5E-1:a cat - 1e1:'b'", [("dog", 1000), ("a cat", 0.25), ("'b'", -10)]),
+        ('1e2:"a + b" + "nan:dog" + "-1:dog"', [("a + b", 100), ("nan:dog", 1), ("-1:dog", 1)]),
+        ("1e3:45 dogs + banana:dog + nan: dog", [("1e3:45 dogs", 1), ("banana:dog", 1), ("nan: dog", 1)]),
         ("beach - 1.5:people", [("beach", 1), ("people", -1.5)]),
         ("- people + beach", [("people", -1), ("beach", 1)]),
         ('"salt + pepper" - "2:1"', [("salt + pepper", 1), ("2:1", -1)]),
@@ -40,6 +44,21 @@ def test_a_text_is_read_as_terms(text, terms):
 def test_what_asks_for_nothing_is_refused(text):
     with pytest.raises(QueryError):
         parse_query(text)
+
+
+@pytest.mark.parametrize(
+    "weight", ["0", "0.0", "1e999", "1e-999", "nan", "NaN", "inf", "Infinity", "-inf", "-2", "+2", "-1e3", "1,5"]
+)
+def test_a_number_that_is_no_weight_is_named(weight):
+    for text in (f"{weight}:dog", f"a cat + {weight}:a dog"):
+        with pytest.raises(QueryError, match=re.escape(f"the weight {weight} makes no sense; give a number above 0")):
+            parse_query(text)
+    texts = terms_text([Term(f"{weight}:dog"), Term("snow", 1e6)])
+    assert [term.content for term in parse_query(texts).terms] == [f"{weight}:dog", "snow"]
+
+
+def test_a_long_number_is_read_at_once():
+    assert parse_query("1" * 100_000).terms[0].weight == 1  # an ambiguous pattern takes minutes
 
 
 def test_a_sign_without_a_part_is_named_at_its_place():

@@ -100,6 +100,8 @@ def test_an_album_that_is_not_there_is_said_to_be(client):
     answer = client.get("/api/images?album=x")
     assert answer.status_code == 400 and "there is no album" in answer.json()["error"]["message"]
     assert answer.json()["error"]["parameter"] == "album"  # the page can remove it
+    for more in ({"where": "album = x"}, {"filters": '[{"album": "x"}]'}):
+        assert client.get("/api/images", params=more).json()["error"]["parameter"] == next(iter(more))
     assert client.get("/api/albums/Favourites").json() == {"name": "Favourites", "ids": []}
     for name in ("%0A", "a%0Ab", "%20"):
         assert client.post(f"/api/albums/{name}", json={"add": [1]}).status_code in (400, 404, 422), name

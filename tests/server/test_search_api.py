@@ -227,6 +227,28 @@ def test_places_are_those_of_the_filters_or_of_a_search(client, engine, photos):
     assert photo["gps"] == [place["latitude"], place["longitude"]] and photo["exif"]["gps"] == photo["gps"]
 
 
+@pytest.mark.parametrize(
+    ("parameter", "value", "message"),
+    [
+        ("filters", "notjson", "filters: this is not JSON"),
+        ("filters", '[{"known":"width"}', "filters: this is not JSON, after character 18"),
+        ("filters", '[{"field":"width","operator":">","value":"abc"}]', "filters.0"),
+        ("format", "banana", "there is no format 'banana'; there are jpeg, heic"),
+        ("in", "relative", "absolute"),
+        ("orientation", "upright", "landscape"),
+    ],
+)
+def test_the_parameter_of_a_wrong_filter_is_named(client, parameter, value, message):
+    answer = client.get("/api/search", params={"q": "a dog", parameter: value})
+    assert answer.json()["error"]["parameter"] == parameter and message in answer.json()["error"]["message"]
+
+
+def test_a_body_that_is_no_json_is_told_in_plain_words(client):
+    for content, where in (('{"term":1', ", after character 9"), ("dog", "")):
+        answer = client.post("/api/search", content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422 and answer.json()["error"]["message"] == f"the body is no JSON{where}"
+
+
 WRONG = (
     ("/api/search", 400, "bad-query", "q or like"),
     ("/api/search?q=", 400, "bad-query", "empty"),

@@ -14,8 +14,8 @@
  * @property {boolean} negative whether the search steers away from it
  */
 
-const WORD = /(?:\d*\.?\d+:)?(?:"[^"]*"(?=\s|$)|"(?<open>\s*[^\s"][^"]*)$)|\S+/g;
-const WEIGHT = /^(\d+\.?\d*|\.\d+):(?=[^\s\d])/;
+const WORD = /(?:(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?:)?(?:"[^"]*"(?=\s|$)|"(?<open>\s*[^\s"][^"]*)$)|\S+/gi;
+const WEIGHT = /^((?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?):(?=[^\s\d])/i;
 
 /** The weights that − and + step through. */
 const STEPS = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4, 5];
