@@ -13,6 +13,7 @@ from textwrap import wrap
 from clipsearch._internal.partial_dates import known_part
 from clipsearch.types import FoundIn, Hit, ImageInfo, Moment
 
+_READABLE = 12  # cells: what is left of a name that is shortened to fewer tells nothing
 _BYTE = re.compile("[\udc80-\udcff]")  # stands for a byte of a name that is not UTF-8 (PEP 383)
 
 
@@ -179,6 +180,15 @@ def shorten_path(path: str, width: int) -> str:
     folder, separator, name = path.rpartition(os.sep)
     room = width - columns(separator + name)
     return f"{shorten(folder, room)}{separator}{name}" if separator and room > 0 else shorten(name, width)
+
+
+def short_title(path: str, moment: Moment | None, others: int, width: int) -> str:
+    """What `with_moment` says of a path in at most `width` terminal cells. If there is no room for both, the name is kept."""
+    title = with_moment(path, moment, others)
+    if columns(title) <= width:
+        return title
+    room = width - columns(title.removeprefix(path))
+    return shorten_path(path, room) + title.removeprefix(path) if room >= _READABLE else shorten_path(path, width)
 
 
 def _fitting(characters: Iterable[str], width: int) -> str:

@@ -10,7 +10,7 @@ from rich.text import Text
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from clipsearch.render.text import columns, day, percent, printable, short_path, shorten_path, with_moment
+from clipsearch.render.text import day, percent, printable, short_path, short_title
 from clipsearch.types import ImageRecord
 
 _NAME_ROOM = 24  # cells: with less for the name, facts give way
@@ -70,25 +70,19 @@ class PhotoList(DataTable[Text]):
             self.add_column(name, width=width)
         for number, row in enumerate(self._photos, 1):
             mark = "+" if row.record.image_id in self._right else ""
+            path = printable(short_path(row.record.file.path, self._folder))
             cells = {
                 "#": Text(f"{mark}{number}", "dim", justify="right"),
                 "score": Text("" if row.score is None else f"{row.score:.4f}", "cyan"),
                 "match": Text(percent(row.match), "bold green", justify="right"),
                 "day": Text(day(row.record.info.taken_at)),
             }
-            self.add_row(*(cells[name] for name in widths), Text(_name(row, self._folder, room)))
+            self.add_row(
+                *(cells[name] for name in widths), Text(short_title(path, row.record.moment, len(row.others), room))
+            )
 
     def _has(self, name: str) -> bool:
         """Whether a photo has a fact, so that its column is needed."""
         if name == "day":
             return any(row.record.info.taken_at for row in self._photos)
         return any((row.score if name == "score" else row.match) is not None for row in self._photos)
-
-
-def _name(row: PhotoRow, folder: str, width: int) -> str:
-    """The path, with its moment and how many files its shot has, in at most `width` cells."""
-    path = printable(short_path(row.record.file.path, folder))
-    details = with_moment("", row.record.moment, len(row.others))
-    if 0 < width - columns(details) < _NAME_ROOM // 2:  # the name would be unreadable
-        details = ""
-    return shorten_path(path, width - columns(details)) + details

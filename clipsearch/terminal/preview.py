@@ -9,7 +9,7 @@ from itertools import islice
 from PIL import Image
 
 from clipsearch.images.thumbnails import each_thumbnail
-from clipsearch.render.text import match_and_score, pad, printable, short_path, shorten, titled
+from clipsearch.render.text import match_and_score, pad, printable, short_path, short_title, shorten, titled
 from clipsearch.terminal.graphics import Protocol, blocks, iterm2, kitty, sixel
 from clipsearch.types import Failure, Hit
 
@@ -54,7 +54,7 @@ def preview(
         draw = _as_lines if screen.protocol == "blocks" else _as_graphics
         text = draw(readable, width, rows, screen)
         in_row = zip(hits[start : start + across], pictures, strict=True)
-        captions = [_caption(hit, picture, relative_to) for hit, picture in in_row]
+        captions = [_caption(hit, picture, relative_to, width) for hit, picture in in_row]
         for line in zip(*captions, strict=True):
             text += (" " * _GAP).join(pad(shorten(part, width), width) for part in line).rstrip() + "\n"
         yield text + "\n"
@@ -92,9 +92,10 @@ def _drawn(picture: Image.Image, width: int, rows: int, screen: Screen) -> str:
     return kitty(picture, columns=width) if wide else kitty(picture, rows=rows)
 
 
-def _caption(hit: Hit, picture: Image.Image | Failure, relative_to: str) -> tuple[str, str]:
-    """Two lines: how well the photo fits, and where it is."""
-    path = titled(short_path(hit.path, relative_to), hit)
+def _caption(hit: Hit, picture: Image.Image | Failure, relative_to: str, width: int) -> tuple[str, str]:
+    """Two lines: how well the photo fits, and where it is, with the file's name at any width."""
+    path = short_path(hit.path, relative_to)
     if isinstance(picture, Failure):
-        return f"{hit.rank}  cannot be read", f"{path}: {printable(picture.reason)}"
-    return "  ".join([str(hit.rank), *reversed(match_and_score(hit))]), path
+        return f"{hit.rank}  cannot be read", f"{titled(path, hit)}: {printable(picture.reason)}"
+    where = short_title(printable(path), hit.record.moment, len(hit.others), width)
+    return "  ".join([str(hit.rank), *reversed(match_and_score(hit))]), where

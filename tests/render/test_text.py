@@ -15,10 +15,11 @@ from clipsearch.render.text import (
     percent,
     printable,
     short_path,
+    short_title,
     shorten,
     shorten_path,
 )
-from clipsearch.types import Failure, ImageFile
+from clipsearch.types import Failure, ImageFile, Moment
 
 
 def test_names_cannot_give_a_terminal_orders():
@@ -83,6 +84,15 @@ def test_a_long_path_keeps_the_name_of_its_file():
     assert shorten_path(path, 14) == "…/IMG_1234.jpg" and shorten_path(path, 13) == "IMG_1234.jpg"
     assert shorten_path(path, 6) == shorten("IMG_1234.jpg", 6)
     assert shorten_path("/a.jpg", 6) == "/a.jpg" and shorten_path("東京.jpg", 5) == shorten("東京.jpg", 5)
+
+
+def test_a_name_is_seen_before_its_moment():
+    second, path = Moment("second", 42.0), "films/2024/MVI_0042.MOV"
+    assert short_title(path, second, 0, 23 + 10) == f"{path} (at 0:42)"
+    assert short_title(path, second, 0, 14 + 10) == "…/MVI_0042.MOV (at 0:42)"
+    assert short_title(path, second, 0, 14) == "…/MVI_0042.MOV"
+    assert short_title("a.mp4", second, 0, 15) == "a.mp4 (at 0:42)" and short_title("a.mp4", second, 0, 14) == "a.mp4"
+    assert all(columns(short_title(path, second, 2, width)) <= width for width in range(40))
 
 
 @pytest.mark.parametrize("text", ["東京の写真/" * 9, unicodedata.normalize("NFD", "ééé한글" * 9), "a" * 60, "😀é" * 20])

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -149,6 +150,12 @@ def test_tiles_stand_side_by_side_with_their_captions(photos):
     assert "\x1b[31m" not in texts[1] and "a\\x1b[31m." in texts[1]
     middle = from_blocks([line for line in lines if "▀" in line])
     assert np.allclose(middle.reshape(-1, 3), COLOURS["red"], atol=6)
+
+
+def test_a_tile_shows_the_name_of_a_file_in_a_deep_folder(photos, tmp_path):
+    shutil.copy(photos / "red.jpg", tmp_path / "a-horse-on-the-beach.jpg")
+    (text,) = preview([hit(1, tmp_path / "a-horse-on-the-beach.jpg")], "", Screen("blocks", 26))
+    assert text.splitlines()[-2] == "…/a-horse-on-the-beach.jpg"
 
 
 @pytest.mark.parametrize("protocol", ["kitty", "iterm2", "sixel"])
