@@ -239,7 +239,12 @@ class BrowseApp(App[None]):
 
     def action_relevant(self) -> None:
         """Show only photos that match, or all again."""
-        self._look_for(replace(self._request, relevant=not self._request.relevant))
+        request = replace(self._request, relevant=not self._request.relevant)
+        if request.text:
+            self._look_for(request)
+        else:  # the newest, and photos like another one, have no match to go by
+            self._request = request
+            self._say(f"the next text shows {'only photos that match' if request.relevant else 'all photos'}")
 
     def action_every_file(self) -> None:
         """Show every file of a shot, or one of each again."""

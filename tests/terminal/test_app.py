@@ -192,6 +192,11 @@ def test_only_what_is_relevant(browse):
         await settled(pilot)
         assert listed(app) == [] and state(app).startswith(f"none of {len(NAMES)} photos match. The best match is ")
         assert state(app).endswith("%. r in the list shows all")
+        await pilot.press("escape")
+        await settled(pilot)
+        await pilot.press("tab", "r")
+        await settled(pilot)
+        assert listed(app) and state(app) == "the next text shows all photos"
 
     browse(test)
 
