@@ -370,15 +370,20 @@ def _hits(
     if query.diverse or (best and not search.is_single):
         vectors = store.vectors([record.image_id for _, record in ranking])
     matches: list[float | None] = [None] * len(ranking)
-    of_wanted: list[float] = []
+    of_wanted: Sequence[float] = []
+    records = [record for _, record in ranking]
     if best:
         own_scores = np.array([score for score, _ in ranking])
         scores = (
             [own_scores] if search.is_single else [exact_scores(vectors, term[None]) for term in search.embedded.terms]
         )
         counted = [is_readable(term, encoder) for term in query.terms]
-        matches, of_wanted = _matches(embedder.null_scores(store), len(store), query, counted, scores, best)
-    records = [record for _, record in ranking]
+        of_wanted, of_others = _matches(embedder.null_scores(store), len(store), query, counted, scores, best)
+        matches = [wanted * (1 - others) for wanted, others in zip(of_wanted, of_others, strict=True)]
+        # All the words of "beach" in a photo's texts say nothing of the dogs in it that "beach - dogs" does not want.
+        complete_ids -= {
+            record.image_id for record, others in zip(records, of_others, strict=True) if others > RELEVANT
+        }
     rows = _matching(matches, records, complete_ids, query.min_match)
     likely = None
     if is_counted:
@@ -438,8 +443,8 @@ def _has_match(query: Query) -> bool:
 
 def _matches(
     null: NullScores, images: int, query: Query, counted: list[bool], scores: list[Scores], best: list[_Best]
-) -> tuple[list[float | None], list[float]]:
-    """The probability that each photo shows every wanted text and no other text of the query, and that it shows the wanted.
+) -> tuple[list[float], list[float]]:
+    """The probability that each photo shows every wanted text of the query, and that it shows any other one.
 
     For each term, `counted` says whether the model reads it, `scores` (n,) are its cosines with the photos, and `best` its
     highest cosines.
@@ -453,7 +458,7 @@ def _matches(
             wanted *= shown
         else:
             others *= 1 - shown
-    return [float(value) for value in wanted * others], wanted.tolist()
+    return wanted.tolist(), (1 - others).tolist()
 
 
 def _without_near_copies(vectors: Embeddings, rows: list[int], near: float, most: int) -> list[int]:

@@ -544,10 +544,13 @@ def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
     assert chip.inner_text() == "taken 2018-06 to 2018-08 or 2019-06 to 2019-08"
     for date in chip.locator("span").all():
         assert date.evaluate("(one) => (one.closest('li').style.width = '8em', one.getClientRects().length)") == 1
-    search(page, "a beach without people")
+    search(page, "photos without people")
     understood = page.locator("#understood")
+    assert "What the model takes for these comes last." in understood.inner_text()  # none is left out
+    assert "looking for" not in understood.inner_text()  # the chip says all of it
+    search(page, "a beach without people")
     assert understood.inner_text().split("\n")[:2] == ["Understood:", "without people"]
-    assert "some photos of them may stay" in understood.inner_text()
+    assert "not among the likely photos; some of them may be" in understood.inner_text()
     assert "looking for “a beach - people”" in understood.inner_text() and page.locator("#answer-notes").is_hidden()
     with answered(page, "/api/search"):
         understood.get_by_role("button", name="without people").click()

@@ -62,3 +62,13 @@ def test_what_has_no_match_and_a_few_photos_of_many_are_not_counted(colours, pho
     ):
         assert likely(query, colours) == (None, False)
     assert colours.search("red", 2).explanation.likely is None
+
+
+def test_the_words_of_a_photo_do_not_make_up_for_what_it_must_not_show(colours):
+    found = {}
+    for text in ("train ticket", "train ticket - green"):
+        query = Query(parse_terms(split_words(text)), hybrid=True, min_match=RELEVANT)
+        found[text] = {hit.record.file.name for hit in colours.search(query, 100)}
+        assert likely(query, colours) == (len(found[text]), False)
+    assert found["train ticket"] >= {"green.jpg", "blue3x.jpg"}  # by their titles
+    assert "green.jpg" not in found["train ticket - green"] and "blue3x.jpg" in found["train ticket - green"]

@@ -147,7 +147,7 @@ def test_photos_with_what_is_denied_as_a_keyword_are_left_out(engine):
     give_facts(engine.index_folder, "green.jpg", keywords=("Blue",))
     hits = engine.search("red without blue", smart=True)
     assert set(names(hits)) == {"red.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
-    assert str(hits.explanation.understood) == "without: blue, looking for: red - blue"
+    assert str(hits.explanation.understood) == "without: blue, also as a keyword, looking for: red - blue"
     assert "green.jpg" in names(engine.search("red - blue", smart=True))  # only signs
 
 

@@ -1,7 +1,7 @@
 """Turn facts in a query's texts into filters: "beach last summer" looks for a beach among the photos of last summer.
 
-What a text denies is subtracted, "a beach without people", and photos with the keyword "people" are left out. A fact that it
-denies must not hold, "not in Italy". Only texts that are wanted are read, and no text in double quotes. What is not certain
+What a text denies is subtracted, "a beach without dogs", and photos with the keyword "dogs" or "dog" are left out. A fact that
+it denies must not hold, "not in Italy". Only texts that are wanted are read, and no text in double quotes. What is not certain
 stays text. A photo of which a fact is not known does not have it: "not in Italy" keeps photos without a place.
 """
 
@@ -121,9 +121,7 @@ def understand(
         )
         facts += map(_denied, denied)
         facts += [
-            _Found(
-                "without", text[denial.start : denial.end], what, _without_keyword(what) if has_keyword(what) else None
-            )
+            _without_fact(text[denial.start : denial.end], what, list(filter(has_keyword, _forms(what))))
             for denial in denials
             for what in denial.denied
         ]
@@ -146,9 +144,28 @@ def _facts(text: str, dates: Sequence[SpokenDate], names: Sequence[SpokenName]) 
     return [*_place_facts(text, names), *_person_facts(text, names), *_date_facts(text, dates)]
 
 
-def _without_keyword(keyword: str) -> Condition:
-    """Not known to have a keyword."""
-    return Not(Test("keyword", "=", keyword))
+def _without_fact(words: str, what: str, keywords: Sequence[str]) -> _Found:
+    """What is subtracted. Photos that have it as a keyword, in any of its forms, are left out."""
+    tests = tuple(Test("keyword", "=", keyword) for keyword in keywords)
+    if not tests:
+        return _Found("without", words, what)
+    return _Found("without", words, what, Not(tests[0] if len(tests) == 1 else Either(tests)), is_denied=True)
+
+
+def _forms(what: str) -> list[str]:
+    """What is denied, and its other number in English: "dogs" and "dog"."""
+    for one, many in (("person", "people"), ("child", "children"), ("man", "men"), ("woman", "women")):
+        if what.lower() in (one, many):
+            return [what, one if what.lower() == many else many]
+    if re.search(r"[^aeiou]ies$", what):
+        return [what, f"{what[:-3]}y"]
+    if re.search(r"(?:[sxz]|[cs]h)es$", what):
+        return [what, what[:-2], what[:-1]]
+    if re.search(r"[^su]s$", what):
+        return [what, what[:-1]]
+    if re.search(r"[^aeiou]y$", what):
+        return [what, f"{what[:-1]}ies"]
+    return [what, f"{what}es" if re.search(r"(?:[sxz]|[cs]h)$", what) else f"{what}s"]
 
 
 def _denied(fact: _Found) -> _Found:

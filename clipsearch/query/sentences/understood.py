@@ -18,7 +18,9 @@ class Fact:
     kind: FactKind
     words: str  # "last summer"
     meaning: str  # "2026-06..2026-08"
-    is_denied: bool = False  # photos that are known to have it are left out
+    is_denied: bool = (
+        False  # photos that are known to have it are left out; of `without`, those that have it as a keyword
+    )
 
 
 _DATE = re.compile(r"(?P<year>\d{4})(?:-(?P<month>\d\d))?(?:-(?P<day>\d\d))?(?:T(?P<time>\d\d:\d\d))?")
@@ -58,6 +60,12 @@ def _date_in_words(date: str) -> str:
     return " ".join(filter(None, (day, month, parts["year"]))) + (f", {parts['time']}" if parts["time"] else "")
 
 
+def _fact_in_words(fact: Fact) -> str:
+    if fact.kind == "without":
+        return f"without: {fact.meaning}{', also as a keyword' if fact.is_denied else ''}"
+    return f"{fact.kind}: {'not ' if fact.is_denied else ''}{fact.meaning}"
+
+
 @dataclass(frozen=True, slots=True)
 class Understood:
     """The facts in a query's texts, in their order, and the rest of the texts; "" if there is no rest."""
@@ -68,8 +76,7 @@ class Understood:
     def __str__(self) -> str:
         """For people: "place: Italy, taken: 2026-06..2026-08, looking for: beach"."""
         looking_for = f"looking for: {self.text or 'all photos'}"
-        facts = (f"{fact.kind}: {'not ' if fact.is_denied else ''}{fact.meaning}" for fact in self.facts)
-        return ", ".join([*facts, looking_for])
+        return ", ".join([*map(_fact_in_words, self.facts), looking_for])
 
     def to_json(self) -> dict[str, Any]:
         """{"summary", "text", "facts": [{"kind", "words", "meaning", "denied"}]}."""

@@ -8,7 +8,7 @@ const SEARCHES = [
   ["a dog on a beach", "what the photo shows, in your own words"],
   ["dogs in Paris in July 2019", "dates and places become filters; above the photos you see them, and a click makes them words again"],
   ["Anna at the beach", "names of people and keywords, if your photos have them"],
-  ["a beach without people", "leaves out what the model takes for people; some may stay"],
+  ["a beach without people", "keeps what the model takes for people out of the likely photos; some may stay"],
   ["a cat + 2:on a sofa", "both; the second counts twice"],
   ["mountains - people", "mountains without people"],
   ['"salt + pepper"', "in quotes, + and - are plain text; without the second quote, up to the end"],

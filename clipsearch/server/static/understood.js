@@ -9,7 +9,8 @@ import { changeSearch, currentSearch } from "./state.js";
 /** @typedef {{kind: "taken" | "place" | "person" | "without", words: string, meaning: string, denied?: boolean}} Fact */
 /** @typedef {{text: string, facts: Fact[]}} Understood */
 
-const KEPT = "The model leaves out what it takes for these; some photos of them may stay.";
+const KEPT = "What the model takes for these is not among the likely photos; some of them may be.";
+const LAST = "What the model takes for these comes last.";
 const WORDS = { taken: "taken", place: "in", person: "with", without: "without" };
 const DENIED = { taken: "not taken", place: "not in", person: "without", without: "without" };
 
@@ -23,13 +24,14 @@ export function setUpUnderstood() {
 function render() {
   const box = byId("understood");
   const facts = photos.understood?.facts ?? [];
-  const rest = photos.understood?.text;
+  const rest = photos.understood?.text ?? "";
+  const isLookedFor = parseTerms(rest).some(({ negative }) => !negative); // else the chips say all of it
   box.hidden = !facts.length;
   keepingFocus(box, () => box.replaceChildren(
     element("span", { class: "soft" }, "Understood:"),
     element("ul", { class: "filter-chips" }, ...facts.map((fact) => chip(fact, facts.length === 1))),
-    ...(facts.some(({ kind }) => kind === "without") && !photos.notes.some(({ code }) => code === "kept") ? [element("span", { class: "soft" }, KEPT)] : []),
-    ...(rest ? [element("span", { class: "soft" }, "looking for “", element("bdi", {}, visible(rest)), "”")] : []),
+    ...(facts.some(({ kind }) => kind === "without") && !photos.notes.some(({ code }) => code === "kept") ? [element("span", { class: "soft" }, isLookedFor ? KEPT : LAST)] : []),
+    ...(isLookedFor ? [element("span", { class: "soft" }, "looking for “", element("bdi", {}, visible(rest)), "”")] : []),
   ));
 }
 
@@ -41,7 +43,7 @@ function chip({ kind, words, meaning, denied }, isOnly) {
   const title = `Look for the words “${visible(words)}” instead`;
   return element("li", {}, element("button", {
     type: "button", class: "filter-chip", title, "data-key": words, onclick: () => changeSearch({ q: asWords(currentSearch().q, words, isOnly) }),
-  }, element("bdi", {}, `${(denied ? DENIED : WORDS)[kind] ?? kind} `, ...(kind === "taken" ? dates(meaning) : [visible(meaning)])), element("span", { class: "offscreen" }, `: ${title}`), icon("close")));
+  }, element("bdi", {}, `${(denied ? DENIED : WORDS)[kind] ?? kind} `, ...(kind === "taken" ? dates(meaning) : [visible(meaning)]), denied && kind === "without" ? ", also as a keyword" : ""), element("span", { class: "offscreen" }, `: ${title}`), icon("close")));
 }
 
 /**

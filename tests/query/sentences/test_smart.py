@@ -170,3 +170,24 @@ def test_all_people_must_be_there_and_any_of_the_places():
 )
 def test_nothing_is_read_in_a_part_in_double_quotes(text, summary):
     assert str(known(text)[1]) == summary
+
+
+@pytest.mark.parametrize(
+    ("denied", "keywords"),
+    [
+        ("dogs", ["dog"]), ("dog", ["dogs", "dog"]), ("people", ["person"]), ("beaches", ["beach"]), ("horses", ["horse"]),
+        ("berries", ["berry"]), ("city", ["cities"]), ("box", ["boxes"]), ("grass", ["grass"]), ("toys", ["toy"]),
+    ],
+)  # fmt: skip
+def test_what_is_denied_is_left_out_as_a_keyword_in_the_singular_and_the_plural(denied, keywords):
+    query, said = understand(parse_query(f"a hill without {denied}"), TODAY, has_keyword=keywords.__contains__)
+    tests = {Test("keyword", "=", keyword) for keyword in keywords}
+    (condition,) = query.filters
+    inner = condition.condition
+    assert ({inner} if len(tests) == 1 else set(inner.conditions)) == tests
+    assert str(said) == f"without: {denied}, also as a keyword, looking for: a hill - {denied}"
+
+
+def test_what_no_photo_has_as_a_keyword_is_only_subtracted():
+    query, said = understand(parse_query("a hill without dogs"), TODAY, has_keyword=lambda keyword: False)
+    assert query.filters == () and str(said) == "without: dogs, looking for: a hill - dogs"
