@@ -70,7 +70,7 @@ class UnknownModel(ModelError, QueryError):
 
 
 class UnknownAlbum(QueryError):
-    """The index has no album of this name, which is `name`."""
+    """The index has no album of this name. It is `name`; "" if a server says so."""
 
     def __init__(self, message: str, name: str = "") -> None:
         super().__init__(message)

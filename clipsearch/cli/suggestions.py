@@ -80,7 +80,11 @@ def minus_word(error: click.UsageError, arguments: Sequence[str]) -> str | None:
     name = next((word for word in arguments if _is_minus_word(word, error)), None)
     if name is None:
         return None
-    others = [word for word in arguments if word != name]
+    place = arguments.index(name)
+    before = (
+        arguments[: place - 1] if place and arguments[place - 1] == "-" else arguments[:place]
+    )  # one minus is enough
+    others = [word for word in (*before, *arguments[place + 1 :]) if word != name]
     corrected = command("query", *others, "-", name[1:])
     return f"there is no option {name}. To leave {name[1:]} out, put a space after the minus: {corrected}"
 

@@ -91,7 +91,7 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
             case FilterError(parameter=parameter):
                 return error_response(400, "bad-query", str(error).removeprefix("--"), parameter=parameter)
             case UnknownAlbum():
-                return error_response(400, "bad-query", str(error), parameter=_album_parameter(request, error.name))
+                return error_response(400, "no-such-album", str(error), parameter=_album_parameter(request, error.name))
             case ClientDisconnect():
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             case RequestValidationError():

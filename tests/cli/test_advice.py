@@ -316,6 +316,7 @@ def test_an_indexed_folder_that_is_gone_may_be_pruned(lost, tmp_path):
             ["query", "a dog", "-people"],
             'no option -people. To leave people out, put a space after the minus: clipsearch query "a dog" - people',
         ),
+        (["query", "a dog", "-", "-2:kids"], 'clipsearch query "a dog" - 2:kids'),
         (["query", "a dog", "-kids", "--json"], 'clipsearch query "a dog" --json - kids'),
         (["query", "-quiet", "street"], "clipsearch query street - quiet"),
         (["query", "a dog", "-k", "ids"], "'ids' is not a whole number"),

@@ -21,7 +21,7 @@ from clipsearch import Query, SearchEngine, Term, load_encoder, parse_where
 from clipsearch.cli import cli
 from clipsearch.client import Client
 from clipsearch.conditions import All, Among, Below, Either, Known, Located, Near, Not, Test, Within
-from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError
+from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError, UnknownAlbum
 from clipsearch.query.filters import chosen
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, give_captions, save_pages, save_photo
@@ -383,6 +383,11 @@ def test_the_client_finds_what_the_engine_does(index, server):
         assert client.index_job()["state"] in ("idle", "done")
         with pytest.raises(ClipsearchError, match="no photo 9999"):
             client.image(9999)
+        for search in (engine.search, client.search):
+            with pytest.raises(UnknownAlbum, match="there is no album 'nope'"):
+                search("a dog", album="nope")
+            with pytest.raises(QueryError, match="^format: there is no format 'jpgg'; .* did you mean jpg"):
+                search("a dog", format="jpgg")
         with pytest.raises(QueryError, match="describe the photo"):
             client.search()
         for wrong, message in (
