@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
     from clipsearch.errors import (
         Cancelled,
+        CatalogUnreadable,
         ClipsearchError,
         ClipsearchWarning,
         CollectionBusy,
@@ -121,6 +122,7 @@ __all__ = [
     "Breakdown",
     "CancelToken",
     "Cancelled",
+    "CatalogUnreadable",
     "Client",
     "ClipsearchError",
     "ClipsearchWarning",
@@ -210,6 +212,7 @@ _HOMES = {
     "Breakdown": "analysis.statistics",
     "CancelToken": "_internal.cancel",
     "Cancelled": "errors",
+    "CatalogUnreadable": "errors",
     "Client": "client",
     "ClipsearchError": "errors",
     "ClipsearchWarning": "errors",

@@ -15,6 +15,7 @@ ClipsearchError              anything a user can act on; the message says what, 
     ├── CollectionNotFound   there is no index here
     ├── CollectionBusy       another process is writing to it
     ├── CollectionDamaged    what is on disk is not what was written
+    │   └── CatalogUnreadable  and nothing of it can be kept
     ├── ModelMismatch        the index was made with another model
     └── StoreUnreachable     the vector database does not answer
 """
@@ -103,6 +104,15 @@ class CollectionBusy(CollectionError):
 
 class CollectionDamaged(CollectionError):
     """What is on disk is not what was written."""
+
+
+class CatalogUnreadable(CollectionDamaged):
+    """Nothing can be read of an index's catalog, so nothing of it can be kept. The message has `reason` and `advice`."""
+
+    def __init__(self, message: str, reason: str = "", advice: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.advice = advice
 
 
 class ModelMismatch(CollectionError):

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from clipsearch._internal.atomic_files import put_in_place, sync_folder
 from clipsearch._internal.windows import is_in_use
-from clipsearch.errors import CollectionBusy, CollectionDamaged, CollectionError
+from clipsearch.errors import CatalogUnreadable, CollectionBusy, CollectionDamaged, CollectionError
 from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED, has_catalog, has_vectors
 from clipsearch.store.filters import fits, km_between
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
@@ -249,11 +249,11 @@ def open_database(path: Path, *, create: bool) -> Database:
                 f"{FORMAT_VERSION}. Upgrade: pip install --upgrade clipsearch"
             )
         if version == 0 and path.name == CATALOG and has_vectors(path.parent):
-            raise CatalogUnreadable(path, "it is empty")  # a new one would name none of the vectors, and they would go
+            raise _unreadable(path, "it is empty")  # a new one would name none of the vectors, and they would go
         if version == 0 and not create:
             if is_unfinished(path.parent):
-                raise CatalogUnreadable(path, "it was never finished", "run `clipsearch index` on the photos again")
-            raise CatalogUnreadable(path, "it is empty")
+                raise _unreadable(path, "it was never finished", "run `clipsearch index` on the photos again")
+            raise _unreadable(path, "it is empty")
         if version == 0:
             database.execute("PRAGMA journal_mode = WAL")
             steps = [_SCHEMA, *_MIGRATIONS.values(), _ALL_CHECKED, f"PRAGMA application_id = {_APPLICATION_ID};"]
@@ -318,12 +318,12 @@ def _require_own_schema(database: Database, path: Path, expected: _Columns) -> N
                 continue
         elif kind in ("index", "table"):
             continue
-        raise CatalogUnreadable(path, f"it has a {kind} {name!r}, which clipsearch never makes")
+        raise _unreadable(path, f"it has a {kind} {name!r}, which clipsearch never makes")
     if missing := expected.keys() - tables:
-        raise CatalogUnreadable(path, f"it has no table {', '.join(sorted(missing))}")
+        raise _unreadable(path, f"it has no table {', '.join(sorted(missing))}")
     for table, columns in _columns_in(database).items():
         if table in expected and columns != expected[table]:
-            raise CatalogUnreadable(path, f"its table {table} has other columns than clipsearch gives it")
+            raise _unreadable(path, f"its table {table} has other columns than clipsearch gives it")
 
 
 def _is_full(folder: Path) -> bool:
@@ -365,7 +365,7 @@ def _connect(path: Path, create: bool) -> Database:
                 if isinstance(error, CollectionError) and not isinstance(error, CollectionDamaged):
                     raise type(error)(f"{path}: {error}") from error
                 if isinstance(error, CollectionDamaged):
-                    raise CatalogUnreadable(path, str(error.__cause__ or error)[:200]) from error
+                    raise _unreadable(path, str(error.__cause__ or error)[:200]) from error
                 known = type(error) if isinstance(error, CollectionError) else CollectionDamaged  # or a disk's trouble
                 raise known(f"{path} is not a readable catalog: {error}") from error
         else:
@@ -408,15 +408,12 @@ _OF_DAMAGE = (
 _FREE_SOME = "what was committed before is safe. Free some space, and run this again"
 
 
-class CatalogUnreadable(CollectionDamaged):
-    """Nothing can be read of a catalog, so nothing of its index can be kept. `reason` is SQLite's, or ours."""
-
-    def __init__(self, path: Path, reason: str, advice: str = BEGIN_ANEW) -> None:
-        start = f"{path} cannot be read ({reason})"
-        nothing = f"nothing in {path.parent} can be kept. {advice}"
-        super().__init__(f"{start}, so {nothing}" if advice == BEGIN_ANEW else f"{start}; {advice}")
-        self.reason = reason
-        self.advice = advice
+def _unreadable(path: Path, reason: str, advice: str = BEGIN_ANEW) -> CatalogUnreadable:
+    """The error of a catalog of which nothing can be read. `reason` is SQLite's, or ours."""
+    start = f"{path} cannot be read ({reason})"
+    nothing = f"nothing in {path.parent} can be kept. {advice}"
+    message = f"{start}, so {nothing}" if advice == BEGIN_ANEW else f"{start}; {advice}"
+    return CatalogUnreadable(message, reason, advice)
 
 
 def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
@@ -438,7 +435,7 @@ def _in_our_words(error: sqlite3.DatabaseError) -> CollectionError:
 def require_no_lost_catalog(folder: Path) -> None:
     """Raise CatalogUnreadable if a folder has the vectors of an index, and no catalog that says whose they are."""
     if not has_catalog(folder) and has_vectors(folder):
-        raise CatalogUnreadable(folder / CATALOG, "it is missing")
+        raise _unreadable(folder / CATALOG, "it is missing")
 
 
 def is_unfinished(folder: Path) -> bool:

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from clipsearch._internal.checksums import file_sha256
-from clipsearch.errors import CollectionDamaged, CollectionError
+from clipsearch.errors import CatalogUnreadable, CollectionDamaged, CollectionError
 from clipsearch.store.approximate.index import damages as approximate_damages
 from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.catalog_file import CATALOG
-from clipsearch.store.database import CatalogUnreadable
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
 from clipsearch.store.validation import (
     BEGIN_ANEW,

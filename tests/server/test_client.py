@@ -386,7 +386,7 @@ def test_the_client_finds_what_the_engine_does(index, server):
         for search in (engine.search, client.search):
             with pytest.raises(UnknownAlbum, match="there is no album 'nope'"):
                 search("a dog", album="nope")
-            with pytest.raises(QueryError, match="^format: there is no format 'jpgg'; .* did you mean jpg"):
+            with pytest.raises(QueryError, match=r"^format: there is no format 'jpgg'; .* did you mean jpg"):
                 search("a dog", format="jpgg")
         with pytest.raises(QueryError, match="describe the photo"):
             client.search()
