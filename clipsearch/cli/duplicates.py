@@ -32,7 +32,7 @@ from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.results import remark_unmet
 from clipsearch.conditions import All, Below, Condition, all_of
 from clipsearch.render.json_output import photo_to_json
-from clipsearch.render.text import counted, human_bytes, printable, short_path, shorten
+from clipsearch.render.text import counted, human_bytes, printable, short_path, shorten_path
 from clipsearch.types import Failure, ImageRecord
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def _group_table(group: CopyGroup, terminal: int | None) -> str:
         if terminal is not None:
             while len("  ".join(facts)) + 2 + _LEAST_ROOM > terminal and len(facts) > 1:
                 facts.pop()
-            path = shorten(path, terminal - len("  ".join(facts)) - 2)
+            path = shorten_path(path, terminal - len("  ".join(facts)) - 2)
         lines.append(f"{'  '.join((*facts, path))}\n")
     return "".join(lines)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from clipsearch._internal.commands import with_flags
 from clipsearch.render.json_output import reasons_to_json
-from clipsearch.render.text import columns, counted, joined_counts, paragraphs, printable, short_path, shorten
+from clipsearch.render.text import columns, counted, joined_counts, paragraphs, printable, short_path, shorten_path
 from clipsearch.types import IndexPreview, SkippedFile
 
 _WIDTH = 10  # of the column with the planned action
@@ -90,4 +90,4 @@ def _skipped_lines(
 
 def _line(happens: str, path: str, relative_to: str, terminal: int | None) -> str:
     shown = printable(short_path(path, relative_to))
-    return f"{happens:<{_WIDTH}}{shown if terminal is None else shorten(shown, terminal - _WIDTH)}"
+    return f"{happens:<{_WIDTH}}{shown if terminal is None else shorten_path(shown, terminal - _WIDTH)}"

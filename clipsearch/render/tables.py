@@ -21,6 +21,7 @@ from clipsearch.render.text import (
     printable,
     short_path,
     shorten,
+    shorten_path,
     titled,
 )
 from clipsearch.types import Failure, Hit
@@ -165,12 +166,12 @@ class LabelsTable:
         if self._line_width is not None:
             return self._two_lines(photo, path, self._line_width)
         if self._room is not None:
-            path = shorten(path, self._room)
+            path = shorten_path(path, self._room)
         return f"{''.join(cells)}{path}\n"
 
     def _two_lines(self, photo: dict[str, Any], path: str, width: int) -> str:
         labels = ", ".join(f"{printable(item['label'])} {percent(item['match'])}" for item in photo["labels"])
-        return f"{shorten(path, width)}\n{shorten(f'  {labels}', width)}\n"
+        return f"{shorten_path(path, width)}\n{shorten(f'  {labels}', width)}\n"
 
 
 def failures_table(failures: Sequence[Failure], relative_to: str, terminal: int | None = None) -> str:

@@ -222,7 +222,7 @@ def test_tables_fit_a_narrow_terminal():
     assert wide.heading() == "label  match  photo\n"  # a column is as wide as its heading
     assert wide.line({"path": "/photos/a.jpg", "labels": labels[:1]}) == "cat      90%  a.jpg\n"
     narrow = LabelsTable(["cat"], 1, "/photos", 40).line({**photo, "labels": labels[:1]})
-    assert narrow.startswith("cat      90%  a/long") and narrow.endswith("photo.jpg\n") and len(narrow) == 41
+    assert narrow.startswith("cat      90%  a/lon…") and narrow.endswith("photo.jpg\n") and len(narrow) == 41
 
 
 def test_tables_of_photos_with_long_names_fit_a_narrow_terminal():
