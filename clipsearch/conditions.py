@@ -91,7 +91,7 @@ class Test:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whether a photo has the field at all: a date, a camera, a place, a caption."""
+    """Whether a photo has the field at all: a date, a camera, a place, a caption. A photo of 0 stars has no rating."""
 
     field: Field
 

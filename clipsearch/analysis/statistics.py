@@ -33,8 +33,8 @@ class ValueCount:
     """The number of photos with a value: "2024", "2024-07", a camera, an absolute folder, "JPEG", "portrait", "5 to 10 MP".
 
     Keywords and people are as one of the photos has them: upper and lower case are one value. A rating is "-1" (rejected) or
-    "0" to "5", and a source is a DateSource. A place is a city, "Paris, Île-de-France, France"; countries are
-    named in English.
+    "1" to "5" (0 stars is unrated), and a source is a DateSource. A place is a city, "Paris, Île-de-France, France"; countries
+    are named in English.
     """
 
     value: str
@@ -130,8 +130,8 @@ def _counts(collection: Collection, by: By, condition: Condition | None, depth: 
         shapes = collection.count_by("shape", condition)
         name = _orientation if by == "orientation" else _megapixels
         return _sum_by_value((name(width, height), count) for width, height, count in shapes)
-    if by == "rating":
-        return {str(stars): count for stars, count in collection.count_by(by, condition)}
+    if by == "rating":  # 0 stars is unrated
+        return {str(stars): count for stars, count in collection.count_by(by, condition) if stars}
     if by == "place" or by == "region" or by == "country":
         return _sum_by_value((_place_name(code, by), count) for code, count in collection.count_by("place", condition))
     return dict(collection.count_by(by, condition))

@@ -30,7 +30,7 @@ _BY = (
     "place", "region", "country",
 )  # fmt: skip
 _COUNT = "What to count"
-_STARS = {"-1": "rejected", "0": "no stars", "1": "1 star", **{str(stars): f"{stars} stars" for stars in range(2, 6)}}
+_STARS = {"-1": "rejected", "1": "1 star", **{str(stars): f"{stars} stars" for stars in range(2, 6)}}
 
 
 @command()

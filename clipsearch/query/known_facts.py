@@ -20,6 +20,7 @@ Understand: TypeAlias = "Callable[[Query], tuple[Query, Understood]]"
 
 _KINDS: frozenset[FactKind] = frozenset(("place", "person", "taken"))
 _MOST_WORDS = 4  # of a name in small letters
+_SMALL = frozenset(("and", "or", "und", "oder", "et", "ou", "y", "e", "o", "u"))  # no capital between names
 
 
 def fact_notes(
@@ -35,7 +36,7 @@ def fact_notes(
     meant, (wanted, understood) = query, understand(query)
     text = query.terms[0].content if len(query.terms) == 1 else None
     if not understood.facts and isinstance(text, str) and len(text.split()) <= _MOST_WORDS:
-        _, only_names = understand(replace(query, terms=(replace(query.terms[0], content=text.title()),)))
+        _, only_names = understand(replace(query, terms=(replace(query.terms[0], content=_titled(text)),)))
         if not only_names.text:
             meant = _capitalized(asked, [fact.words for fact in only_names.facts])
             wanted, understood = understand(meant)
@@ -60,6 +61,11 @@ def fact_notes(
             message = _message(query, count, [f'with the keyword "{keyword}"'], bool(query.filters))
             notes.append(QueryNote("keyword", message, keyword))
     return notes
+
+
+def _titled(text: str) -> str:
+    """A text with capitals, but for the words between names."""
+    return re.sub(r"\S+", lambda word: word[0].lower() if word[0].lower() in _SMALL else word[0], text.title())
 
 
 def _capitalized(query: Query, names: Sequence[str]) -> Query:
@@ -89,4 +95,6 @@ def _message(query: Query, count: int, facts: Sequence[str], has_filters: bool) 
     """How many photos have facts and, if the query has filters, meet those."""
     photos = f"but the index has {counted(count, 'photo')}" if count else "and the index has no photo"
     among = f" that {'meet' if count > 1 else 'meets'} the filters" if has_filters else ""
-    return f'"{terms_text(query.terms)}" was searched as a description, {photos}{among} {" and ".join(facts)}'
+    text = terms_text(query.terms)
+    quoted = text if '"' in text else f'"{text}"'
+    return f"{quoted} was searched as a description, {photos}{among} {' and '.join(facts)}"

@@ -167,7 +167,8 @@ def _fact(condition: Test | Known) -> Sql:
     """A condition on a column of the table of facts, which has no row for a photo whose facts are not known."""
     column = _FACTS[condition.field]
     if isinstance(condition, Known):
-        sql, values = f"{column} <> ''", []  # the text of a picture that was read and has none is empty
+        nothing = "0" if condition.field == "rating" else "''"  # 0 stars is unrated, and a picture without text has ""
+        sql, values = f"{column} <> {nothing}", []
     elif condition.field in NUMBERS:
         sql, values = f"{column} {_OPERATORS[condition.operator]} ?", [condition.value]
     else:

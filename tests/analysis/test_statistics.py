@@ -7,7 +7,7 @@ from PIL import Image
 
 from clipsearch import SearchEngine
 from clipsearch.analysis.statistics import ALL_BY, ValueCount, count_photos
-from clipsearch.conditions import All, Below, Test
+from clipsearch.conditions import All, Below, Known, Test
 from clipsearch.query.filters import taken_at
 from clipsearch.store.writer import CollectionWriter
 from tests.conftest import give_facts, save_pages, save_photo
@@ -100,13 +100,15 @@ def test_keywords_people_ratings_and_sources_of_dates_are_counted(engine, tmp_pa
     give_facts(index, "c.jpg", rating=0)
     assert counted(engine, "keyword") == [("Sea", 2), ("Boat", 1), ("New York", 1)]
     assert counted(engine, "person") == [("Anna", 2), ("Bo", 1)]
-    assert counted(engine, "rating", top=1) == [("5", 1), ("0", 1), ("-1", 1)]
+    assert counted(engine, "rating", top=1) == [("5", 1), ("-1", 1)]
     assert counted(engine, "source") == [("exif", 3), ("takeout", 1)]
     assert counted(engine, "keyword", Test("rating", "=", 5.0)) == [("Boat", 1), ("New York", 1), ("Sea", 1)]
     keywords, people, ratings = engine.stats(["keyword", "person", "rating"], top=1).breakdowns
     assert (keywords.other_values, keywords.other_images, keywords.unknown) == (2, 2, 5)
     assert (people.other_values, people.other_images, people.unknown) == (1, 1, 5)
-    assert ratings.unknown == 4
+    assert ratings.unknown == 5  # 0 stars is unrated
+    assert engine.stats("rating", Known("rating")).images == 2
+    assert engine.stats("rating", Test("rating", "=", 0)).images == 1
     (with_condition,) = engine.stats(["keyword"], Test("camera", "=", "X100")).breakdowns
     assert with_condition.unknown == 1
 

@@ -60,6 +60,7 @@ FACTS = {
         "rating": 3,
         "taken_from": "takeout",
     },
+    "wave.jpg": {"rating": 0},  # unrated
     "coffee.jpg": {
         "rating": -1,
         "label": "Red",

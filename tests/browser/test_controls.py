@@ -24,6 +24,7 @@ CONTRASTS = """
   };
 }
 """
+TOP = "() => document.querySelector('#photos').offsetTop"  # whatever is scrolled
 PRESSED = (
     "#threshold label:has(:checked) span, header [aria-expanded=true], .facet-list [aria-pressed=true], .filter-chip"
 )
@@ -80,11 +81,13 @@ def test_the_status_is_one_line_and_a_chosen_value_stays_under_the_pointer(page)
     page.wait_for_load_state("networkidle")  # the counts are drawn once more
     stars.scroll_into_view_if_needed()
     before = stars.bounding_box()["y"]
+    below = page.evaluate(TOP)
     with answered(page):
         stars.click()
     page.wait_for_function("() => document.querySelector('#filters .counted, #filters [aria-pressed=true]')")
     page.wait_for_timeout(400)  # the counts are drawn again
     assert stars.bounding_box()["y"] == pytest.approx(before, abs=1)
+    assert page.locator(".filter-chip").is_visible() and page.evaluate(TOP) == pytest.approx(below, abs=1)
 
 
 def test_found_words_on_a_card_are_not_under_its_caption(page):

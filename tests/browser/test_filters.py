@@ -92,6 +92,8 @@ def test_people_keywords_and_ratings_have_counts_and_chips(page, filters):
     with answered(page):
         filters.get_by_role("button", name=re.compile("^Rejected 1")).click()
     assert shown(page) == ["coffee.jpg"]
+    filters.get_by_role("button", name=re.compile("^5 stars 1")).wait_for()
+    assert filters.locator(".facet", has_text="Rejected").locator("li").count() == 3  # 0 stars is unrated
 
 
 def test_places_have_names_and_alternatives(page, filters):

@@ -367,8 +367,3 @@ def test_a_date_without_a_time_gets_none(page):
     dates = ["2024-09-25T00:00:00", "2024-09-25", "2024-09-25T00:00:07", "2024-09-25T12:30:00+02:00"]
     whole = "Wed, September 25, 2024"
     assert page.evaluate(script, dates) == [whole, whole, f"{whole}, 00:00", f"{whole}, 12:30"]
-
-
-def test_photos_of_any_rating_are_rated(page):
-    script = "async () => (await import('/static/format.js')).starsText('0..')"
-    assert page.evaluate(script) == "rated"

@@ -539,7 +539,9 @@ def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
     search(page, "a temple not in July to August 2019")
     assert page.locator("#understood").inner_text().split("\n")[1] == "not taken 2019-07 to 2019-08"
     assert "pagoda.jpg" not in shown(page) and "pyramid.webp" in shown(page)  # which has no date
-    search(page, "a temple in summer 2018 or 2019")
+    search(page, "a temple in summer 2018 and 2019")
+    button = page.locator("#understood button")
+    assert button.get_attribute("title") == "Look for the words \u201cin summer 2018 and 2019\u201d instead"
     chip = page.locator("#understood .filter-chip bdi")
     assert chip.inner_text() == "taken 2018-06 to 2018-08 or 2019-06 to 2019-08"
     for date in chip.locator("span").all():

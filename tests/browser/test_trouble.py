@@ -315,6 +315,8 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     assert page.locator("#empty code").count() == 0  # the dates stand in the panel and in the chip
     page.goto(f"{address}/?taken=abc")
     page.wait_for_selector("#wrong-dates")
+    edges = [page.locator(part).bounding_box()["x"] for part in (".toolbar", ".filter-chip")]
+    assert edges[0] == edges[1]  # no gap after an empty number of photos
     page.locator(
         "#filters .chart .ends", has_text=re.compile(r"^\s*\d+\s*$")
     ).wait_for()  # years, and no month of no year

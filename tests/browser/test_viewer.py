@@ -235,6 +235,11 @@ def test_facts_are_shown_as_text_and_lead_to_photos_with_the_same(new_page, addr
     with answered(page):
         facts.get_by_role("button", name="Anna Müller").click()
     assert "person=Anna+M" in page.url and len(shown(page)) == 2
+    page.goto(f"{address}?rating=0")
+    page.wait_for_selector(".photo.loaded")
+    page.locator(".photo .open").first.click()
+    page.wait_for_function("() => document.querySelector('#viewer .photo-facts .path')")
+    assert "Path" in facts.inner_text() and "Rating" not in facts.inner_text()
     page.goto(f"{address}?rating=-1")
     page.wait_for_selector(".photo.loaded")
     page.locator(".photo .open").first.click()

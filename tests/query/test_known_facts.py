@@ -26,6 +26,7 @@ def facts_of(engine):
     [
         ("Munich", "Munich", "the place Munich, Bavaria, Germany"),
         ("munich", "Munich", "the place Munich, Bavaria, Germany"),
+        ("munich and munich", "Munich and Munich", "the place Munich, Bavaria, Germany"),
         ("Anna", "Anna", "the person Anna Meyer"),
         ("a mug in Munich", "a mug in Munich", "the place Munich, Bavaria, Germany"),
         ("Anna in Munich", "Anna in Munich", "the place Munich, Bavaria, Germany and the person Anna Meyer"),
@@ -41,6 +42,8 @@ def test_a_keyword_is_named_whatever_its_case_and_signs(facts_of, engine):
     ((code, value, message),) = facts_of("holidays")
     assert (code, value) == ("keyword", "holidays") and message.endswith('2 photos with the keyword "holidays"')
     assert [code for code, *_ in facts_of("holidays", smart=True)] == ["keyword"]
+    ((_, _, message),) = facts_of('"holidays"')
+    assert message.startswith('"holidays" was searched as a description')
     ((_, value, _),) = facts_of("a [b]*")
     assert names(engine.search(Query((), (keyworded("a [[]b][*]"),)))) == ["blue.jpg"] and value == "a [b]*"
 

@@ -164,6 +164,19 @@ def test_photos_from_several_places_of_a_name_are_noted(index, name, labels):
         assert f'For one of them: `clipsearch query --paths --place "{labels[0]}"`' in error
 
 
+def test_places_of_several_typed_names_are_not_said_to_share_one(index):
+    with SearchEngine(index) as engine:
+
+        def noted(text):
+            return [
+                note.message for note in engine.search(text, 10, smart=True).explanation.notes if note.code == "places"
+            ]
+
+        assert noted("photos in Munich or Lyon") == []
+        (message,) = noted("photos in Munich or Paris")
+    assert message.startswith("these photos are from 2 places of this name: Paris") and "Munich" not in message
+
+
 def test_an_empty_answer_says_how_many_photos_lack_the_fact(index):
     def noted(*conditions):
         with SearchEngine(index) as engine:

@@ -75,6 +75,9 @@ class _Found:
     condition: Condition | None = None  # None if it is only a term that is subtracted
     is_every_year: bool = False
     is_denied: bool = False  # the photo must not be known to have it
+    text: str = ""  # in which the words are text[start:end]
+    start: int = 0
+    end: int = 0
 
 
 def understand(
@@ -176,16 +179,22 @@ def _denied(fact: _Found) -> _Found:
 
 def _date_facts(text: str, dates: Sequence[SpokenDate]) -> list[_Found]:
     """Each date. A lower and an upper open date, "since 2015 but before 2018", are one time, if no "or" is between them."""
-    found: list[tuple[str, When]] = []
+    found: list[tuple[int, int, When]] = []
     end = 0
     for spoken in dates:
-        words, when = text[spoken.start : spoken.end], spoken.when
+        start, when = spoken.start, spoken.when
         is_or = any(word in _OR for word in folded(text[end : spoken.start]).split())
-        if found and not is_or and (both := together(found[-1][1], when)):
-            words, when = f"{found.pop()[0]} and {words}", both
-        found.append((words, when))
+        if found and not is_or and (both := together(found[-1][2], when)):
+            start, when = found.pop()[0], both
         end = spoken.end
-    return [_Found("taken", words, str(when), when.condition, isinstance(when, EveryYear)) for words, when in found]
+        found.append((start, end, when))
+    return [
+        _Found(
+            "taken", text[start:end], str(when), when.condition, isinstance(when, EveryYear),
+            text=text, start=start, end=end,
+        )
+        for start, end, when in found
+    ]  # fmt: skip
 
 
 def _person_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
@@ -199,19 +208,26 @@ def _person_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
             else:
                 groups.append([name])
         end = name.end
-    return [_person_fact(group) for group in groups]
+    return [_person_fact(text, group) for group in groups]
 
 
-def _person_fact(names: Sequence[SpokenName]) -> _Found:
+def _person_fact(text: str, names: Sequence[SpokenName]) -> _Found:
     people = list(dict.fromkeys(person for name in names for person in name.people))
     tests = tuple(Test("person", "=", person) for person in people)
-    words = " or ".join(name.name for name in names)
+    words = text[_span(text, names[0])[0] : _span(text, names[-1])[1]]
     return _Found("person", words, _alternatives(people), tests[0] if len(tests) == 1 else Either(tests))
+
+
+def _span(text: str, name: SpokenName) -> tuple[int, int]:
+    """Where a name begins and ends, without the words that belong to it."""
+    start = text.index(name.name, name.start)
+    return start, start + len(name.name)
 
 
 def _place_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
     """Any of the places. "Paris, France" and "Paris Texas" are one place, within the other."""
-    found: list[tuple[str, dict[str, str]]] = []  # words, and label by code
+    found: list[dict[str, str]] = []  # of each name, label by code
+    spans: list[tuple[int, int]] = []
     end = -1
     for name in names:
         if name.kind != "place":
@@ -219,20 +235,33 @@ def _place_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
             continue
         places = {place.code: place.label for place in name.places}
         if end >= 0 and text[end : name.start].strip() in ("", ","):
-            words, inner = found[-1]
-            within = {code: label for code, label in inner.items() if any(_is_in(code, whole) for whole in places)}
+            within = {code: label for code, label in found[-1].items() if any(_is_in(code, whole) for whole in places)}
             if within:
-                found[-1] = f"{words}, {name.name}", within
+                found[-1] = within
+                spans.append(_span(text, name))
                 end = name.end
                 continue
-        found.append((name.name, places))
+        found.append(places)
+        spans.append(_span(text, name))
         end = name.end
     if not found:
         return []
-    labels = {code: label for _, places in found for code, label in places.items()}
-    codes = tuple(code for code in labels if not any(_is_in(code, whole) for whole in labels if whole != code))
+    labels = {code: label for places in found for code, label in places.items()}
+    codes = [code for code in labels if not any(_is_in(code, whole) for whole in labels if whole != code)]
     meaning = _alternatives([labels[code] for code in codes])
-    return [_Found("place", " or ".join(words for words, _ in found), meaning, Located(codes))]
+    start, end = spans[0][0], spans[-1][1]
+    return [_Found("place", text[start:end], meaning, _any_of(found, codes), text=text, start=start, end=end)]
+
+
+def _any_of(names: Sequence[Collection[str]], codes: Sequence[str]) -> Condition:
+    """In one of the places with these codes. Each name keeps its own, so that a note can tell places that share a name."""
+    groups: list[tuple[str, ...]] = []
+    left = set(codes)
+    for places in names:
+        groups.append(tuple(code for code in places if code in left))
+        left.difference_update(groups[-1])
+    located = tuple(Located(group) for group in groups if group)
+    return located[0] if len(located) == 1 else Either(located)
 
 
 def _is_in(code: str, whole: str) -> bool:
@@ -259,9 +288,12 @@ def _merged(facts: Sequence[_Found]) -> list[_Found]:
 
 
 def _either(facts: Sequence[_Found]) -> _Found:
-    words, meaning = (" or ".join(getattr(fact, name) for fact in facts) for name in ("words", "meaning"))
+    first, last = facts[0], facts[-1]
+    is_one_text = all(fact.text is first.text for fact in facts)
+    words = first.text[first.start : last.end] if is_one_text else " \u2026 ".join(fact.words for fact in facts)
+    meaning = " or ".join(fact.meaning for fact in facts)
     conditions = tuple(fact.condition for fact in facts if fact.condition is not None)
-    return replace(facts[0], words=words, meaning=meaning, condition=Either(conditions))
+    return replace(first, words=words, meaning=meaning, condition=Either(conditions))
 
 
 def _blanked(text: str, parts: Sequence[SpokenDate]) -> str:

@@ -336,7 +336,7 @@ function ratingChoices(counts) {
   });
   return element("ul", { class: "facet-list" }, ...choices.map(({ value, images }) => choice("rating", value, images, value === chosen,
     () => changeSearch({ rating: value === chosen ? "" : value }),
-    value === "-1" ? "Rejected" : value === "0.." ? "Rated" : element("span", {}, element("span", { class: "stars", "aria-hidden": "true" }, starSigns(parseInt(value))),
+    value === "-1" ? "Rejected" : element("span", {}, element("span", { class: "stars", "aria-hidden": "true" }, starSigns(parseInt(value))),
       element("span", { class: "offscreen" }, starsText(value)), value.endsWith("..") && element("span", { "aria-hidden": "true" }, " and more")))));
 }
 

@@ -108,7 +108,6 @@ export function starsText(rating) {
   const [from, to = from] = rating.split("..");
   const stars = (/** @type {string} */ number) => number === "-1" ? "rejected" : number === "0" ? "no stars" : counted(Number(number), "star");
   if (from === to) return stars(from);
-  if (rating === "0..") return "rated";
   return from && to ? `${from} to ${stars(to)}` : from ? `${stars(from)} and more` : `at most ${stars(to)}`;
 }
 

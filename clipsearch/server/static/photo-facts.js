@@ -33,7 +33,7 @@ export function photoFacts(photo) {
     ["People", photo.people && tags(photo.people, (person) => ({ people: [literal(person)] }))],
     ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],
     ["Keywords", photo.keywords && tags(photo.keywords, (keyword) => ({ keywords: [literal(keyword)] }))],
-    ["Rating", photo.rating != null && rating(photo.rating)],
+    ["Rating", photo.rating ? rating(photo.rating) : null],
     ["Label", photo.label && element("bdi", {}, visible(photo.label))],
     ["Text", photo.text && readText(photo.text)],
     ["Moment", momentText(photo)],

@@ -140,9 +140,24 @@ def test_all_people_must_be_there_and_any_of_the_places():
     ben, rose = Test("person", "=", "Ben"), Test("person", "=", "Rose")
     assert known("Ben and Rose")[0].filters == (ben, rose)
     assert known("Ben or Rose")[0].filters == (Either((ben, rose)),)
-    assert known("Rome or New York")[0].filters == (Located(("IT/07/3", "US/NY")),)
+    assert known("Rome or New York")[0].filters == (Either((Located(("IT/07/3",)), Located(("US/NY",)))),)
     assert known("Rome and Italy")[0].filters == (Located(("IT",)),)
     assert known("Rome, Italy")[0].filters == (Located(("IT/07/3",)),)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("boats in Rome and New York", ["Rome and New York"]),
+        ("a train in Paris, France", ["Paris, France"]),
+        ("Ben oder Rose", ["Ben oder Rose"]),
+        ("dogs in 2018 and 2019", ["in 2018 and 2019"]),
+        ("dogs since 2015 but before 2018", ["since 2015 but before 2018"]),
+        ("boats in Rome + dogs in New York", ["Rome \u2026 New York"]),
+    ],
+)
+def test_the_words_of_a_fact_are_those_that_were_typed(text, words):
+    assert [fact.words for fact in known(text)[1].facts] == words
 
 
 @pytest.mark.parametrize(
