@@ -289,7 +289,7 @@ def test_counts_that_fail_say_why_and_are_tried_again(new_page, address):
 
 def test_the_count_of_a_chosen_value_is_that_of_the_list(page, filters, album, address):
     page.goto(f"{address}/?q=a+musical+instrument&in={quote(str(album / 'first'))}")
-    filters.locator(".counted", has_text="Counts of 2 likely matches").wait_for()
+    filters.locator(".counted", has_text="Counts of 2 likely photos").wait_for()
     assert page.locator("#status").inner_text().startswith("About 2 likely")
     chosen = filters.get_by_role("button", name=re.compile("^first"), pressed=True)
     assert chosen.inner_text().split() == ["first", "2"]  # among all photos, one of them is likely
