@@ -33,9 +33,8 @@ from clipsearch.terms import Query, Term, is_picture
 
 MOST_HITS = 1000
 FARTHEST = 100_000  # the largest offset of a search, whose hits are all ranked
-FARTHEST_CHOSEN = (
-    10_000  # and if hits are left out because of their content: it reads the vectors of four times as many
-)
+FARTHEST_CHOSEN = 10_000
+"""The same if hits are left out because of their content. It reads the vectors of four times as many."""
 MOST_TERMS = 100
 MOST_MARKS = 100  # right ones, and as many wrong ones
 MOST_CONDITIONS = 1000  # in one list

@@ -18,9 +18,7 @@ class Fact:
     kind: FactKind
     words: str  # "last summer"
     meaning: str  # "2026-06..2026-08"
-    is_denied: bool = (
-        False  # photos that are known to have it are left out; of `without`, those that have it as a keyword
-    )
+    is_denied: bool = False  # photos known to have it are left out; of `without`, those with it as a keyword
 
 
 _DATE = re.compile(r"(?P<year>\d{4})(?:-(?P<month>\d\d))?(?:-(?P<day>\d\d))?(?:T(?P<time>\d\d:\d\d))?")
