@@ -120,16 +120,19 @@ class CollectionWriter(Collection):
         Roots inside the new one become part of it.
         """
         self._catalog.begin()
-        inside = Path(path).is_relative_to(self.home.parent)
-        stored = Path(os.path.relpath(path, self.home)).as_posix() if inside else path
-        for former, _ in self._catalog.roots().values():
-            if absolute_root(self.home, former) == path:
-                stored = former  # perhaps with Windows' separators, as they once were stored
-        root_id = self._catalog.set_root(stored, rules)
+        root_id = self._catalog.set_root(self._root_as_stored(path), rules)
         for other, other_path in self.roots().items():
             if other != root_id and Path(other_path).is_relative_to(path):
                 self._catalog.adopt_root(other, root_id, Path(other_path).relative_to(path).as_posix())
         return root_id
+
+    def _root_as_stored(self, path: str) -> str:
+        """A root's absolute path as the catalog has it: relative to the index if inside its parent, so both can move."""
+        for former, _ in self._catalog.roots().values():
+            if absolute_root(self.home, former) == path:
+                return former  # perhaps with Windows' separators, as they once were stored
+        inside = Path(path).is_relative_to(self.home.parent)
+        return Path(os.path.relpath(path, self.home)).as_posix() if inside else path
 
     def remove_root(self, root_id: int) -> tuple[int, int]:
         """Stage that a root leaves the index with everything below it; how many images and failures go."""
@@ -373,7 +376,10 @@ class CollectionWriter(Collection):
     def restore_roots(self, roots: Mapping[int, str], rules: Mapping[int, dict[str, object]], last_id: int) -> None:
         """Stage the roots of another copy of this index under their ids. Image ids up to `last_id` are not given again."""
         self._catalog.begin()
-        rows = ((root_id, os.fsencode(path), json.dumps(rules.get(root_id, {}))) for root_id, path in roots.items())
+        rows = [
+            (root_id, os.fsencode(self._root_as_stored(path)), json.dumps(rules.get(root_id, {})))
+            for root_id, path in roots.items()
+        ]
         self._catalog.restore("roots", rows)
         self._catalog.never_reuse("images", last_id)
 

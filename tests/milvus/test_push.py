@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import shutil
 import threading
 
 import numpy as np
@@ -217,6 +218,19 @@ def test_a_pulled_index_is_the_same(index, url, tmp_path):
         (root_id,) = collection.roots()
         added = add_photo(collection, root_id, copy, 5000, random_units(1, DIM, seed=77)[0], random.Random(0))
     assert added > max(record.image_id for record in local(index))
+
+
+def test_a_pulled_index_moves_with_its_photos(tmp_path, url):
+    index = make_index(tmp_path / "photos" / ".clipsearch", 10)
+    push_index(index, url)
+    pull(parse_address(url), index)  # into the index that was pushed
+    moved = shutil.copytree(index.parent, tmp_path / "moved")
+    shutil.rmtree(index)
+    pull(parse_address(url), index)  # into a new index beside the photos
+    again = shutil.copytree(index.parent, tmp_path / "again")
+    for photos in (moved, again):
+        with Collection(photos / ".clipsearch") as collection:
+            assert list(collection.roots().values()) == [str(photos)]
 
 
 def set_caption(folder, image_id, caption):
