@@ -190,6 +190,9 @@ def _run(arguments: Sequence[str] | None) -> int:
         if error.filename is not None or current_folder():
             note(str(error))
     except Exception as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps one while a class is made
+            say_aside("\nclipsearch: interrupted\n")
+            return ExitStatus.INTERRUPTED
         import logging
 
         if os.environ.get("CLIPSEARCH_DEBUG") or logging.getLogger("clipsearch").isEnabledFor(logging.DEBUG):

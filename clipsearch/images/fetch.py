@@ -96,7 +96,8 @@ def _public_address(host: str, port: int) -> str:
     addresses = [str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     for address in addresses:
         if not _is_public(address.partition("%")[0]):
-            raise ValueError(f"{host} is {address}, which belongs to a private network")
+            what = address if address == host else f"{host} is {address}, which"
+            raise ValueError(f"{what} belongs to a private network")
     return addresses[0]
 
 

@@ -208,10 +208,10 @@ class Assistant:
                 where=where,
             )
             least = RELEVANT if relevant else None
-            terms = parse_terms(split_words(query)) if query.strip() or not filters else ()
+            terms = parse_terms(split_words(query)) if query.strip() else ()
             wanted = Query(
                 terms,
-                filters,
+                filters if terms or filters else (All(()),),  # an empty query without filters lists all photos
                 min_match=least,
                 offset=offset,
                 diverse=diverse,

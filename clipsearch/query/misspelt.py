@@ -26,6 +26,7 @@ _RARE_WORDS = frozenset(_RARE.split())
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SHORTEST, _SHORTEST_WITH_LETTER_ADDED = 6, 8  # letters; shorter words have too many known words near them
+_LONGEST = 24  # letters; what is longer is no word, and looking at it would take the square of its length
 _MOST_WORDS = 8  # of a query to which letters are added, which takes about 3 ms each
 _ENDINGS = ("s", "es", "ed", "er", "ers", "ing", "y", "ee", "ness", "less")
 
@@ -40,7 +41,8 @@ Tokenize = Callable[[str], Sequence[TextPiece]]
 
 def without_slips(text: str, tokenize: Tokenize) -> str:
     """The text with each unknown word replaced by the only known one that a slip makes of it."""
-    unknown = [word for word in dict.fromkeys(_WORD.findall(text)) if not _is_right(word, tokenize)]
+    words = [word for word in dict.fromkeys(_WORD.findall(text)) if len(word) <= _LONGEST]
+    unknown = [word for word in words if not _is_right(word, tokenize)]
     meant = {
         word: _without_swap(word, tokenize) or (_without_slip(word, tokenize) if place < _MOST_WORDS else None)
         for place, word in enumerate(unknown)

@@ -79,6 +79,21 @@ def test_the_map_is_moved_by_keys(page):
     before = page.locator(".mark").first.bounding_box()
     page.keyboard.press("ArrowRight")
     page.wait_for_function("(x) => document.querySelector('.mark').getBoundingClientRect().x !== x", arg=before["x"])
+    mark, frame = page.locator(".mark").first, page.locator("#map").bounding_box()
+    at = mark.bounding_box()
+    x, y = frame["x"] + frame["width"] / 2, frame["y"] + 6
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x, y + frame["y"] + frame["height"] - at["y"] - 20, steps=3)  # the mark is cut by the lower edge
+    page.mouse.up()
+    bottom = (
+        "(one) => one.getBoundingClientRect().bottom - document.querySelector('#map').getBoundingClientRect().bottom"
+    )
+    page.wait_for_function(f"() => ({bottom})(document.querySelector('.mark')) > 5")
+    mark.evaluate("(one) => one.focus()")  # as by Tab: the map moves, and what is in its frame does not scroll
+    page.wait_for_function(f"() => ({bottom})(document.querySelector('.mark')) < 1")
+    assert mark.evaluate("(one) => one === document.activeElement && one.getBoundingClientRect().width > 0")
+    assert page.locator("#map").evaluate("(one) => [one.scrollLeft, one.scrollTop]") == [0, 0]
 
 
 def test_photos_of_a_town_separate_and_those_of_one_spot_are_spread(map_of, page, address):

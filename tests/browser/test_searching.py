@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import time
 
 import pytest
 from PIL import Image
@@ -618,3 +619,10 @@ def test_words_in_texts_find_photos_unless_they_are_switched_off(page):
     with page.expect_response(lambda response: "/api/search" in response.url) as answer:
         page.get_by_label("Words in texts").click()
     assert "hybrid=" not in answer.value.url and "hybrid=false" in page.url
+
+
+def test_photos_that_wait_for_a_slow_answer_are_said_to_be_of_the_search_before(page):
+    page.route("**/api/search*", lambda route: (time.sleep(1.6), route.continue_()))
+    page.fill("#query", "a kite")
+    page.wait_for_selector("#status:has-text('These photos are from the search before.')")
+    page.wait_for_selector("#status:has-text(' likely of ')")

@@ -370,6 +370,21 @@ def test_ctrl_c_while_the_command_line_is_imported_is_one_line(tmp_path):
         env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
     )
     assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nclipsearch: interrupted\n")
+    code = """
+from clipsearch.cli import main, stats
+
+class Named:
+    def __set_name__(self, owner, name):
+        raise KeyboardInterrupt  # as by Ctrl-C while a command's classes are made; Python 3.11 makes it the cause of an error
+
+def make(*_, **__):
+    type("Made", (), {"name": Named()})
+
+stats.stats.callback = make
+main(["stats"])
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (130, "\nclipsearch: interrupted\n")
     code = (
         "import sys; before = set(sys.modules); import clipsearch.__main__; print(*sorted(set(sys.modules) - before))"
     )

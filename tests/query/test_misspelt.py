@@ -78,3 +78,15 @@ def test_the_name_of_a_place_that_photos_have_is_meant_by_one_slip_of_it(mini, e
     unlikely = [type(likely)(1, 0.1, likely.record, 0.2)]
     (note,) = spelling_notes(Query((Term("a dgo in Bavaraia"),)), unlikely, mini, lambda: codes)
     assert note.value == "a dog in Bavaria"
+
+
+def test_what_is_no_word_is_not_looked_at(mini):
+    """A pasted token of 1,500 letters took twenty seconds, and other searches waited."""
+    asked = []
+
+    def tokenize(text):
+        asked.append(text)
+        return mini.text_pieces(text)
+
+    assert without_slips("qzxj" * 400 + " baech", tokenize) == "qzxj" * 400 + " beach"
+    assert max(map(len, asked)) < 10

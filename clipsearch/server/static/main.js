@@ -33,6 +33,7 @@ import { setUpUnderstood } from "./understood.js";
 /** @typedef {import("./api.js").Photo} Photo */
 
 const AT_REST = 200; // milliseconds without scrolling
+const SLOW = 1000; // milliseconds to an answer, after which the page says that its photos are those of the search before
 const MOST_LETTERS = 100; // of a value in a message
 const AROUND = 30; // photos before and after the one in the viewer, for its strip
 const NO_FILTERS = ["q", "sort", "pictures", "right", "wrong"]; // parts of a search that the server may refuse, too
@@ -337,8 +338,16 @@ function setUpPhotos() {
   });
   photos.addEventListener("details", () => grid.redraw(photos.list));
   photos.addEventListener("failed", (event) => explainError(/** @type {CustomEvent} */ (event).detail));
-  photos.addEventListener("busy", () => byId("progress").classList.add("busy"));
-  photos.addEventListener("idle", () => byId("progress").classList.remove("busy"));
+  let slow = 0;
+  photos.addEventListener("busy", () => {
+    byId("progress").classList.add("busy");
+    clearTimeout(slow);
+    slow = setTimeout(() => photos.isStarting && photos.list.length && showStatus(true), SLOW);
+  });
+  photos.addEventListener("idle", () => {
+    byId("progress").classList.remove("busy");
+    clearTimeout(slow);
+  });
 }
 
 /** The server is back: load what could not be loaded without it. */

@@ -56,6 +56,12 @@ let left = null;
 onGestures(panel, { pan: (dx, dy) => move(-dx, -dy), zoom });
 for (const gesture of ["pointerdown", "wheel"]) strip.addEventListener(gesture, (event) => event.stopPropagation()); // it scrolls by itself
 panel.tabIndex = 0;
+marks.addEventListener("focusin", ({ target }) => { // a mark at the edge comes inside
+  const [mark, frame] = [/** @type {Element} */ (target), panel].map((one) => one.getBoundingClientRect());
+  const dx = Math.min(0, mark.left - frame.left) + Math.max(0, mark.right - frame.right);
+  const dy = Math.min(0, mark.top - frame.top) + Math.max(0, mark.bottom - frame.bottom);
+  if (dx || dy) move(dx, dy);
+});
 panel.addEventListener("dblclick", (/** @type {MouseEvent} */ event) => {
   if (/** @type {Element} */ (event.target).closest("button, .map-strip")) return;
   const box = panel.getBoundingClientRect();
