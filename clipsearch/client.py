@@ -380,7 +380,7 @@ def _parts_of(url: str) -> SplitResult:
         parts = urlsplit(text)
         host = parts.hostname or ""
         if parts.port == 0:
-            reason = "port 0 is no server's"
+            reason = "no server has port 0"
         elif ":" not in host and (wrong := _NO_HOST.search(host)):
             reason = f"no host has {wrong[0]!r} in its name"
         elif parts.username is not None:

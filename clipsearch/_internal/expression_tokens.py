@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import re
 
-TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
+_TOKEN = re.compile(r"""\s*(?:(?P<quoted>'[^']*'|"[^"]*")|(?P<sign>[()]|!=|<=|>=|[=<>~])|(?P<word>[^\s()=<>!~'"]+))""")
+
+
+def tokens_of(expression: str) -> tuple[list[re.Match[str]], int]:
+    """The tokens of an expression, whose groups name their kinds, and where the part that can be read ends."""
+    tokens: list[re.Match[str]] = []
+    position = 0
+    while token := _TOKEN.match(expression, position):
+        tokens.append(token)
+        position = token.end()
+    return tokens, position
 
 
 def with_album_renamed(expression: str, name: str, new_name: str) -> str:
@@ -15,14 +25,9 @@ def with_album_renamed(expression: str, name: str, new_name: str) -> str:
     if '"' in new_name and "'" in new_name:
         return expression
     quote = "'" if '"' in new_name else '"'
-    tokens: list[re.Match[str]] = []
-    position = 0
-    while expression[position:].strip():
-        token = TOKEN.match(expression, position)
-        if token is None:
-            return expression
-        tokens.append(token)
-        position = token.end()
+    tokens, end_of_tokens = tokens_of(expression)
+    if expression[end_of_tokens:].strip():
+        return expression
     for field, operator, value in reversed(list(zip(tokens, tokens[1:], tokens[2:], strict=False))):
         text = value["word"] or (value["quoted"] or "")[1:-1]
         if (field["word"] or "").lower() == "album" and operator["sign"] in ("=", "!=") and text == name:

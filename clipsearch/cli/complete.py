@@ -89,7 +89,7 @@ def complete_album(context: click.Context, parameter: click.Parameter, word: str
 
 
 def values_of_index(context: click.Context, field: Listed) -> list[str]:
-    """A fact's values among the photos of the index, the most frequent first; none if there is no index here."""
+    """A fact's values among the photos of the index, the most frequent first; empty without an index."""
 
     def values(index: Path) -> list[str]:
         from clipsearch.store.collection import Collection

@@ -155,7 +155,7 @@ def remark_summary(text: str) -> None:
 
 
 def terminal_width() -> int | None:
-    """The columns of the terminal that standard output is, 30 at least; None if it is none."""
+    """How many columns the terminal of standard output has, at least 30; None if it is not a terminal."""
     return max(shutil.get_terminal_size().columns, _LEAST_WIDTH) if sys.stdout.isatty() else None
 
 

@@ -62,7 +62,7 @@ def _unknown_option(error: click.NoSuchOption) -> str:
 
 
 def _file_like(error: click.BadParameter) -> str:
-    """How to write a file whose name looks like an option with a value, such as -kitten.jpg; "" if there is none."""
+    """How to write the name of a file that looks like an option, such as -kitten.jpg; "" if there is no such file."""
     letters = tuple(name for name in getattr(error.param, "opts", ()) if re.fullmatch("-[^-]", name))
     words = [word for word in _words(error.ctx) if word[:2] in letters and len(word) > 2 and os.path.lexists(word)]
     return f"; {_written_as_file(words[0])}" if words else ""

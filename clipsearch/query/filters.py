@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn, get_args
 
 from clipsearch._internal.arguments import require_number, short
-from clipsearch._internal.expression_tokens import TOKEN
+from clipsearch._internal.expression_tokens import tokens_of
 from clipsearch._internal.paths import is_remote
 from clipsearch.conditions import (
     NUMBERS,
@@ -374,14 +374,12 @@ class _Parser:
         self._text = text
         self._tokens: list[tuple[str, str, int]] = []  # (kind, text, where it begins); the last is ("end", "", ...)
         self._next = 0
-        position = 0
-        while text[position:].strip():
-            match = TOKEN.match(text, position)
-            if not match:
-                self._fail("there is a quote that does not end, or a sign out of place", position)
+        tokens, position = tokens_of(text)
+        if text[position:].strip():
+            self._fail("there is a quote that does not end, or a sign out of place", position)
+        for match in tokens:
             kind = str(match.lastgroup)
             self._tokens.append((kind, match[kind], match.start(kind)))
-            position = match.end()
         if not self._tokens:
             raise QueryError("the expression is empty; an example: taken >= 2024 and width > 2000")
         self._tokens.append(("end", "", len(text)))

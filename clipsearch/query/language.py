@@ -29,7 +29,7 @@ _WORD = re.compile(rf'(?:{_NUMBER}:)?(?:"[^"]*"(?=\s|$)|"(?P<open>\s*[^\s"][^"]*
 _ONLY_WEIGHT = re.compile(rf"{_NUMBER}:")
 _WEIGHT = re.compile(rf"({_NUMBER}):(?=[^\s\d])")  # "12:30" is a time
 _NO_WEIGHT = re.compile(rf"([+-]{_NUMBER}|\d+,\d+|nan|NaN|[+-]?(?:inf|[iI]nfinity)):(?=[^\s\d])")
-"""What was meant as a weight, but is none."""
+"""What looks like a weight, but cannot be one."""
 
 
 def parse_query(content: str | os.PathLike[str] | Image | NDArray[np.float32] | Query) -> Query:
