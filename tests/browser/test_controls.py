@@ -90,6 +90,35 @@ def test_the_status_is_one_line_and_a_chosen_value_stays_under_the_pointer(page)
     assert page.locator(".filter-chip").is_visible() and page.evaluate(TOP) == pytest.approx(below, abs=1)
 
 
+def test_filters_share_the_line_above_the_photos(page, address, album):
+    def tops():
+        found = {}
+        for width in (820, 1024, 1200, 1280, 1440, 1920, 3840):
+            page.set_viewport_size({"width": width, "height": 900})
+            found[width] = page.evaluate(TOP)
+        return found
+
+    search(page, "a photo of something")
+    before = tops()
+    filters = f"&format=jpeg&orientation=landscape&name=*.jpg&where=width%20%3E%2010&in={album / 'first'}"
+    page.goto(f"{address}/?q=a+photo+of+something{filters}")
+    page.wait_for_selector(".photo.loaded")
+    assert tops() == before
+    chips = page.locator("#filter-chips")
+    for width in (820, 1024, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        chips.evaluate("(one) => { one.scrollLeft = 0; }")
+        assert chips.evaluate("(one) => one.scrollWidth > one.clientWidth && one.clientWidth >= 72")
+        assert page.evaluate("() => document.documentElement.scrollWidth === innerWidth")  # nothing is cut off
+        chips.hover()
+        page.mouse.wheel(0, 5000)
+        page.wait_for_function("() => document.querySelector('#filter-chips').scrollLeft > 100")
+        assert page.evaluate("() => scrollY") == 0
+    with answered(page, "/api/search"):
+        chips.get_by_role("button", name="Clear all").click()
+    assert chips.is_hidden()
+
+
 def test_found_words_on_a_card_are_not_under_its_caption(page):
     search(page, "coffee and cake")
     card = page.locator('.photo:has(.open[aria-label^="coffee.jpg"])')

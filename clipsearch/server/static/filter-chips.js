@@ -13,7 +13,17 @@ const LARGEST = 3000; // kilometres; the lengths of a larger area say nothing
 
 export function setUpFilterChips() {
   changes.addEventListener("search", () => keepingPhotos(render));
+  byId("filter-chips").addEventListener("wheel", scrollSideways, { passive: false });
   render();
+}
+
+/** A wheel scrolls the chips, which may be longer than their line, until their end is reached. @param {WheelEvent} event */
+function scrollSideways(event) {
+  const list = byId("filter-chips");
+  const before = list.scrollLeft;
+  if (event.deltaX || event.ctrlKey) return; // the browser's own
+  list.scrollLeft += event.deltaY;
+  if (list.scrollLeft !== before) event.preventDefault();
 }
 
 function render() {
@@ -21,6 +31,7 @@ function render() {
   const search = currentSearch();
   const chips = chipsOf(search);
   list.hidden = !isFiltered(search);
+  list.parentElement?.classList.toggle("filtered", !list.hidden);
   if (chips.length > 1) chips.push({ text: "Clear all", change: withoutFilters() });
   list.replaceChildren(...chips.map(({ text, change }) =>
     element("li", {}, element("button", { type: "button", class: "filter-chip", title: "Remove this filter", onclick: () => changeSearch(change) },
