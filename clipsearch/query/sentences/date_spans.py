@@ -1,7 +1,7 @@
 """Words that make a date another time: "the weekend of 25 December 2011", "the first week of August", "Christmas week 2011".
 
-A week or weekend is read if it has all days of the date. Other parts, such as "the last days of 2012", are text. All patterns
-are for texts in small letters and without accents.
+A week or weekend is read if it has all days of the date, and a part with a number by `numbered_parts.py`. Other parts, such as
+"the last days of 2012", are text. All patterns are for texts in small letters and without accents.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import re
 from collections.abc import Callable
 
 from clipsearch.query.sentences.date_parts import LISTED
-from clipsearch.query.sentences.date_patterns import ALL_MONTHS, ISO, TO
-from clipsearch.query.sentences.date_words import HOLIDAYS, NUMBERS, SEASONS, UNITS, WEEKDAYS, Unit
+from clipsearch.query.sentences.date_patterns import ALL_MONTHS, ARTICLE, ISO, TO
+from clipsearch.query.sentences.date_words import HOLIDAYS, MONTHS, NUMBERS, SEASONS, UNITS, WEEKDAYS, Unit
+from clipsearch.query.sentences.numbered_parts import numbered_part
 from clipsearch.query.sentences.open_dates import any_of
 from clipsearch.query.sentences.periods import EveryYear, Period, When, unit_of
 
@@ -21,7 +22,7 @@ DateAt = Callable[[int], "tuple[int, When | None] | None"]
 
 _ORDINAL = (
     r"(?:\d\d?(?:st|nd|rd|th|ere?|e|eme|\.)|first|second|third|fourth|fifth|last|final|next|other|opening|closing|past|previous"
-    r"|(?:erste|zweite|dritte|vierte|(?:vor)?letzte|nachste)[nrsm]?"
+    r"|fifth|(?:erste|zweite|dritte|vierte|funfte|(?:vor)?letzte|nachste)[nrsm]?"
     r"|premiere?s?|deuxiemes?|secondes?|troisiemes?|quatriemes?|dernier(?:e?s?)"
     r"|primer[oa]?s?|segund[oa]s?|tercer[oa]?s?|cuart[oa]s?|ultim[oa]s?)"
 )
@@ -55,8 +56,13 @@ _LAST_OF = re.compile(rf"(?:last|final|letzte[nrsm]?){_OF}")
 _NAMED = re.compile(
     rf"(?:{any_of(HOLIDAYS)}(?:'s)? (?:weeks?|week ?end|days?|eve|season|holidays?|break|vacation|sunday|monday|friday)"
     rf"|{any_of(ALL_MONTHS)} (?:week|week ?end|days?|(?:{any_of(WEEKDAYS)})s?)),?(?: of| in)? {_YEAR}"
+    rf"|(?:{_ORDINAL} )?(?:{any_of(MONTHS['German'])})(?:woche|wochenende|halfte|tage)\b(?: {_YEAR})?"
     rf"|(?:week|cw|kw|kalenderwoche|woche|semaine|semana) \d\d?(?:,? | of | in | de |/){_YEAR}"
 )
+_QUARTER = re.compile(rf"q ?(?P<number>[1-4])(?:,? of | in |[ /-]|(?=\d))(?P<year>{_YEAR})")
+_QUARTER_LAST = re.compile(rf"(?P<year>{_YEAR}) q ?(?P<number>[1-4])\b")
+_STILL_OF = re.compile(_OF)  # after "the last week", if that was read as the one before today's
+_BEFORE_MORE = re.compile(rf"(?:of|von|vom) |{ARTICLE.pattern}")
 
 
 def narrowed_at(text: str, start: int, date_at: DateAt) -> tuple[int, When | None] | None:
@@ -66,6 +72,9 @@ def narrowed_at(text: str, start: int, date_at: DateAt) -> tuple[int, When | Non
     """
     if named := _NAMED.match(text, start):
         return named.end(), None
+    if quarter := _QUARTER.match(text, start) or _QUARTER_LAST.match(text, start):
+        _, year = date_at(quarter.start("year")) or (0, None)
+        return quarter.end(), numbered_part(f"{quarter['number']}.", "quarter", year) if year else None
     if match := _NARROWING.match(text, start):
         return _narrowed(text, match, date_at)
     if (match := _first_match(text, start)) and (date := date_at(match.end())):
@@ -103,7 +112,11 @@ def _narrowed(text: str, match: re.Match[str], date_at: DateAt) -> tuple[int, Wh
             return end, when
         if (week := _around(when, unit)) and _end_of_list(text, end, date_at) == end:
             return end, week
-    return _end_of_list(text, end, date_at), None
+    list_end = _end_of_list(text, end, date_at)
+    name = match["unit"] or match["days"] or match["portion"]
+    if name and when and list_end == end:
+        return end, numbered_part(match["ordinal"].strip(), name, when)
+    return list_end, None
 
 
 def _is_unit(when: When, unit: Unit) -> bool:
@@ -130,6 +143,13 @@ def _around(when: When, unit: Unit) -> Period | None:
 
 def _end_of_list(text: str, end: int, date_at: DateAt) -> int:
     """The end of more dates that follow, to which the words may belong, too: "the first week of May 2011 and June 2011"."""
-    while (joint := LISTED.match(text, end) or TO.match(text, end)) and (date := date_at(joint.end())):
-        end = date[0]
+    while joint := LISTED.match(text, end) or TO.match(text, end) or _STILL_OF.match(text, end):
+        start = joint.end()
+        while before := _BEFORE_MORE.match(text, start):
+            start = before.end()
+        starts = [joint.end(), start, *([part.end()] if (part := _NARROWING.match(text, start)) else ())]
+        ends = [date[0] for at in starts if (date := date_at(at))]
+        if not ends:
+            break
+        end = max(ends)
     return end

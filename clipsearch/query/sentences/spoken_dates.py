@@ -44,6 +44,7 @@ from clipsearch.query.sentences.open_dates import (
     BOUND_AFTER,
     GOES_ON,
     INCLUDED,
+    Bound,
     age_at,
     bound_of,
     is_unsure,
@@ -162,8 +163,25 @@ class _Reader:
 
     def _narrowed(self, start: int) -> tuple[int, When | None] | None:
         """The longest part of a date that begins here, as in "the first week of May 2018", with its time if that is certain."""
-        found = (narrowed_at(self._plain, at, self._date_at) for at in self._after_prefixes(start))
+        places = self._after_prefixes(start)
+        found = [narrowed_at(self._plain, at, self._date_at) for at in places]
+        found += [self._bound_of_part(at) for at in places]
         return max(filter(None, found), key=lambda part: part[0], default=None)
+
+    def _bound_of_part(self, start: int) -> tuple[int, When | None] | None:
+        """Since, after, before or until a part of a date."""
+        if not (words := self._bound_words(start)):
+            return None
+        after, bound = words
+        inner = [
+            part for at in self._after_articles(after.end()) if (part := narrowed_at(self._plain, at, self._date_at))
+        ]
+        end, when = max(inner, key=lambda part: part[0], default=(0, None))
+        if not end:
+            return None
+        if not isinstance(when, Period) or when.start is None or when.end is None:
+            return end, None
+        return end, opened(when, bound)
 
     def _date_at(self, start: int) -> tuple[int, When | None] | None:
         """The longest date that begins here, perhaps after articles; a list of dates is no single time."""
@@ -217,14 +235,21 @@ class _Reader:
                     return second_end, when
         return None
 
-    def _bound(self, start: int) -> _Found | None:
-        """Since, after, before or until a date."""
+    def _bound_words(self, start: int) -> tuple[re.Match[str], Bound] | None:
+        """The words that stand before a date and leave one end open, and which."""
         if not (match := BOUND.match(self._plain, start)) or not (bound := bound_of(match, self._plain[:start])):
             return None
         if match[0] == "post " and self._text[start].isupper():  # the German for mail
             return None
         if match["des"] and self._text[start + 1].casefold() != "\u00e8":  # French "dès" is since
             return None
+        return match, bound
+
+    def _bound(self, start: int) -> _Found | None:
+        """Since, after, before or until a date."""
+        if not (words := self._bound_words(start)):
+            return None
+        match, bound = words
         end, period = next(iter(self._parts_of_range(match.end())), (0, None))
         end = included.end() if (included := INCLUDED.match(self._plain, end)) else end
         if not isinstance(period, Period) or period.start is None or period.end is None:
