@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from clipsearch.indexing.status import Status
 
+_MOST_NAMED = 5  # ids in a message
 _Body: TypeAlias = "bytes | dict[str, Any] | None"
 _T = TypeVar("_T")
 
@@ -181,14 +182,21 @@ class Client:
     def download(
         self, image_ids: Sequence[int], kind: Literal["zip", "gallery", "sheet"] = "zip", title: str = "photos"
     ) -> bytes:
-        """Photos as one file: their own files in a zip archive, a gallery as an HTML page, or a contact sheet as a PDF."""
+        """Photos as one file: their own files in a zip archive, a gallery as an HTML page, or a contact sheet as a PDF.
+
+        ClipsearchError if one of the ids is no photo's.
+        """
         require_one_of("kind", kind, ("zip", "gallery", "sheet"))
         require_text("title", title)
         ids = _ids(image_ids)
         if not ids:
             raise QueryError("there are no ids; give at least one")
         body = {"ids": ids, "kind": kind, "title": title}
-        return self._request("GET", f"/api/downloads/{self._json('POST', '/api/downloads', body=body)['token']}")
+        answer = self._json("POST", "/api/downloads", body=body)
+        if missing := answer.get("missing"):  # servers of an earlier version do not tell
+            more = f" and {len(missing) - _MOST_NAMED:,} others" if len(missing) > _MOST_NAMED else ""
+            raise ClipsearchError(f"there is no photo {', '.join(map(str, missing[:_MOST_NAMED]))}{more} in the index")
+        return self._request("GET", f"/api/downloads/{answer['token']}")
 
     def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
         """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a JPEG."""

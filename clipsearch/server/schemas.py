@@ -255,6 +255,7 @@ class DownloadAnswer(BaseModel):
     name: str = Field(description="To save it under.", examples=["a dog.zip"])
     photos: int = Field(description="How many photos it has.", examples=[12])
     size: int = Field(description="Bytes of these photos' own files.", examples=[48_000_000])
+    missing: list[int] = Field(description="Ids that are not in the index; they are left out.", examples=[[]])
 
 
 class PhotoCopy(Photo):

@@ -383,6 +383,8 @@ def test_the_client_finds_what_the_engine_does(index, server):
         assert client.index_job()["state"] in ("idle", "done")
         with pytest.raises(ClipsearchError, match="no photo 9999"):
             client.image(9999)
+        with pytest.raises(ClipsearchError, match="there is no photo 9998, 9999 in the index"):
+            client.download([9998, number, 9999])
         for search in (engine.search, client.search):
             with pytest.raises(UnknownAlbum, match="there is no album 'nope'"):
                 search("a dog", album="nope")

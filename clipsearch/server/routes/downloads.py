@@ -125,13 +125,15 @@ def download_routes(service: Service) -> APIRouter:
         if body.kind != "zip" and len(body.ids) > MOST_PICTURES:
             raise RequestError(413, "too-many", f"a {body.kind} has room for {MOST_PICTURES:,} photos")
         known = await service.lookups.run(lambda engine: engine.records(body.ids))
-        records = [known[number] for number in dict.fromkeys(body.ids) if number in known]
+        ids = list(dict.fromkeys(body.ids))
+        records = [known[number] for number in ids if number in known]
         if not records:
             raise RequestError(404, "no-such-photo", "none of these photos is in the index any more")
         download = Download(body.kind, body.title, files_of(records) if body.kind == "zip" else tuple(records))
         token = service.downloads.add(download)
-        answer = {"token": token, "name": download.name, "photos": len(download.records), "size": download.size}
-        return json_response(answer)
+        missing = [number for number in ids if number not in known]
+        photos = {"photos": len(download.records), "size": download.size}
+        return json_response({"token": token, "name": download.name, **photos, "missing": missing})
 
     @router.get(
         "/downloads/{token}",
