@@ -315,8 +315,9 @@ class SearchEngine(Indexer):
 
         `format` defaults to the ending of `out`. npy writes a second file, a .jsonl with a line a row. csv has no vectors
         unless `embeddings`. With `relative_to`, a folder, only photos below it are written, with paths relative to it.
-        `progress` gets the rows written and their total. ClipsearchError if there is nothing to write, if a file exists
-        (unless `force`), or if parquet is asked for and pyarrow is missing; Cancelled, with nothing written.
+        If no photo meets the condition, the file has no rows. `progress` gets the rows written and their total.
+        ClipsearchError if the index has no photos, if a file exists (unless `force`), or if parquet is asked for and pyarrow
+        is missing; Cancelled, with nothing written.
         """
         from clipsearch.transfer.export import export
 

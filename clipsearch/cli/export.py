@@ -12,6 +12,7 @@ from clipsearch.cli.command import OUTPUT, WHICH_PHOTOS, FilePath, argument, com
 from clipsearch.cli.options import folder_option, index_option, json_option
 from clipsearch.cli.output import print_report
 from clipsearch.cli.progress import ProgressBar
+from clipsearch.cli.results import remark_unmet
 from clipsearch.conditions import all_of
 from clipsearch.query.filters import in_folder, parse_where
 from clipsearch.render.text import counted, human_bytes, printable
@@ -46,7 +47,8 @@ def export(
     npy writes OUT.npy, float32 (photos, values), and OUT.jsonl with a line for each of its rows. parquet (which needs pyarrow:
     pip install 'clipsearch[parquet]') and jsonl have both in one file. csv has only the facts about the photos, unless
     --embeddings is given. All name the model and its digest, so that an import can refuse embeddings of another model. The
-    embeddings are those that are searched, of length 1, bit by bit. The file appears when it is complete.
+    embeddings are those that are searched, of length 1, bit by bit. The file appears when it is complete. It has no rows if no
+    photo is chosen.
     Another machine takes it by `clipsearch import OUT --in FOLDER`.
     """
     from clipsearch.indexing.roots import absolute
@@ -67,6 +69,8 @@ def export(
             force=force,
             progress=bar.show,
         )
+        if not report.images:
+            remark_unmet(engine, tuple(conditions))
     about = f"{human_bytes(report.bytes)}, model {printable(report.fingerprint.model)}"
     text = f"wrote {counted(report.images, 'photo')} ({about}) to {printable(' and '.join(report.files))}\n"
     print_report(as_json, {"index": str(engine.index_folder), **asdict(report)}, text, summary=True)

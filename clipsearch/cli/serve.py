@@ -70,10 +70,11 @@ def serve(
         from clipsearch.server.middleware.access import check_exposure
         from clipsearch.server.service import Service
         from clipsearch.server.sessions import Sessions
-        from clipsearch.server.uvicorn_server import address_of, listen, run
+        from clipsearch.server.uvicorn_server import address_of, listen, require_host, run
     except ImportError as error:
         raise ClipsearchError("serve needs a web framework: pip install 'clipsearch[web]'") from error
 
+    require_host(host)  # a token would not help
     check_exposure(host, token)
     if map_tiles is not None:
         tile_origin(map_tiles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -23,26 +24,47 @@ HEADERS_SECONDS, READING_SECONDS = 10.0, 60.0
 _GRACE = 1  # seconds for responses in progress when the server stops
 
 
+def require_host(host: str) -> None:
+    """QueryError if no server can listen at a host, as it is not this machine's."""
+    _bound(host, 0).close()
+
+
 def listen(host: str, port: int) -> socket.socket:
     """A socket that listens at a host and port; port 0 takes any free one. ClipsearchError if that fails."""
+    listener = _bound(host, port)
+    try:
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(host, port, error) from error
+    return listener
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    not_here = "{} is not an address of this machine ({}); choose another --host"
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
-        raise QueryError(f"{host} is not an address of this machine ({error}); choose another --host") from error
+        raise QueryError(not_here.format(host, error)) from error
     try:
         if hasattr(socket, "SO_REUSEADDR") and not hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-        listener.listen(128)
     except OSError as error:
         listener.close()
-        raise ClipsearchError(
-            f"cannot listen at {host}, port {port}: {error.strerror or error}; --port 0 takes any free port"
-        ) from error
+        if error.errno == errno.EADDRNOTAVAIL:
+            raise QueryError(not_here.format(host, error.strerror)) from error
+        raise _cannot_listen(host, port, error) from error
     return listener
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> ClipsearchError:
+    return ClipsearchError(
+        f"cannot listen at {host}, port {port}: {error.strerror or error}; --port 0 takes any free port"
+    )
 
 
 def address_of(listener: socket.socket, host: str, *, for_others: bool = False) -> str:

@@ -55,7 +55,7 @@ def export(
 ) -> ExportReport:
     """Write the images of one committed state, by image id, with their stored unit vectors, float32: see SearchEngine.export.
 
-    A file with several pictures has a row for each, one after the other.
+    A file with several pictures has a row for each, one after the other. If no photo meets the condition, there are no rows.
     A name with another ending gets that of the format. Memory grows by eight bytes per image. Files appear once complete.
     """
     if format is not None:
@@ -73,9 +73,8 @@ def export(
         condition = All((below, condition)) if condition else below
     fingerprint = collection.fingerprint
     total = len(collection.ids(condition))
-    if fingerprint is None or not total:
-        filtered = f"below {above} " if above else "that meet these conditions " if condition else ""
-        raise ClipsearchError(f"there are no photos {filtered}in the index at {collection.folder}: nothing to export")
+    if fingerprint is None or not (total or condition):
+        raise ClipsearchError(f"there are no photos in the index at {collection.folder}: nothing to export")
     done, report = 0, (cancel or CancelToken()).checked(progress)
 
     def blocks() -> Iterator[Block]:

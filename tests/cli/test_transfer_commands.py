@@ -68,6 +68,12 @@ def test_embeddings_of_who_knows_what(clipsearch, indexed, tmp_path):
     assert status == 0
 
 
+def test_an_export_without_photos_is_no_error_and_says_why(clipsearch, indexed, tmp_path):
+    status, output, errors = clipsearch("export", tmp_path / "none.csv", "--in", indexed / "nowhere", cwd=indexed)
+    assert status == 0 and output.startswith("wrote 0 photos") and "no photo is below" in errors
+    assert len((tmp_path / "none.csv").read_text("utf-8").splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("expected", "arguments", "message"),
     [
@@ -75,7 +81,6 @@ def test_embeddings_of_who_knows_what(clipsearch, indexed, tmp_path):
         (2, ["export", "out.txt"], "--format"),
         (2, ["export", "out.npy", "--relative"], "--in FOLDER"),
         (2, ["export", "out.npy", "--embeddings"], "csv"),
-        (1, ["export", "out.npy", "--in", "nowhere"], "nothing to export"),
         (2, ["export", "out.npy", "--where", "nonsense"], "nonsense"),
         (2, ["import", "nowhere.npy"], "no file"),
         (2, ["import", "red.jpg"], "import reads"),

@@ -82,6 +82,9 @@ def test_no_index_and_no_such_host_are_said(clipsearch, indexed, tmp_path):
         "serve", "--index", indexed, "--host", "no-such-host.invalid", "--token", token, "--no-open"
     )
     assert status == 2 and "no-such-host.invalid is not an address" in errors
+    for host in ("my host", "192.0.2.1"):  # before a token is asked for; the second is for documentation alone
+        status, _, errors = clipsearch("serve", "--index", indexed, "--host", host, "--no-open")
+        assert status == 2 and f"{host} is not an address of this machine" in errors and "--token" not in errors
 
 
 def test_the_token_can_come_from_the_environment(indexed):

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -211,8 +212,15 @@ def test_conditions_choose_what_is_written(engine, photos, tmp_path):
     assert engine.export(tmp_path / "b.csv", condition=Test("format", "=", "JPEG")).images == 4
     report = engine.export(tmp_path / "c.jsonl", condition=Test("format", "=", "PNG"), relative_to=str(photos / "trip"))
     assert report.images == 1 and json.loads((tmp_path / "c.jsonl").read_text())["path"] == "grey.png"
-    with pytest.raises(ClipsearchError, match="nothing to export"):
-        engine.export(tmp_path / "d.csv", condition=Below(str(tmp_path / "nowhere")))
+
+
+def test_conditions_that_no_photo_meets_write_files_without_rows(engine, tmp_path):
+    none = Below(str(tmp_path / "nowhere"))
+    for ending in ("csv", "jsonl", "npy", *(["parquet"] if find_spec("pyarrow") else [])):
+        report = engine.export(tmp_path / f"none.{ending}", condition=none, force=True)
+        assert report.images == 0 and Path(report.files[0]).exists()
+    assert np.load(tmp_path / "none.npy").shape == (0, 4) and (tmp_path / "none.jsonl").read_bytes() == b""
+    assert (tmp_path / "none.csv").read_text("utf-8").startswith("path,")
 
 
 def test_a_refused_or_interrupted_export_leaves_no_partial_file(engine, tmp_path, monkeypatch):
