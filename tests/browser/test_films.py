@@ -146,6 +146,11 @@ def test_all_moments_can_be_shown(page):
         card.focus()
         page.keyboard.press("x")
     assert page.locator("#selection-count").inner_text() == "4 moments of 2 photos selected"
+    page.click("#selection-album")
+    assert page.locator("#panel h2").inner_text() == "Add 4 moments of 2 photos to an album"
+    page.get_by_label("Name of a new album").fill("Films")
+    page.get_by_role("button", name="Create").click()
+    page.locator("#note", has_text="4 moments of 2 photos added to Films.").wait_for()
     page.click("#selection-download")
     assert page.locator("#panel h2").inner_text() == "Download 4 moments of 2 photos"
     with page.expect_request("**/api/downloads") as asked, page.expect_download():
@@ -164,6 +169,12 @@ def test_all_moments_can_be_shown(page):
     heights = badge.evaluate("(one) => [one.offsetHeight, (one.style.maxWidth = '1rem', one.offsetHeight)]")
     assert heights[0] == heights[1]  # one line, however narrow the photo
     assert sum(name.startswith("a.webm") for name in shown(page)) == 3
+    page.click("#toggle-map")
+    page.locator("#map .map-note", has_text="No photo with likely moments has a location").wait_for()
+    page.click("#toggle-map")
+    search(page, "dkjsahdkjsah")
+    assert page.locator(".group").first.inner_text() == "Nearest moments; none is a likely match"
+    search(page, "a cup of coffee")
     page.reload()
     page.wait_for_selector(".photo.loaded")
     assert len(shown(page)) == 13 and page.locator("#all-moments").is_checked()

@@ -468,6 +468,9 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
         panel.get_by_role("button", name="Remove", exact=True).click()
         panel.locator(".question").wait_for(state="detached")  # the list is drawn again
     page.wait_for_function(
-        "() => document.querySelector('#note').textContent === 'The album One <i> was gone already.'"
+        "() => document.querySelector('#note').textContent === "
+        "'The album One <i> was gone already; all photos are shown again.'"
     )
     assert page.get_by_label("Remove the album One <i>").count() == 0
+    page.wait_for_function("() => document.querySelector('#status').textContent === '52 photos'")
+    assert "album=" not in page.url and page.locator("#filter-chips").is_hidden()  # it is the list that was shown

@@ -2,10 +2,10 @@
 
 import { addToAlbum, albums, FAVOURITES, takeOut } from "./albums.js";
 import { element, icon, iconButton } from "./dom.js";
-import { counted, visible } from "./format.js";
+import { counted, countedPhotos, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
-import { changeSearch, currentSearch, newSearch } from "./state.js";
+import { changeSearch, currentSearch, isFiltered, isQuery, newSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -23,7 +23,7 @@ export async function openAlbumChooser(photos) {
   const name = element("input", { name: "name", required: true, maxlength: "200", "data-first": true, "aria-label": "Name of a new album", placeholder: "New album", autocomplete: "off" });
   const add = (/** @type {string} */ target) => act(() => addToAlbum(target, photos));
   const names = albums.list.map(([known]) => known).filter((known) => known !== FAVOURITES);
-  openPanel(`Add ${counted(photos.length)} to an album`,
+  openPanel(`Add ${countedPhotos(photos)} to an album`,
     element("form", { class: "inline-form", onsubmit: (/** @type {SubmitEvent} */ event) => {
       event.preventDefault();
       if (name.value.trim()) add(name.value.trim());
@@ -93,7 +93,8 @@ function albumRow(name, size, again) {
   };
   const askFirst = () => {
     const remove = element("button", { type: "button", class: "primary", onclick: () => change(async () => {
-      announce(`The album ${visible(name)} ${(await albums.remove(name)) ? "is removed" : "was gone already"}.`);
+      const isRemoved = await albums.remove(name);
+      announce(`The album ${visible(name)} ${isRemoved ? "is removed" : "was gone already"}${leave(name)}.`);
     }) }, "Remove");
     showQuestion(element("div", { class: "inline-form question" },
       element("span", {}, "Remove ", element("bdi", {}, visible(name)), `? ${size === 1 ? "Its photo stays" : `Its ${counted(size)} stay`}.`),
@@ -110,6 +111,14 @@ function albumRow(name, size, again) {
   };
   show();
   return row;
+}
+
+/** If the album that is shown is gone, show what is left of the search, and say so. @param {string} name */
+function leave(name) {
+  if (currentSearch().album !== name) return "";
+  changeSearch({ album: "" });
+  const search = currentSearch();
+  return isQuery(search) || isFiltered(search) ? "; the search goes on without it" : "; all photos are shown again";
 }
 
 /** @param {string} name @param {string} newName */

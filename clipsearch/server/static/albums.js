@@ -1,7 +1,7 @@
 /** Favourites and albums. The server keeps them in a file beside the index; they are loaded when they are first needed. */
 
 import { ApiError, ask } from "./api.js";
-import { count, counted, visible } from "./format.js";
+import { counted, countedPhotos, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { currentSearch } from "./state.js";
 
@@ -190,5 +190,5 @@ export const albumText = (name, size) => `${visible(name)}, ${counted(size)}`;
 /** @param {string} name @param {Photo[]} photos */
 export async function addToAlbum(name, photos) {
   await albums.add(name, photos);
-  announce(photos.length === 1 ? `Added to ${visible(name)}.` : `${count(photos.length)} photos added to ${visible(name)}.`);
+  announce(photos.length === 1 ? `Added to ${visible(name)}.` : `${countedPhotos(photos)} added to ${visible(name)}.`);
 }

@@ -20,13 +20,14 @@ const MOST_PICTURES = 1000;
 export function openDownloadPanel(photos, title = searchTitle(currentSearch()) || "photos") {
   const files = filesOf(photos);
   const size = files.reduce((sum, photo) => sum + photo.size, 0);
-  const first = (/** @type {number} */ most) => photos.length > most ? ` Only the first ${counted(most)}.` : "";
+  const thing = photos.length > files.length ? "moment" : "photo";
+  const first = (/** @type {number} */ most) => photos.length > most ? ` Only the first ${counted(most, thing)}.` : "";
   const [photo] = files;
   openPanel(`Download ${countedPhotos(photos)}`,
     element("ul", { class: "rows" },
       files.length === 1
         ? row("download", "The photo", `Its own file, ${bytes(size)}.`, () => saveOriginal(photo))
-        : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files with the same name get numbers.${first(MOST_FILES)}`, () => make(files, "zip", title)),
+        : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files with the same name get numbers.${files.length > MOST_FILES ? ` Only the first ${counted(MOST_FILES)}.` : ""}`, () => make(files, "zip", title)),
       row("picture", "A gallery", `One HTML file with pictures, names and facts, to send or to keep. It names no folders.${first(MOST_PICTURES)}`, () => make(photos, "gallery", title)),
       row("sheet", "A contact sheet", `A PDF with small pictures and names, to print.${first(MOST_PICTURES)}`, () => make(photos, "sheet", title)),
       row("list", "A list for a spreadsheet", "Paths and facts as CSV.", () => finish(() => download(photos, "csv", title))),

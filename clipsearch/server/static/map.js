@@ -136,12 +136,19 @@ async function refresh({ keepView }) {
 /** What the marks stand for. @param {number} images that have a location */
 function summary(images) {
   const search = currentSearch();
-  const things = canJudge(search) ? "likely matches" : isQuery(search) ? "nearest photos" : "photos";
+  const isJudged = canJudge(search);
+  const things = isJudged ? "likely matches" : isQuery(search) ? "nearest photos" : "photos";
   if (!photos.list.length) return "No photos";
-  if (!images) return things === "likely matches" && photos.likely === 0 ? "No photo is a likely match" : `None of the ${things} has a location`;
+  if (!images && isJudged && photos.likely === 0) return `No ${photos.hasMoments ? "moment" : "photo"} is a likely match`;
+  if (photos.hasMoments) return momentsSummary(images, isJudged ? "likely" : "the nearest");
+  if (!images) return `None of the ${things} has a location`;
   const newest = places.length < images ? `; the newest ${count(places.length)} are shown` : "";
   return `${images === 1 ? `1 ${things.replace(/e?s$/, "")}` : `${count(images)} ${things}`} with a location${newest}`;
 }
+
+/** The list has moments, and the marks stand for their films and files. @param {number} images @param {string} which */
+const momentsSummary = (images, which) =>
+  images ? `${counted(images)} with ${which} moments and a location` : `No photo with ${which} moments has a location`;
 
 /**
  * Show some places, or the whole world if there are none.

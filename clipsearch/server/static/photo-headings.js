@@ -25,7 +25,7 @@ const ENOUGH = 12; // photos of a period; several months or days with fewer are 
 export function headingsOf(photos, search, { likely = null, isOpen = false, isRanked = isQuery(search) } = {}) {
   if (areDates(search, isRanked)) return dateHeadings(photos, isOpen);
   if (search.sort === "name" || !canJudge(search) || search.minMatch) return photos.map(() => null);
-  return matchHeadings(photos, likely);
+  return matchHeadings(photos, likely, search.allMoments ? "moments" : "photos");
 }
 
 /** Whether the headings are months and days. @param {Readonly<Search>} search @param {boolean} isRanked */
@@ -105,13 +105,13 @@ const monthOf = (takenAt) => takenAt.slice(0, 7);
 
 /**
  * "Likely matches" above the others, before which the server puts them.
- * @param {Photo[]} photos best first @param {number | null} likely
+ * @param {Photo[]} photos best first @param {number | null} likely @param {string} things
  */
-function matchHeadings(photos, likely) {
+function matchHeadings(photos, likely, things) {
   if (photos.every(({ match }) => match == null)) return photos.map(() => null);
   const first = photos.findIndex((photo) => !isLikely(photo));
   const end = likely ?? (first < 0 ? photos.length : first);
-  if (!end) return photos.map(() => "Nearest photos; none is a likely match");
+  if (!end) return photos.map(() => `Nearest ${things}; none is a likely match`);
   return photos.map((_, i) => (i < end ? "Likely matches" : "Less likely"));
 }
 

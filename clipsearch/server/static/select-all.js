@@ -52,7 +52,7 @@ export function toDownload() {
   const most = nearest || MOST_FILES;
   const number = hasLikely ? (moreLikely ? null : likely) : photos.complete ? list.length : considered;
   const what = nearest ? `the ${counted(nearest, `nearest ${thing}`)}` : hasLikely
-    ? `the ${number === null ? "" : `${count(number)} `}${matching(of.minMatch, `${thing}${number === 1 ? "" : "s"}`)}` : counted(Number(number));
+    ? `the ${number === null ? "" : `${count(number)} `}${matching(of.minMatch, `${thing}${number === 1 ? "" : "s"}`)}` : counted(Number(number), photos.complete ? thing : undefined);
   return { label: `Download ${what}`, load: async () => {
     /** @type {Photo[]} */
     const found = [];

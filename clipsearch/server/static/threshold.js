@@ -25,10 +25,10 @@ export function matching(minMatch, things) {
   return words.startsWith("with ") ? `${things} ${words}` : `${words} ${things}`;
 }
 
-/** "No photo is certain"; "No photo has a match of at least 70%". @param {number} minMatch */
+/** "No photo is certain"; "No moment has a match of at least 70%". @param {number} minMatch */
 export function noMatchWords(minMatch) {
   const words = matchWords(minMatch);
-  return `No photo ${words.startsWith("with ") ? words.replace("with", "has") : `is ${words}`}`;
+  return `No ${photos.hasMoments ? "moment" : "photo"} ${words.startsWith("with ") ? words.replace("with", "has") : `is ${words}`}`;
 }
 
 export function setUpThreshold() {
