@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 
 TYPE_CHECKING = False  # typing takes longer to import than all of this, and Ctrl-C is not caught meanwhile
 
@@ -284,6 +283,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # it takes longer to import than all of this
+
     value = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'types')}"), name)
     globals()[name] = value
     return value

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
-
 TYPE_CHECKING = False  # as in clipsearch/__init__.py
 if TYPE_CHECKING:
     from typing import NoReturn
-
-_INTERRUPTED = 130  # the table is in clipsearch/cli/exit_status.py, which may not be imported yet
 
 
 def main() -> NoReturn:
     """Run the command line and exit. Ctrl-C before or after a command ends the process like one during it."""
     try:
+        from clipsearch._internal.early_interrupt import answer_at_once
+
+        answer_at_once()
         from clipsearch.cli import main as run
 
         run()
     except KeyboardInterrupt:
-        try:
-            os.write(2, b"\nclipsearch: interrupted\n")
-        finally:
-            os._exit(_INTERRUPTED)  # modules may be imported in part, so Python's own ending might not work
+        from clipsearch._internal.early_interrupt import end_at_once
+
+        end_at_once()
 
 
 if __name__ == "__main__":

@@ -179,8 +179,9 @@ def _run(arguments: Sequence[str] | None) -> int:
     except OutputFailed as error:
         note(str(error))
         return ExitStatus.OUTPUT_FAILED
-    except (click.Abort, Cancelled):
-        say_aside("\nclipsearch: interrupted\n")
+    except (click.Abort, Cancelled) as error:
+        has_new_line = isinstance(error.__cause__, (KeyboardInterrupt, EOFError))  # click has begun one
+        say_aside("clipsearch: interrupted\n" if has_new_line else "\nclipsearch: interrupted\n")
         return ExitStatus.INTERRUPTED
     except ClipsearchError as error:
         note(str(error))

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from clipsearch._internal.early_interrupt import raise_again
 from clipsearch.cli.formatter import Context
 from clipsearch.cli.output import set_quiet
 
@@ -148,6 +149,11 @@ class Command(click.Command):
         except click.UsageError as error:
             error.ctx = error.ctx or ctx  # click names no command if an option lacks its value
             raise
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. From here on, Ctrl-C is a KeyboardInterrupt."""
+        raise_again()
+        return super().invoke(ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The options under their headings, all in the same two columns."""

@@ -362,15 +362,22 @@ def test_a_second_writer_is_told_who_is_first(clipsearch_process, indexed):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
 def test_ctrl_c_while_the_command_line_is_imported_is_one_line(tmp_path):
-    (tmp_path / "click.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
-    result = subprocess.run(
-        [sys.executable, "-m", "clipsearch", "stats"],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
-    )
-    assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nclipsearch: interrupted\n")
+    lost = "class Held:\n    def __del__(self):\n        os.kill(os.getpid(), signal.SIGINT)\n        sum(range(9))\n"
+    for at_import in (
+        "os.kill(os.getpid(), signal.SIGINT)",
+        f"{lost}Held()\nraise SystemExit",
+    ):  # no exception leaves __del__
+        (tmp_path / "click.py").write_text(f"import os, signal\n{at_import}\n")
+        result = subprocess.run(
+            [sys.executable, "-m", "clipsearch", "stats"],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
+        )
+        assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nclipsearch: interrupted\n")
     code = """
+import signal
+from clipsearch._internal.early_interrupt import answer_at_once
 from clipsearch.cli import main, stats
 
 class Named:
@@ -378,13 +385,17 @@ class Named:
         raise KeyboardInterrupt  # as by Ctrl-C while a command's classes are made; Python 3.11 makes it the cause of an error
 
 def make(*_, **__):
-    type("Made", (), {"name": Named()})
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a command can keep what it has done
+        REACT
 
 stats.stats.callback = make
+answer_at_once()
 main(["stats"])
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (result.returncode, result.stderr) == (130, "\nclipsearch: interrupted\n")
+    for reaction in ('type("Made", (), {"name": Named()})', "signal.raise_signal(signal.SIGINT)"):
+        script = code.replace("REACT", reaction)
+        result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+        assert (result.returncode, result.stderr) == (130, "\nclipsearch: interrupted\n")
     code = (
         "import sys; before = set(sys.modules); import clipsearch.__main__; print(*sorted(set(sys.modules) - before))"
     )
