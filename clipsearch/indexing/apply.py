@@ -63,6 +63,7 @@ def index_folders(
 
     Without `folders`, the indexed ones. If cancelled, returns a report with `interrupted`. Raises SyncRefused.
     """
+    collection.make_roots_relative()
     targets = roots.targets(collection, folders, options.rules, options.prune)
     try:
         again = paths_to_read_again(collection)

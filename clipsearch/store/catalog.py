@@ -284,6 +284,10 @@ class Catalog:
         )
         return int(self._db.execute("SELECT root_id FROM roots WHERE path = ?", (os.fsencode(path),)).fetchone()[0])
 
+    def set_root_path(self, root_id: int, path: str) -> None:
+        """Store a root's path in another way."""
+        self._db.execute("UPDATE roots SET path = ? WHERE root_id = ?", (os.fsencode(path), root_id))
+
     def drop_root(self, root_id: int) -> None:
         """Forget a root that has no images and no failures left."""
         self._db.execute("DELETE FROM roots WHERE root_id = ?", (root_id,))

@@ -134,6 +134,16 @@ class CollectionWriter(Collection):
         inside = Path(path).is_relative_to(self.home.parent)
         return Path(os.path.relpath(path, self.home)).as_posix() if inside else path
 
+    def make_roots_relative(self) -> None:
+        """Stage that roots inside the index's parent are stored relative to it. An earlier `pull` stored absolute ones."""
+        stored = {path: root_id for root_id, (path, _) in self._catalog.roots().items()}
+        for path, root_id in stored.items():
+            if Path(path).is_absolute() and Path(path).is_relative_to(self.home.parent):
+                relative = Path(os.path.relpath(path, self.home)).as_posix()
+                if relative not in stored:
+                    self._catalog.begin()
+                    self._catalog.set_root_path(root_id, relative)
+
     def remove_root(self, root_id: int) -> tuple[int, int]:
         """Stage that a root leaves the index with everything below it; how many images and failures go."""
         with self._staging() as catalog:

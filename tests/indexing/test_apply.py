@@ -136,6 +136,27 @@ def test_files_that_all_move_up_by_one_name_keep_their_embeddings_and_captions(i
     assert captions() == {f"{number + 1}.jpg": str(number) for number in range(6)}
 
 
+def test_an_index_with_absolute_folders_beside_its_photos_moves_with_them_after_the_next_run(photos, tmp_path):
+    def run():
+        with CollectionWriter(photos / ".clipsearch") as collection:
+            collection.require(ColourEncoder().spec.fingerprint)
+            report = index_folders(collection, [photos], ColourEncoder, SyncOptions(jobs=1))
+            collection.commit()
+            return report
+
+    run()
+    with CollectionWriter(photos / ".clipsearch") as collection:  # as an earlier `pull` left it
+        collection._catalog.begin()
+        collection._catalog.set_root_path(1, str(photos))
+        collection.commit()
+    report = run()
+    assert (report.unchanged, report.added) == (5, 0)
+    moved = photos.rename(tmp_path / "elsewhere")
+    with Collection(moved / ".clipsearch") as collection:
+        assert list(collection.roots().values()) == [str(moved)]
+        assert all(os.path.exists(record.file.path) for record in collection.all_records())
+
+
 def test_everything_moved_into_a_subfolder_is_no_loss(index, photos):
     index()
     (photos / "all").mkdir()
