@@ -24,6 +24,7 @@ from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.images import file_types
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint, PixelSpec
+from tests.decoders import KeptDecoders
 
 # A background job of a shell ignores Ctrl-C, and the processes that the tests start would inherit this.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -90,6 +91,7 @@ WITH_TORCH = (
     "tests/milvus/test_text_model.py::",
     "tests/query/test_text_model.py::",
     "tests/scripts/test_verify_models.py::",
+    "tests/test_privacy.py::test_a_download_asks",
     "tests/test_privacy.py::test_clip_without_torch",
     "tests/test_privacy.py::test_torch",
     "tests/training/test_phrases.py::",
@@ -350,6 +352,23 @@ def one_decoder():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("clipsearch.images.pool.cores", lambda: 1)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_decoders():
+    """The processes that decode for one test after the other."""
+    with pytest.MonkeyPatch.context() as patch:
+        kept = KeptDecoders(patch)
+        yield kept
+        kept.close()
+
+
+@pytest.fixture
+def own_decoders(kept_decoders):
+    """As for users: each pool starts processes of its own, and ends them. For tests of these processes."""
+    kept_decoders.keeping = False
+    yield
+    kept_decoders.keeping = True
 
 
 _homes = itertools.count()

@@ -16,6 +16,8 @@ from clipsearch.store.collection import Collection
 from tests.conftest import save_photo
 from tests.store.support import add, random_units, writer
 
+pytestmark = pytest.mark.usefixtures("own_decoders")
+
 linux = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="reads /proc")
 
 

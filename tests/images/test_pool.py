@@ -20,6 +20,8 @@ from clipsearch.indexing.walk import find_images, list_images
 from clipsearch.types import Failure, ImageFile, PixelSpec
 from tests.conftest import SHARED, save_photo
 
+pytestmark = pytest.mark.usefixtures("own_decoders")
+
 SPEC = PixelSpec(None, (16, 24), None, 3, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 
 

@@ -21,6 +21,8 @@ from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile
 from tests.conftest import ColourEncoder, save_photo
 
+pytestmark = pytest.mark.usefixtures("own_decoders")
+
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself a Ctrl-C there")
 
 

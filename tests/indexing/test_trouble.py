@@ -23,6 +23,8 @@ from clipsearch.store.writer import CollectionWriter
 from tests.conftest import ColourEncoder, save_photo
 from tests.store.support import downgrade
 
+pytestmark = pytest.mark.usefixtures("own_decoders")
+
 PHOTOS = {"red.jpg", "green.jpg", "blue.jpg", "yellow.jpg", "grey.png"}
 
 
