@@ -14,7 +14,7 @@ from clipsearch._internal.arguments import listed, require_one_of, require_whole
 from clipsearch.conditions import Condition, Known, all_of
 from clipsearch.indexing.texts import TextCounts, count_texts, reads_text
 from clipsearch.store.collection import Collection
-from clipsearch.store.file_tables import Totals
+from clipsearch.store.image_table import Totals
 
 By: TypeAlias = Literal[
     "year", "month", "camera", "folder", "format", "orientation", "megapixels", "keyword", "person", "rating", "source",

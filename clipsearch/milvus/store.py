@@ -24,8 +24,8 @@ from clipsearch.milvus.filters import FilterTranslator, asks_for_places, both, c
 from clipsearch.milvus.manifest import Manifest
 from clipsearch.milvus.rows import CATALOG_NAMES, FIELDS, VECTOR, catalog_value, checked_vector, picture_id
 from clipsearch.milvus.table import Table
-from clipsearch.store.file_tables import Listed
 from clipsearch.store.filters import require_shallow
+from clipsearch.store.image_table import Listed
 from clipsearch.store.memory_catalog import MemoryCatalog
 from clipsearch.store.path_lookup import PathLookup
 from clipsearch.types import Embeddings, Fingerprint, ImageRecord, Order, Scores

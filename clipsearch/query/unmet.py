@@ -30,7 +30,7 @@ from clipsearch.render.text import counted, day
 from clipsearch.store.full_text import pieces, unaccented
 
 if TYPE_CHECKING:
-    from clipsearch.store.file_tables import Listed
+    from clipsearch.store.image_table import Listed
 
 _NO: dict[Listed, str] = {
     "camera": 'no camera is called "{}"',

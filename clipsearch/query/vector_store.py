@@ -10,7 +10,7 @@ from clipsearch.types import Embeddings, Fingerprint, ImageRecord, Order, Scores
 
 if TYPE_CHECKING:
     from clipsearch.store.approximate.info import ApproximateInfo
-    from clipsearch.store.file_tables import Listed
+    from clipsearch.store.image_table import Listed
 
 _T = TypeVar("_T")
 

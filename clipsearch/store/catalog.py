@@ -16,7 +16,8 @@ from clipsearch._internal.atomic_files import sync_file
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.database import open_database
 from clipsearch.store.fact_table import FOLDED, how_texts_are_made
-from clipsearch.store.file_tables import FailureTable, ImageTable
+from clipsearch.store.file_tables import FailureTable
+from clipsearch.store.image_table import ImageTable
 from clipsearch.store.rows import KnownFile, Place, check_of_all
 from clipsearch.store.segments import CompactInfo, SegmentInfo
 from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole

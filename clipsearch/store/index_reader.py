@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from clipsearch.store.catalog import Catalog
-    from clipsearch.store.file_tables import Countable, Listed, TextColumn, Totals
+    from clipsearch.store.image_table import Countable, Listed, TextColumn, Totals
     from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
     from clipsearch.store.segments import SegmentInfo
 

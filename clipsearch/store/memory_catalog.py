@@ -8,7 +8,7 @@ from typing import Any
 from clipsearch.conditions import Test
 from clipsearch.gazetteer import nearest_many
 from clipsearch.store.database import open_memory
-from clipsearch.store.file_tables import ImageTable
+from clipsearch.store.image_table import ImageTable
 from clipsearch.store.rows import IMAGE_COLUMNS
 
 _DEFAULTS: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import TypeAlias
 import numpy as np
 
 from clipsearch.conditions import All, Condition, Either, Test, literals
-from clipsearch.store.file_tables import ImageTable
+from clipsearch.store.image_table import ImageTable
 from clipsearch.types import Ids
 
 _SHORTEST = 2  # bytes of a name that are worth looking for

@@ -17,8 +17,8 @@ from clipsearch.conditions import Condition
 from clipsearch.errors import ModelMismatch, QueryError
 from clipsearch.store.approximate.info import ApproximateInfo
 from clipsearch.store.collection import Collection
-from clipsearch.store.file_tables import Countable, Listed
 from clipsearch.store.filters import with_albums
+from clipsearch.store.image_table import Countable, Listed
 from clipsearch.types import Embeddings, Fingerprint, Ids, ImageRecord, Order, Scores
 
 ID_STEP = 1 << 40

@@ -89,7 +89,7 @@ def test_a_folder_is_not_held_in_memory_beside_what_is_known_of_it(tmp_path, mon
 @pytest.mark.skipif(not hasattr(os, "link"), reason="has no hard links")
 def test_very_many_copies_of_one_file_cost_each_the_same(photos, encoder, monkeypatch):
     """Hundreds of placeholders have the same content. Each copy must look up only a limited number of them."""
-    from clipsearch.store.file_tables import ImageTable
+    from clipsearch.store.image_table import ImageTable
 
     looked_at, real = [], ImageTable.same_content
 

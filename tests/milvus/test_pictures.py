@@ -17,7 +17,7 @@ from clipsearch.milvus.rows import digest_of
 from clipsearch.milvus.store import MilvusStore
 from clipsearch.milvus.table import Table
 from clipsearch.store.collection import Collection
-from clipsearch.store.file_tables import ImageTable
+from clipsearch.store.image_table import ImageTable
 from clipsearch.store.rows import Place
 from clipsearch.store.verify import verify
 from clipsearch.store.writer import CollectionWriter

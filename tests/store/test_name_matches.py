@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from clipsearch.conditions import All, Below, Either, Not, Test
-from clipsearch.store import database, file_tables
+from clipsearch.store import database, image_table
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
 from clipsearch.types import ImageFile, ImageInfo
@@ -100,7 +100,7 @@ def test_names_that_another_process_adds_are_found(index):
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="SQLite's limit cannot be set")
 def test_all_names_may_be_more_than_a_value_of_the_catalog_may_have(tmp_path, monkeypatch):
     monkeypatch.setattr(database, "MOST_BYTES", 100_000)
-    monkeypatch.setattr(file_tables, "_NAMES_AT_ONCE", 100, raising=False)
+    monkeypatch.setattr(image_table, "_NAMES_AT_ONCE", 100, raising=False)
     with writer(tmp_path / ".clipsearch", 8) as collection:
         add(collection, [f"{number:0200}.jpg" for number in range(1, 1050)])
         collection.remove([1, 100, 101, 777])
