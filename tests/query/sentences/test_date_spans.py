@@ -134,6 +134,8 @@ def test_a_part_with_a_number_is_read(text, time):
         "am f\u00fcnfundzwanzigsten Dezember 2011",
         "los primeros d\u00edas de mayo de 2011",
         "the fifth week of August 2011",
+        "the second to last week of May 2012",
+        "l'avant-derni\u00e8re semaine de juin 2012",
         "the fifth Saturday of June 2012",
         "the first and second week of May 2011",
         "the first week of May and the last week of June 2011",
