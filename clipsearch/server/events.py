@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -15,6 +16,7 @@ from clipsearch.render.json_output import json_line
 from clipsearch.server.middleware.head_requests import IS_HEAD
 from clipsearch.server.service import Service
 from clipsearch.store.catalog_file import has_catalog
+from clipsearch.store.lock import is_written
 
 _KEEP_ALIVE = 15.0  # seconds without an event after which a comment keeps the connection open
 _JOB_INTERVAL = 0.2  # seconds between looks at a job
@@ -76,12 +78,17 @@ async def index_events(service: Service) -> Events:
     """Send "changed" with the number of photos whenever any process has committed to the index.
 
     Send "albums" whenever any client or process has changed favourites or albums. Send "gone" once if the index is not on
-    the disk, and "changed" when it is there again.
+    the disk, and "changed" when it is there again. Send "writing" when another process begins to write to the index, as an
+    `index` does, and when it ends.
     """
     last = await _state_and_count(service)
-    is_gone = False
+    is_gone = is_elsewhere = False
     while not service.stopping.is_set():
         await service.pause(_INDEX_INTERVAL)
+        held = service.jobs.job.state != "running" and await asyncio.to_thread(is_written, service.index_folder)
+        if held != is_elsewhere and service.jobs.job.state != "running":  # one of its own may have begun meanwhile
+            is_elsewhere = held
+            yield "writing", {"elsewhere": held}
         current = await _state_and_count(service)
         if current is None and not has_catalog(service.index_folder):  # perhaps since before the first look
             yield None if is_gone else ("gone", {})

@@ -25,11 +25,16 @@ if sys.platform == "win32":
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError as error:
             raise error if error.errno else BlockingIOError(errno.EAGAIN, "locked") from error  # Wine gives no reason
+
+    _try_beside_others = _try_lock
 else:
     import fcntl
 
     def _try_lock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _try_beside_others(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
 
 _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
@@ -38,6 +43,7 @@ OnBusy: TypeAlias = Callable[[CollectionBusy], bool]
 """Called with the error each time that the lock is taken; True to try again."""
 
 
+_GLANCE = 0.02  # seconds; `is_written` has the lock for much less
 _PATIENCE = 5.0  # seconds to wait for another writer of a small file, which needs milliseconds
 
 
@@ -69,6 +75,7 @@ def _lock(path: Path, on_busy: OnBusy | None) -> int:
     """A descriptor of the file at a path, which this process has locked."""
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)  # the target of a link would be emptied
     descriptor = os.open(path, flags, 0o644)
+    is_first = True
     try:
         while True:
             try:
@@ -77,6 +84,10 @@ def _lock(path: Path, on_busy: OnBusy | None) -> int:
             except OSError as error:
                 if error.errno not in _TAKEN:  # a file system without locks
                     raise
+                if is_first:  # it may be only looked at
+                    is_first = False
+                    time.sleep(_GLANCE)
+                    continue
                 busy = CollectionBusy(
                     f"another process is writing to the index in {path.parent}{_holder(path)}; searching still works, "
                     "and indexing will once it has finished"
@@ -86,6 +97,21 @@ def _lock(path: Path, on_busy: OnBusy | None) -> int:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def is_written(folder: Path) -> bool:
+    """Whether a process is writing to the index in a folder; False if that cannot be known."""
+    try:
+        descriptor = os.open(folder / "writer.lock", os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        _try_beside_others(descriptor)
+        return False
+    except OSError as error:
+        return error.errno in _TAKEN
+    finally:
+        os.close(descriptor)
 
 
 def _is_removed(descriptor: int, path: Path) -> bool:

@@ -5,6 +5,7 @@ import json
 import pytest
 from PIL import Image
 
+from clipsearch.store.writer import CollectionWriter
 from tests.browser.conftest import index, index_at_random, serving, shown, wait_until
 from tests.conftest import save_photo
 
@@ -25,8 +26,13 @@ def test_new_photos_are_indexed_and_appear(new_page, small):
         page.wait_for_selector(".photo.loaded")
         for number in range(30):
             save_photo(small / f"new-{number}.jpg", (8 * number, 99, 200), size=(900, 600), note=str(number))
-        page.click("#open-library")
-        page.get_by_role("button", name="Look for new photos").click()
+        with CollectionWriter(small / ".clipsearch"):  # as another process
+            text = "Another process is indexing. There are 3 photos now."
+            page.locator(f"#open-library.running[title='{text}']").wait_for()
+            page.click("#open-library")
+            page.locator(".indexing p", has_text=text).wait_for()
+            assert page.get_by_role("button", name="Look for new photos").count() == 0
+        page.get_by_role("button", name="Look for new photos").click()  # it comes back by itself
         page.wait_for_selector("#panel progress, .indexing p:has-text('Done')")
         page.wait_for_selector(".indexing p:has-text('Done: 30 added')", timeout=30_000)
         page.keyboard.press("Escape")
@@ -97,6 +103,9 @@ def test_an_index_without_photos_says_so(new_page, tmp_path):
         page.goto(f"{address}/?q=dog")
         page.locator("#empty h2", has_text="No photos are indexed yet").wait_for()  # no filter is to blame
         assert page.locator("#empty button").all_inner_texts() == ["Look for photos"]
+        with CollectionWriter(tmp_path / "none" / ".clipsearch"):
+            page.locator("#empty", has_text="Another process is indexing. There are 0 photos now.").wait_for()
+        page.locator("#empty h2", has_text="No photos are indexed yet").wait_for()
         index_at_random(tmp_path / "none", [("teal.png", Image.new("RGB", (30, 20), "teal"), None)])
         page.wait_for_selector(".photo.loaded")  # of another process
         page.close()

@@ -19,6 +19,7 @@ from clipsearch.store import merge
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.collection import Collection
 from clipsearch.store.database import is_unfinished
+from clipsearch.store.lock import _GLANCE, WriterLock, is_written
 from clipsearch.store.rows import Place
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, Fingerprint, ImageFile
@@ -407,3 +408,13 @@ def test_a_model_of_the_same_name_with_other_weights_is_told_from_another_model(
         collection.require(Fingerprint("random", "2", "digest", 8))
         with pytest.raises(ModelMismatch, match=message):
             collection.require(fingerprint)
+
+
+def test_others_see_that_an_index_is_written_and_do_not_hold_it_up(index, monkeypatch):
+    assert not is_written(index) and not is_written(index / "none")
+    with CollectionWriter(index):
+        assert is_written(index)
+    assert not is_written(index)
+    glance = WriterLock(index / "writer.lock")  # in place of one that takes long
+    monkeypatch.setattr(time, "sleep", lambda seconds: seconds == _GLANCE and glance.release())
+    CollectionWriter(index).close()

@@ -140,7 +140,8 @@ def index_routes(service: Service, sessions: Sessions | None = None) -> APIRoute
     async def changes(parameters: NoParameters) -> Response:
         """`changed` whenever any process has committed to the index; `gone` once it is not on the disk any more.
 
-        `albums` whenever favourites or albums have changed, by any client or process.
+        `albums` whenever favourites or albums have changed, by any client or process. `writing` when another process begins to
+        write to the index (`elsewhere` is true), and when it ends.
         """
         return EventStream(service, index_events(service))
 

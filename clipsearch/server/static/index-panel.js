@@ -34,6 +34,10 @@ const firstWords = element("span", {});
 /** @type {Element | null} the explanation why there are no photos; others may have taken its place */
 let explanation = null;
 let watching = false;
+let isElsewhere = false; // whether another process is indexing
+let images = 0; // in the index, as far as the page knows
+/** @type {Job | null} */
+let lastJob = null;
 /** @type {string[]} */
 let indexedFolders = [];
 
@@ -44,14 +48,17 @@ export async function watchIndex(changed) {
   const listen = () => {
     indexEvents?.close(); // browsers limit connections to a server, so a hidden page gives its own up
     indexEvents = document.hidden ? null : new EventSource("/api/events");
+    isElsewhere = false; // a new stream says it anew
+    indexEvents?.addEventListener("writing", (event) => followOther(JSON.parse(event.data).elsewhere));
     indexEvents?.addEventListener("changed", () => tell().catch(() => {}));
     indexEvents?.addEventListener("albums", () => albums.refresh()); // perhaps of another device
     for (const trouble of ["error", "gone"]) indexEvents?.addEventListener(trouble, () => checkConnection());
     indexEvents?.addEventListener("error", () => indexEvents?.readyState === EventSource.CLOSED && whenBack(listen));
   };
   const tell = async () => {
-    const { images, failures, index_bytes: size } = (await statusOfIndex()) ?? {};
+    const { failures, index_bytes: size } = (await statusOfIndex()) ?? {};
     const now = `${images} ${failures} ${size}`;
+    if (isElsewhere && lastJob) show(lastJob);
     if (known ? now !== known : images && explanation?.isConnected) {
       changed();
       if (byId("filters").open) (await import("./filters.js")).forgetCounts();
@@ -71,8 +78,11 @@ export async function watchIndex(changed) {
 /** What is indexed; null if there is no index yet. */
 async function statusOfIndex() {
   try {
-    return await ask("/api/status");
+    const status = await ask("/api/status");
+    images = status.images;
+    return status;
   } catch (error) {
+    images = 0;
     if (error instanceof ApiError && error.code === "no-index") return null;
     throw error;
   }
@@ -89,12 +99,12 @@ export async function explainNoPhotos({ isLimited = false } = {}) {
   if (photos.list.length) return; // they have come meanwhile
   explainWhy(status, offered, job);
   explanation = byId("empty").firstElementChild;
-  if (job.state === "running") show(job);
+  if (isIndexing(job)) show(job);
 }
 
 /** @param {any} status @param {string | null} offered a folder @param {Job} job */
 function explainWhy(status, offered, job) {
-  if (job.state === "running") {
+  if (isIndexing(job)) {
     explainIndexing();
     return;
   }
@@ -131,7 +141,7 @@ function explainIndexing() {
 
 /** How far indexing is, in place of the explanation why there are no photos; that again, if it ends without any. @param {Job} job */
 function showFirst(job) {
-  const isRunning = job.state === "running";
+  const isRunning = isIndexing(job);
   fill(firstBar, job);
   firstWords.textContent = summary(job);
   if (!explanation?.isConnected || isRunning === firstBar.isConnected) return;
@@ -140,8 +150,8 @@ function showFirst(job) {
 }
 
 /** @param {HTMLProgressElement} bar @param {Job} job */
-function fill(bar, { stage, done, total }) {
-  if (total && stage === "photos") Object.assign(bar, { max: total, value: done });
+function fill(bar, { state, stage, done, total }) {
+  if (state === "running" && total && stage === "photos") Object.assign(bar, { max: total, value: done });
   else bar.removeAttribute("value");
   return bar;
 }
@@ -213,20 +223,32 @@ async function command(method, folders, headers) {
 /** @param {Error} error */
 const say = (error) => announce(sentence(error.message));
 
+/** Whether photos are being indexed, here or by another process. @param {Job} job */
+const isIndexing = (job) => job.state === "running" || isElsewhere;
+
+/** Another process begins to index, or ends. @param {boolean} is */
+function followOther(is) {
+  if (is === isElsewhere) return;
+  isElsewhere = is;
+  if (lastJob) show(lastJob);
+  if (!is && byId("panel").open && progress.isConnected) openIndexPanel(); // the counts and the failures have changed
+}
+
 /** @param {Job} job */
 function show(job) {
+  lastJob = job;
   const running = job.state === "running";
   if (running) follow();
   const button = byId("open-library");
-  button.classList.toggle("running", running);
-  button.title = running ? `Indexing: ${summary(job)}` : "The index: folders, new photos, failures";
+  button.classList.toggle("running", isIndexing(job));
+  button.title = isElsewhere && !running ? summary(job) : running ? `Indexing: ${summary(job)}` : "The index: folders, new photos, failures";
   const hadFocus = progress.contains(document.activeElement);
   progress.replaceChildren(
-    running ? fill(element("progress", { "aria-label": "Indexing" }), job) : "",
+    isIndexing(job) ? fill(element("progress", { "aria-label": "Indexing" }), job) : "",
     element("p", { role: job.state === "running" ? null : "status" }, summary(job)), // a screen reader does not read every step
     running
       ? element("button", { type: "button", onclick: () => command("DELETE").catch(say) }, "Stop indexing")
-      : element("button", { type: "button", class: "primary", onclick: () => command("POST").catch(say) }, "Look for new photos"),
+      : isElsewhere ? "" : element("button", { type: "button", class: "primary", onclick: () => command("POST").catch(say) }, "Look for new photos"),
   );
   if (hadFocus) progress.querySelector("button")?.focus();
   showFirst(job);
@@ -235,6 +257,7 @@ function show(job) {
 /** @param {Job} job */
 function summary({ state, stage, done, total, rate, seconds_left: left, added, updated, removed, failed, error }) {
   const found = [[added, "added"], [updated, "updated"], [removed, "removed"], [failed, "failed"]].filter(([n]) => n).map(([n, what]) => `${count(Number(n))} ${what}`).join(", ");
+  if (isElsewhere && state !== "running") return `Another process is indexing. There are ${counted(images)} now.`;
   switch (state) {
     case "idle": return indexedFolders.length === 0 ? "" : `Looks through ${indexedFolders.length === 1 ? visible(indexedFolders[0]) : counted(indexedFolders.length, "folder")} for new, changed and deleted photos.`;
     case "running":
