@@ -275,8 +275,10 @@ class Indexer(Searcher):
             return report
 
     def _is_new(self) -> bool:
-        from clipsearch.store.database import is_unfinished
+        """Whether there is no index yet. CatalogUnreadable if there was one, and its catalog is missing."""
+        from clipsearch.store.database import is_unfinished, require_no_lost_catalog
 
+        require_no_lost_catalog(self.index_folder)
         return not has_catalog(self.index_folder) or is_unfinished(self.index_folder)
 
     def _take_back(self, new: NewIndex, report: SyncReport) -> None:

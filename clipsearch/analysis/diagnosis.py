@@ -62,13 +62,15 @@ class IndexHealth:
     """The health of an index, as far as it shows without reading its vectors or rows.
 
     `state` is "well", "damaged", "none" (there is no index), or "unknown" if it could not be examined. `beyond_repair` is what
-    helps if `repair` can keep nothing of a damaged index, empty if a problem says it; else None.
+    helps if `repair` can keep nothing of a damaged index, empty if a problem says it; else None. `repairable` is False if only
+    files of the user's own making are damaged, which `repair` leaves as they are; the problems say what to do.
     """
 
     state: str
     facts: dict[str, Any]
     problems: tuple[str, ...] = ()
     beyond_repair: str | None = None
+    repairable: bool = True
 
 
 def environment() -> dict[str, Any]:
@@ -155,6 +157,9 @@ def index_health(folder: Path, *, look_at_vectors: bool = True) -> IndexHealth:
         problems.append(_describe(error))
     except Exception as error:  # no rights, a missing device, a newer format, a library that does not load
         return IndexHealth("damaged" if problems else "unknown", facts, (*problems, _describe(error)))
+    if own := _own_problems(folder):
+        beyond_repair = _beyond_repair(folder) if problems else None
+        return IndexHealth("damaged", facts, (*problems, *own), beyond_repair, repairable=bool(problems))
     return (
         IndexHealth("damaged", facts, tuple(problems), _beyond_repair(folder))
         if problems
@@ -201,6 +206,17 @@ def _examine(folder: Path, facts: dict[str, Any], problems: list[str], look_at_v
     from clipsearch.indexing.status import bytes_below  # it needs libraries, which may be broken
 
     facts["bytes"], facts["files"] = bytes_below(folder)
+
+
+def _own_problems(folder: Path) -> list[str]:
+    """What is wrong with the albums and the saved searches, and what to do."""
+    try:
+        from clipsearch.store.verify import own_damages
+
+        damages = list(own_damages(folder))
+    except Exception as error:  # a library that does not load
+        return [_describe(error)]
+    return [without_home(f"{damage.where}: {damage.what}; {damage.advice}") for damage in damages]
 
 
 def _beyond_repair(folder: Path) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -27,6 +28,9 @@ from clipsearch.cli.output import (
 from clipsearch.errors import SidecarError
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import columns, counted, pad, printable, shorten
+
+if TYPE_CHECKING:
+    from clipsearch.engine import SearchEngine
 
 
 @command()
@@ -68,6 +72,7 @@ def albums(
         return _list(index_folder, as_json)
     if rename is not None:
         with open_engine(index_folder) as engine:
+            _require_readable(engine)
             engine.albums.rename(name, rename)
         remark(f"the album {printable(name)} is now called {printable(rename)}")
         return 0
@@ -91,8 +96,14 @@ def albums(
     return 0
 
 
+def _require_readable(engine: SearchEngine) -> None:
+    """Raise CollectionDamaged if the index cannot be opened. The file of albums alone does not show that."""
+    _ = engine.version
+
+
 def _list(index_folder: str | None, as_json: bool) -> int:
     with open_engine(index_folder) as engine:
+        _require_readable(engine)
         counts = {name: len(engine.album(name).ids) for name in engine.albums.names()}
     value = {
         "index": str(engine.index_folder),

@@ -57,7 +57,7 @@ def doctor(
         },
         "problems": problems,
     }
-    print_report(as_json, report, _page(report, health.beyond_repair))
+    print_report(as_json, report, _page(report, health.beyond_repair, repairable=health.repairable))
     return ExitStatus.DAMAGED if health.state == "damaged" else ExitStatus.ERROR if problems else ExitStatus.OK
 
 
@@ -74,7 +74,7 @@ def _index(given: str | None, look_at_vectors: bool) -> Any:
     return diagnosis.index_health(folder, look_at_vectors=look_at_vectors)
 
 
-def _page(report: dict[str, Any], beyond_repair: str | None) -> str:
+def _page(report: dict[str, Any], beyond_repair: str | None, *, repairable: bool = True) -> str:
     lines = [f"clipsearch {report['clipsearch']}"]
     for section in ("environment", "packages", "runtimes", "models", "index"):
         lines += ["", section]
@@ -87,7 +87,7 @@ def _page(report: dict[str, Any], beyond_repair: str | None) -> str:
     lines = ["", *(f"PROBLEM  {printable(problem)}" for problem in report["problems"])]
     if report["index"]["state"] == "well":
         lines.append("the index looks well; to read everything in it: " + hint("verify"))
-    elif report["index"]["state"] == "damaged":
+    elif report["index"]["state"] == "damaged" and repairable:
         if beyond_repair is None:
             lines.append(f"the index is damaged; all of it: {hint('verify')}; to keep what is good: {hint('repair')}")
         elif beyond_repair:

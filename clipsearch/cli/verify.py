@@ -49,14 +49,17 @@ def verify(index_folder: str | None = index_option, as_json: bool = json_option)
 
 
 def _what_helps(report: Verified) -> str:
+    if all(damage.advice for damage in report.damages):
+        return " in a file that no command can make again"
     if report.readable:
         return f"; to keep all that is good: {hint('repair')}"
     return f", and nothing of it can be kept. {completed(report.advice)}" if report.advice else ""
 
 
 def damages_text(damages: Sequence[Damage]) -> str:
-    """A line for each damage, up to a limit."""
-    return broken_at_words(first_lines([f"{damage.where}: {damage.what}" for damage in damages]), sys.stdout)
+    """A line for each damage, up to a limit, with what to do if that is special to it."""
+    lines = [f"{damage.where}: {damage.what}{f'; {damage.advice}' if damage.advice else ''}" for damage in damages]
+    return broken_at_words(first_lines(lines), sys.stdout)
 
 
 def first_lines(texts: Sequence[str], indent: str = "") -> str:

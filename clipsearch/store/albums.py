@@ -15,8 +15,8 @@ from typing import TypeAlias
 
 from clipsearch._internal.arguments import require_list, short
 from clipsearch._internal.atomic_files import replacing
-from clipsearch._internal.untrusted_files import read_json
-from clipsearch.errors import ClipsearchError, QueryError, UnknownAlbum
+from clipsearch._internal.untrusted_files import read_json, why
+from clipsearch.errors import ClipsearchError, CollectionDamaged, QueryError, UnknownAlbum
 from clipsearch.store.lock import locked_briefly
 from clipsearch.types import Hit, ImageRecord
 
@@ -32,6 +32,7 @@ MOST_PHOTOS = 10_000
 
 LONGEST_NAME = 200
 _MOST_BYTES = 500_000_000
+_WHAT_TO_DO = "restore it from a backup, or mend it by hand; if you move it away, there are no albums any more"
 
 Member: TypeAlias = "tuple[str, str]"
 """A photo's absolute path and the sha256 of its file."""
@@ -52,6 +53,16 @@ class Albums:
     def names(self) -> list[str]:
         """The names of the albums: favourites first, the others sorted."""
         return sorted(self._read(), key=lambda name: (name != FAVOURITES, name.casefold(), name))
+
+    def damage(self) -> tuple[str, str] | None:
+        """What is wrong with the file, and what to do about it; None if it can be read, or if there is none."""
+        try:
+            self._read()
+        except CollectionDamaged:
+            return "it cannot be read as albums", _WHAT_TO_DO
+        except OSError as error:
+            return f"it cannot be read ({why(error)})", "let this user read it"
+        return None
 
     def state(self) -> object:
         """A value that changes when the file does; None while there is no file."""
@@ -160,7 +171,7 @@ class Albums:
         except FileNotFoundError:
             return {}
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ClipsearchError(f"{self._file} is damaged; move it away, or mend it by hand") from error
+            raise CollectionDamaged(f"{self._file} is damaged; {_WHAT_TO_DO}") from error
 
     def _write(self, albums: dict[str, dict[str, str]]) -> None:
         with replacing([self._file], force=True) as (unfinished,):

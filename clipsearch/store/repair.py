@@ -45,7 +45,7 @@ _Row: TypeAlias = tuple[Any, ...]
 class Repaired:
     """The result of a repair."""
 
-    damages: tuple[Damage, ...]  # found before the repair; if there are none, nothing was changed
+    damages: tuple[Damage, ...]  # found before the repair; those with an advice are left as they are
     kept: int  # images
     lost: tuple[str, ...]  # known paths of photos that must be embedded again
     lost_unnamed: int = 0  # other photos that must be embedded again: their names are lost with their rows
@@ -63,10 +63,11 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     try:
         finish_replacement(folder)
         verified = verify(folder, progress)
-        if not verified.damages:
-            return Repaired((), verified.images, ())
+        of_index = [damage for damage in verified.damages if not damage.advice]
+        if not of_index:
+            return Repaired(verified.damages, verified.images, ())
         remove_approximate(folder)  # it is damaged, or its source is about to change
-        if all(damage.where.startswith(f"{APPROXIMATE}/") for damage in verified.damages):
+        if all(damage.where.startswith(f"{APPROXIMATE}/") for damage in of_index):
             return Repaired(verified.damages, verified.images, ())
         kept, lost, unnamed = _rebuild(folder, _salvage(folder))
         finish_replacement(folder)

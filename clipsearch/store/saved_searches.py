@@ -13,10 +13,11 @@ import platformdirs
 
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.expression_tokens import with_album_renamed
-from clipsearch._internal.untrusted_files import read_json
+from clipsearch._internal.untrusted_files import read_json, why
 from clipsearch.store.lock import locked_briefly
 
 MOST = 1000
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
 _MOST_BYTES = 100_000_000
 
 
@@ -33,10 +34,23 @@ class SavedSearches:
     def all(self) -> dict[str, dict[str, Any]]:
         """The parameters of each search by its name, sorted. A file that is missing or damaged counts as empty."""
         try:
-            searches = read_json(self._file, _MOST_BYTES)["searches"]
-            return {str(name): dict(parameters) for name, parameters in sorted(searches.items())}
-        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError):
+            return self._read()
+        except (FileNotFoundError, *_BROKEN):
             return {}
+
+    def damage(self) -> tuple[str, str, str] | None:
+        """The file's path, what is wrong with it, and what to do; None if it can be read, or if there is none."""
+        try:
+            self._read()
+        except FileNotFoundError:
+            return None
+        except _BROKEN as error:
+            kept = f"the next saved search begins a new file, and keeps this one as {self._aside.name}"
+            what = f"it cannot be read as saved searches ({why(error)})"
+            return str(self._file), what, f"restore it from a backup, or mend it by hand; {kept}"
+        except OSError as error:
+            return str(self._file), f"it cannot be read ({why(error)})", "let this user read it"
+        return None
 
     def put(self, name: str, parameters: dict[str, Any]) -> bool:
         """Save or replace a search; False if there are MOST already."""
@@ -77,10 +91,21 @@ class SavedSearches:
             if followed != searches:
                 self._write(followed)
 
+    @property
+    def _aside(self) -> Path:
+        """Where a damaged file is kept once another one takes its place."""
+        return self._file.with_name(f"{self._file.name}.damaged")
+
+    def _read(self) -> dict[str, dict[str, Any]]:
+        searches = read_json(self._file, _MOST_BYTES)["searches"]
+        return {str(name): dict(parameters) for name, parameters in sorted(searches.items())}
+
     def _locked(self) -> AbstractContextManager[None]:
         self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         return locked_briefly(self._file)
 
     def _write(self, searches: dict[str, dict[str, Any]]) -> None:
+        if self._file.is_file() and self.damage() and not self._aside.exists():
+            os.replace(self._file, self._aside)
         with replacing([self._file], force=True) as (unfinished,):
             unfinished.write_text(json.dumps({"searches": searches}))

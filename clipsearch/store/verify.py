@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import numpy as np
 
 from clipsearch._internal.checksums import file_sha256
 from clipsearch.errors import CatalogUnreadable, CollectionDamaged, CollectionError
+from clipsearch.store.albums import ALBUMS_FILE, Albums
 from clipsearch.store.approximate.index import damages as approximate_damages
 from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.catalog_file import CATALOG
+from clipsearch.store.saved_searches import SavedSearches
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
 from clipsearch.store.validation import (
     BEGIN_ANEW,
@@ -43,6 +45,7 @@ class Damage:
     where: str  # a file's name, or a table of the catalog and the place in it
     what: str
     details: tuple[str, ...] = ()  # what SQLite says of it, for experts
+    advice: str = ""  # what to do, if it is a file of the user's own making, which `repair` leaves as it is
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +76,26 @@ class Foundation:
 def verify(folder: Path, progress: Progress | None = None) -> Verified:
     """Read everything in an index folder and compare it with its checksums. Changes nothing, and a writer may be active.
 
-    `progress` gets the bytes of vectors read so far, and their total.
+    The albums and the saved searches of this user are read too. `progress` gets the bytes of vectors read so far, and their
+    total.
 
     Raises CollectionError if the index has a newer format.
     """
+    verified = _verify_index(folder, progress)
+    return replace(verified, damages=(*verified.damages, *own_damages(folder)))
+
+
+def own_damages(folder: Path) -> Iterator[Damage]:
+    """What is wrong with files that the user has filled and no run of `index` can make again: albums and saved searches."""
+    if problem := Albums(folder).damage():
+        what, advice = problem
+        yield Damage(ALBUMS_FILE, what, advice=advice)
+    if found := SavedSearches(folder).damage():
+        where, what, advice = found
+        yield Damage(where, what, advice=advice)
+
+
+def _verify_index(folder: Path, progress: Progress | None) -> Verified:
     try:
         require_own_files(folder)
     except CollectionDamaged as error:
