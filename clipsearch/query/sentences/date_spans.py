@@ -23,7 +23,7 @@ DateAt = Callable[[int], "tuple[int, When | None] | None"]
 _ORDINAL = (
     r"(?:(?:second|third|next)[ -]to[ -]last|penultimate|avant-derniere?|penultim[oa]"
     r"|\d\d?(?:st|nd|rd|th|ere?|e|eme|\.)|first|second|third|fourth|fifth|last|final|next|other|opening|closing|past|previous"
-    r"|fifth|(?:erste|zweite|dritte|vierte|funfte|(?:vor)?letzte|nachste)[nrsm]?"
+    r"|(?:erste|zweite|dritte|vierte|funfte|(?:vor)?letzte|nachste)[nrsm]?"
     r"|premiere?s?|deuxiemes?|secondes?|troisiemes?|quatriemes?|dernier(?:e?s?)"
     r"|primer[oa]?s?|segund[oa]s?|tercer[oa]?s?|cuart[oa]s?|ultim[oa]s?)"
 )
