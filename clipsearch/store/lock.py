@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from clipsearch._internal.untrusted_files import read_json
+from clipsearch._internal.untrusted_files import open_plain, read_json
 from clipsearch.errors import CollectionBusy, CollectionError
 
 if sys.platform == "win32":
@@ -102,16 +102,13 @@ def _lock(path: Path, on_busy: OnBusy | None) -> int:
 def is_written(folder: Path) -> bool:
     """Whether a process is writing to the index in a folder; False if that cannot be known."""
     try:
-        descriptor = os.open(folder / "writer.lock", os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        _try_beside_others(descriptor)
-        return False
+        with open_plain(folder / "writer.lock", follow_links=False) as lock:
+            _try_beside_others(lock.fileno())
+            return False
     except OSError as error:
         return error.errno in _TAKEN
-    finally:
-        os.close(descriptor)
+    except ValueError:
+        return False
 
 
 def _is_removed(descriptor: int, path: Path) -> bool:

@@ -418,3 +418,9 @@ def test_others_see_that_an_index_is_written_and_do_not_hold_it_up(index, monkey
     glance = WriterLock(index / "writer.lock")  # in place of one that takes long
     monkeypatch.setattr(time, "sleep", lambda seconds: seconds == _GLANCE and glance.release())
     CollectionWriter(index).close()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+def test_a_pipe_in_place_of_the_lock_holds_up_no_look_at_it(tmp_path):
+    os.mkfifo(tmp_path / "writer.lock")
+    assert not is_written(tmp_path)
