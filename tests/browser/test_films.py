@@ -58,6 +58,18 @@ def wait_for_time(page, condition):
     )
 
 
+def copied_size(page):
+    """Copy the picture in the viewer by its key. The size of what is on the clipboard then."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.keyboard.press("c")
+    page.locator("#note:popover-open", has_text="Picture copied.").wait_for()
+    return page.evaluate("""async () => {
+        const [item] = await navigator.clipboard.read();
+        const picture = await createImageBitmap(await item.getType("image/png"));
+        return [picture.width, picture.height];
+    }""")
+
+
 def test_cards_name_the_moment_and_a_list_of_photos_names_none(page):
     assert not [label for label in page.locator(".photo .moment").all_inner_texts() if label]
     assert page.get_by_role("button", name=re.compile(r"^a\.webm, \d of 5, film")).count() == 1
@@ -79,6 +91,7 @@ def test_the_viewer_plays_a_film_from_the_moment(page, name, kind):
     wait_for_time(page, f"Math.abs(t - {START}) < 0.05")
     video = page.locator("#viewer video")
     assert video.get_attribute("aria-label") == f"{name} (at 0:03)" and video.evaluate("(video) => video.paused")
+    assert copied_size(page) == [320, 240]  # the picture at which it is
     page.keyboard.press("k")
     wait_for_time(page, f"t > {START} + 0.3")
     page.keyboard.press("k")
@@ -99,6 +112,7 @@ def test_a_film_that_the_browser_cannot_play_is_shown_as_its_picture(page, cinem
     message.wait_for()
     assert message.inner_text().startswith("This browser cannot play this AVI film. This is its picture at 0:03.")
     page.wait_for_function("() => document.querySelector('#viewer img.full').naturalWidth === 320")
+    assert copied_size(page) == [320, 240]
     with page.expect_download() as download:
         message.get_by_role("link", name="Download it").click()
     assert download.value.path().read_bytes() == (cinema[0] / "c.avi").read_bytes()

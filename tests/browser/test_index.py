@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.store.writer import CollectionWriter
-from tests.browser.conftest import index, index_at_random, serving, shown, wait_until
+from tests.browser.conftest import answered, index, index_at_random, serving, shown, wait_until
 from tests.conftest import save_photo
 
 pytestmark = pytest.mark.long
@@ -115,9 +115,10 @@ def test_copies_are_shown_in_groups_and_selected(page):
     first, second, third = page.evaluate("async () => (await (await fetch('/api/images?top_k=3')).json()).images")
     likeness = {"exact": True, "cosine": 1, "differing_bits": 0}
     near = {"exact": False, "cosine": 0.97, "differing_bits": 9}
+    group = {"best": first, "reason": "the most pixels", "copies": [{**second, **likeness}, {**third, **near}]}
     report = {
         "images": 52, "copies": 2, "bytes": 2_500_000, "failures": [],
-        "groups": [{"best": first, "reason": "the most pixels", "copies": [{**second, **likeness}, {**third, **near}]}],
+        "groups": [group],
     }  # fmt: skip
     page.route("**/api/duplicates", lambda route: route.fulfill(json=report))
     page.click("#open-library")
@@ -126,6 +127,36 @@ def test_copies_are_shown_in_groups_and_selected(page):
     panel.locator(".copy").first.wait_for()
     assert "2 copies in 1 group take 2.5 MB. Nothing is deleted" in panel.inner_text()
     assert panel.locator(".badge").all_inner_texts() == ["best", "same", "near"]
+    page.set_viewport_size({"width": 500, "height": 320})  # the list scrolls
+    panel.evaluate("(one) => one.scrollTo(0, one.scrollHeight)")
+    place = panel.evaluate("(one) => one.scrollTop")
+    for close in (
+        lambda: page.keyboard.press("Escape"),
+        lambda: page.locator("#viewer").get_by_label("Close (Esc)").click(),
+        page.go_back,
+    ):
+        panel.locator(".copy").nth(2).evaluate("(one) => (one.focus({ preventScroll: true }), one.click())")
+        page.wait_for_selector("#viewer[open] .viewer-title")
+        assert panel.is_hidden()
+        close()
+        page.wait_for_selector("#panel[open]")  # the list is there again, at its place
+        assert page.locator("#viewer").is_hidden() and panel.evaluate("(one) => one.scrollTop") == place > 0
+        assert panel.locator(".copy").nth(2).evaluate("(one) => one === document.activeElement")
+    page.go_back()
+    page.wait_for_selector("#panel", state="hidden")
+    assert "?" not in page.url and page.locator("#viewer").is_hidden()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    page.click("#open-library")
+    page.get_by_role("button", name="Find copies").click()
+    panel.locator(".copy").first.click()
+    page.wait_for_selector("#viewer[open] .viewer-title")
+    with answered(page, "/api/search"):
+        page.keyboard.press("m")  # another search, and no copies over it
+    page.wait_for_selector("#viewer", state="hidden")
+    assert panel.is_hidden()
+    page.click("#home")
+    page.click("#open-library")
+    page.get_by_role("button", name="Find copies").click()
     panel.get_by_role("button", name="Select the 2 copies").click()
     assert panel.is_hidden() and "2 photos selected" in page.locator("#selection-count").inner_text()
     page.unroute("**/api/duplicates")

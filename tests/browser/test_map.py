@@ -2,6 +2,7 @@
 
 import http.server
 import json
+import random
 import re
 import threading
 import zlib
@@ -10,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.browser.conftest import answered, search, serving, shown
+from tests.browser.conftest import answered, search, serving, show_made_up, shown
 
 pytestmark = pytest.mark.long
 
@@ -134,6 +135,33 @@ def test_a_mark_opens_a_strip_whose_photos_open(page):
     assert page.evaluate("document.activeElement.closest('.map-strip') !== null")
     page.get_by_label("Photos taken here").get_by_label("Close").click()
     assert page.locator(".map-strip").is_hidden() and page.locator(".mark").count() >= 3
+
+
+def test_a_mark_says_if_its_area_has_other_photos_too(page):
+    """Marks are no rectangles: that of a mark may reach into its neighbours."""
+    show_made_up(page)
+    chance = random.Random(7)
+    towns = [(chance.gauss(48, 1.5), chance.gauss(11, 2)) for _ in range(25)]
+    points = [(chance.gauss(y, 0.25), chance.gauss(x, 0.3)) for y, x in chance.choices(towns, k=500)]
+    places = [{"id": 900 + i, "latitude": north, "longitude": east} for i, (north, east) in enumerate(points)]
+    page.route("**/api/places*", lambda route: route.fulfill(json={"places": places, "images": len(places)}))
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark.several")
+    sizes = {}
+    for mark in page.locator(".mark.several").all():
+        mark.evaluate("(one) => one.click()")
+        number = page.locator(".map-strip strong").inner_text()
+        sizes[number] = page.locator(".map-strip").get_by_role("button", name=re.compile("^Only")).inner_text()
+    others = [(number, text) for number, text in sizes.items() if text != "Only these"]
+    assert 0 < len(others) < len(sizes)
+    number, text = others[0]
+    page.get_by_role("button", name=f"{number} taken here").first.evaluate("(one) => one.click()")
+    with page.expect_request("**/api/images?*within=*") as asked:
+        page.locator(".map-strip").get_by_role("button", name=text).click()
+    (within,) = parse_qs(urlsplit(asked.value.url).query)["within"]
+    south, west, north, east = map(float, within.split(","))
+    inside = sum(south <= y <= north and west <= x <= east for y, x in points)
+    assert text == f"Only their area: {inside} photos" and inside > int(number.split()[0])
 
 
 def test_only_this_area_is_what_is_seen(page, address):

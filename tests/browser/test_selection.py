@@ -123,6 +123,19 @@ def test_the_bar_counts_selected_photos_off_screen_and_shows_them(page):
     page.locator("#panel .strip button").click()
     page.wait_for_selector("#panel", state="hidden")
     page.wait_for_function("() => document.querySelector('#selection-away').hidden")
+    with answered(page, "/api/search"):
+        page.locator("#filters [data-key='format PNG']").click()
+    page.click("#selection-away")
+    for keep in (True, False):
+        page.locator("#panel .strip button").click()
+        page.wait_for_selector("#viewer[open] .viewer-title")  # it is not among these
+        if not keep:
+            page.keyboard.press("x")
+        page.keyboard.press("Escape")
+        page.wait_for_selector("#viewer", state="hidden")
+        if keep:
+            page.wait_for_selector("#panel[open] .strip button")
+    assert page.locator("#panel").is_hidden()  # nothing is selected any more
 
 
 def test_paths_are_copied_and_lists_downloaded(page, album):
@@ -437,6 +450,7 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
     with answered(page):
         page.get_by_role("button", name="Take it out").click()
     assert len(shown(page)) == 1
+    search(page, "a")
     page.click("#open-saved")
     page.get_by_label("Rename the album Two <b>").click()
     assert page.get_by_label("Rename the album Favourites").count() == 0  # the hearts fill it
@@ -449,11 +463,20 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
     field.press("Enter")
     page.locator("#note", has_text="Give the album a name.").wait_for()
     field.fill("One <i>")
-    with answered(page):
+    with answered(page, "/api/search"):
         field.press("Enter")
     page.locator("#note", has_text="The album is now called One <i>.").wait_for()
     page.wait_for_function("() => document.activeElement.textContent.startsWith('One <i>')")
     assert "album=One+" in page.url and len(shown(page)) == 1  # the open album stays open
+    page.keyboard.press("Escape")
+    page.wait_for_function("() => !history.state?.dialogs")
+    page.go_back()  # ends selecting
+    page.wait_for_function("() => !document.documentElement.classList.contains('selecting')")
+    with answered(page):
+        page.go_back()  # to the album with its old name
+    assert "album=One+" in page.url and "q=" not in page.url and len(shown(page)) == 1
+    assert page.locator("#filter-chips").inner_text().startswith("album One <i>")
+    page.click("#open-saved")
     for name in ("Favourites", "One <i>"):
         page.get_by_label(f"Remove the album {name}").click()
         panel = page.locator("#panel")

@@ -206,9 +206,11 @@ def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page
         page.wait_for_function("() => !document.querySelector('#status').textContent.includes('search before')")
         assert page.locator(".filmstrip button").count() == 3 and "Match" in page.locator(".photo-facts").inner_text()
         assert page.locator(".step:enabled").count() == 2  # the photo is in the list that it was opened from
+        assert shown(page) == listed
         page.keyboard.press("Escape")
         page.wait_for_selector("#viewer", state="hidden")
-        assert shown(page) == listed and page.input_value("#query") == "green"
+        page.wait_for_function("() => document.querySelector('.photo .open').ariaLabel.startsWith('blue.jpg')")
+        assert page.input_value("#query") == "blue"  # what was typed is asked now
         page.close()
 
 
@@ -283,6 +285,7 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page.wait_for_selector("#empty h2")
     assert "'somewhere' is not a place" in page.locator("#empty").inner_text()
     page.wait_for_selector("#filters .facet-list")
+    assert "is not a place" not in page.locator("#filters").inner_text()  # said once
     with answered(page):
         page.get_by_role("button", name="Remove this filter").click()
     assert len(shown(page)) == 6 and "near" not in page.url and "camera=testing" in page.url
@@ -320,6 +323,43 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page.locator(
         "#filters .chart .ends", has_text=re.compile(r"^\s*\d+\s*$")
     ).wait_for()  # years, and no month of no year
+
+
+def test_any_number_of_wrong_filters_leaves_the_panel_its_lists(new_page, address):
+    page = new_page()
+    page.expected += ["status of 400", "status of 422"]
+    page.goto(f"{address}/?within=abc&near=x,y&rating=many&taken=2030-01-01..2010-01-01&min_width=wide&where=width+%3E")
+    page.wait_for_selector("#filters [data-key^=keyword]")
+    page.locator("#filters .counted", has_text="Counts of ").wait_for()
+    assert page.locator("#wrong-where").is_visible() and page.locator("#wrong-dates").is_visible()
+    chips = page.locator("#filter-chips").inner_text()
+    assert "NaN" not in chips and all(text in chips for text in ("area “abc”", "near “x,y”", "rating many"))
+    with answered(page):
+        page.get_by_role("button", name="Clear all").click()
+    page.wait_for_selector("#wrong-where", state="hidden")
+    page.wait_for_selector("#wrong-dates", state="detached")
+
+
+def test_a_picture_that_is_gone_can_be_chosen_again(new_page, address):
+    page = new_page()
+    page.expected += ["status of 404"]
+    gone = f"like=upload:{'a' * 43}"
+    page.goto(f"{address}/?{gone}")
+    empty, filters = page.locator("#empty"), page.locator("#filters")
+    empty.get_by_text("The picture of this search is gone").wait_for()
+    page.wait_for_selector("#filters [data-key^=keyword]")  # the counts of all photos
+    assert "aaa" not in empty.inner_text() + filters.inner_text() and "Count again" not in filters.inner_text()
+    with page.expect_file_chooser():
+        empty.get_by_role("button", name="Choose a picture").click()
+    with answered(page):
+        empty.get_by_role("button", name="Clear the search").click()
+    assert shown(page) and "?" not in page.url
+    page.goto(f"{address}/?q=a+kite&like=987654&{gone}")
+    for _ in range(2):  # the photo, and the picture
+        empty.get_by_role("button", name="Search without it").click()
+        page.wait_for_function("() => !document.querySelector('#progress').classList.contains('busy')")
+    page.wait_for_selector(".photo.loaded")
+    assert page.url.endswith("?q=a+kite")
 
 
 def follow_first_photos(page):

@@ -5,7 +5,7 @@ import { element, icon, iconButton } from "./dom.js";
 import { counted, countedPhotos, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
-import { changeSearch, currentSearch, isFiltered, isQuery, newSearch } from "./state.js";
+import { changeSearch, currentSearch, followRename, isFiltered, isQuery, newSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -125,6 +125,5 @@ function leave(name) {
 async function renameAlbum(name, newName) {
   await albums.rename(name, newName);
   announce(`The album is now called ${visible(newName)}.`);
-  const search = currentSearch();
-  if (search.album === name) changeSearch({ album: newName }); // what is shown stays
+  followRename(name, newName);
 }

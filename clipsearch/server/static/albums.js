@@ -3,6 +3,7 @@
 import { ApiError, ask } from "./api.js";
 import { counted, countedPhotos, visible } from "./format.js";
 import { announce } from "./messages.js";
+import { forgetRename } from "./renamed-albums.js";
 import { currentSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -54,6 +55,7 @@ export const albums = new (class extends EventTarget {
     if (before !== this.#changed) return this.reload(); // the answer may be older than the change
     const last = this.#ids;
     this.#ids = new Map(answer.albums.map((/** @type {{name: string, ids: number[]}} */ { name, ids }) => [name, new Set(ids)]));
+    for (const name of this.#ids.keys()) forgetRename(name); // another device may have made an album of an old name
     const names = this.#isLoaded && !isOwn ? different(last, this.#ids) : [];
     this.#isLoaded = true;
     this.dispatchEvent(new Event("change"));
@@ -118,6 +120,7 @@ export const albums = new (class extends EventTarget {
   async #change(name, body) {
     const { ids } = await this.#ask(name, { method: "POST", body });
     this.#ids.set(name, new Set(ids));
+    forgetRename(name); // it may be a new one
     this.#tellOthers();
     this.dispatchEvent(new Event("change"));
     this.dispatchEvent(new CustomEvent("here", { detail: [name] }));

@@ -56,6 +56,9 @@ export class ServerGone extends Error {}
 /** Fires "gone" (detail: why, for people) when the server stops answering or its index is gone, and "back" when it answers again. */
 export const connection = new EventTarget();
 
+/** Codes of errors that say that a picture of the search is gone. */
+export const PICTURE_GONE = ["no-such-upload", "no-such-photo"];
+
 const SILENCE = "The server does not answer. Trying again…";
 const PATIENCE = 6000; // milliseconds without an answer after which the page looks whether the server is there at all
 const LOOK = 3000; // milliseconds for that answer
@@ -97,7 +100,7 @@ export async function ask(path, { pairs = [], method = "GET", body, headers: mor
   }
   const answer = text && response.headers.get("Content-Type")?.includes("json") ? JSON.parse(text) : null;
   if (!response.ok) {
-    const { code = "unknown", message = `The server answered ${response.status}.`, parameter } = answer?.error ?? {};
+    const { code = "unknown", message = `The server answered ${response.status}.`, parameter = PICTURE_GONE.includes(code) ? "like" : undefined } = answer?.error ?? {};
     if (response.status === 401) { // the session has ended: the server asks to sign in
       location.reload();
       return new Promise(() => {}); // the page is leaving, and has nothing to say

@@ -3,9 +3,8 @@
 import { ask, isAbort, thumbnailUrl } from "./api.js";
 import { byId, element, icon } from "./dom.js";
 import { bytes, count, counted, fileName, folderOf, visible } from "./format.js";
-import { closePanel, openPanel } from "./panel.js";
+import { closePanel, openFromPanel, openPanel } from "./panel.js";
 import { selection } from "./selection.js";
-import { openPhoto } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {Photo & {exact: boolean, cosine: number, differing_bits: number}} Copy */
@@ -65,7 +64,7 @@ const likeness = ({ exact, differing_bits: bits }) => exact ? "The same bytes as
 
 /** @param {Photo} photo @param {string} badge @param {string} title */
 function tile(photo, badge, title) {
-  return element("button", { type: "button", class: `copy ${badge}`, title: `${visible(photo.path)}\n${title}`, onclick: () => (closePanel(), openPhoto(photo.id, { isAside: true })) },
+  return element("button", { type: "button", class: `copy ${badge}`, title: `${visible(photo.path)}\n${title}`, onclick: () => openFromPanel(photo.id) },
     element("span", { class: "copy-picture" }, element("img", { src: thumbnailUrl(photo.id, 256), alt: "", loading: "lazy" }), element("span", { class: "badge" }, badge)),
     element("bdi", {}, fileName(photo.path)),
     element("span", { class: "soft" }, `${photo.width} × ${photo.height}, ${bytes(photo.size)}`),

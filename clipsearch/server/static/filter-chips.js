@@ -9,6 +9,7 @@ import { matchWords } from "./threshold.js";
 /** @typedef {import("./state.js").Search} Search */
 
 const KM_A_DEGREE = 111.195;
+const MOST_LETTERS = 40; // of what cannot be read
 const LARGEST = 3000; // kilometres; the lengths of a larger area say nothing
 
 export function setUpFilterChips() {
@@ -75,9 +76,14 @@ function period(from, to) {
   return from && to ? `${from} to ${to}` : from ? `since ${from}` : `until ${to}`;
 }
 
+/** What an address has, and cannot be read. @param {string} text */
+const quoted = (text) => `“${visible(text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS)}…` : text)}”`;
+
 /** @param {string} within */
 function area(within) {
-  const [south, west, north, east] = within.split(",").map(Number);
+  const edges = within.split(",").map(Number);
+  const [south, west, north, east] = edges;
+  if (edges.length !== 4 || !edges.every(Number.isFinite) || south > north) return `area ${quoted(within)}`; // the server says why
   const high = (north - south) * KM_A_DEGREE;
   const wide = (east < west ? east - west + 360 : east - west) * KM_A_DEGREE * Math.cos(((south + north) / 360) * Math.PI);
   if (Math.max(wide, high) > LARGEST) return "area on the map";
@@ -87,6 +93,7 @@ function area(within) {
 
 /** @param {string} near */
 function surroundings(near) {
-  const [latitude, longitude, km = 1] = near.split(",").map(Number);
+  const [latitude, longitude, km = 1, ...others] = near.split(",").map(Number);
+  if (![latitude, longitude, km].every(Number.isFinite) || others.length) return `near ${quoted(near)}`;
   return `${count(Math.round(km * 10) / 10)} km around ${place(latitude, longitude)}`;
 }

@@ -34,8 +34,8 @@ const panel = byId("filters");
 const title = element("h2", { id: "filters-title", tabindex: "-1" }, "Filters");
 const body = element("div", { class: "facets" });
 const showButton = element("button", { type: "button", class: "primary", onclick: () => toggleFilters(false, false) }); // if the panel covers the photos
-/** @type {{parameter: string, values: string, message: string} | null} a filter that the server cannot read */
-let wrong = null;
+/** @type {Map<string, {values: string, message: string}>} filters that the server cannot read, by their parameters */
+const wrong = new Map();
 let isNews = false; // whether the user has not seen yet what is wrong
 /** @type {Facets | null} the counts that are shown */
 let shown = null;
@@ -130,8 +130,8 @@ async function refresh() {
   if (!panel.open) return;
   const mine = ++requests;
   const whole = currentSearch();
-  if (wrong && valuesOf(whole, wrong.parameter) !== wrong.values) wrong = null;
-  const search = wrong ? { ...whole, ...Object.fromEntries(filtersOf(wrong.parameter).map((name) => [name, EMPTY[name]])) } : whole;
+  for (const [parameter, { values }] of wrong) if (valuesOf(whole, parameter) !== values) wrong.delete(parameter);
+  const search = { ...whole, ...Object.fromEntries([...wrong.keys()].flatMap(filtersOf).map((name) => [name, EMPTY[name]])) };
   const isSlow = setTimeout(() => mine === requests && panel.querySelector(".counted")?.replaceChildren("Counting…"), SLOWLY);
   try {
     const query = await whatIsCounted(search);
@@ -150,8 +150,8 @@ async function refresh() {
   } catch (error) {
     clearTimeout(isSlow);
     if (mine !== requests || error instanceof ServerGone) return; // the banner says why, and what is shown stays
-    if (error instanceof ApiError && error.parameter && error.parameter !== wrong?.parameter) {
-      wrong = { parameter: error.parameter, values: valuesOf(whole, error.parameter), message: error.message };
+    if (error instanceof ApiError && error.parameter && !wrong.has(error.parameter)) {
+      wrong.set(error.parameter, { values: valuesOf(whole, error.parameter), message: error.message });
       isNews = true;
       render();
       await refresh(); // counts without it
@@ -222,7 +222,7 @@ function render() {
   const again = key ? body.querySelector(`[data-key="${CSS.escape(key)}"]`) : focused?.matches("form *") ? focused : null;
   if (again) keepAt(again, before, scrollTop);
   else body.style.minHeight = "";
-  if (isNews && wrong) panel.querySelector(".problem:not([hidden])")?.scrollIntoView({ block: "nearest" });
+  if (isNews && wrong.size) panel.querySelector(".problem:not([hidden])")?.scrollIntoView({ block: "nearest" });
 }
 
 /** Scroll so that an element is where it was. @param {Element} again @param {number} before its top on the screen @param {number} scrollTop */
@@ -254,14 +254,13 @@ function draw() {
   const all = search.format ? orientation : format; // every photo has one of these, and a facet is counted without its own filter
   const isNothing = whatCounts === NOTHING || (whatCounts === THESE && !all.some(({ images }) => images > 0));
   const hasOthers = isFiltered(search) && Object.values(shown ?? {}).some((counts) => counts.some(({ images }) => images > 0));
-  const reason = wrong && expressionProblem(wrong.message).reason;
-  const isDate = wrong !== null && filtersOf(wrong.parameter).includes("from");
+  const date = [...wrong].find(([parameter]) => filtersOf(parameter).includes("from"));
   body.classList.toggle("counting", !isCounted);
   keepingFocus(panel, () => {
     body.replaceChildren(...[
-      reason !== null && !isDate && wrong?.parameter !== "q" && !TEXTS.some((name) => name === wrong?.parameter) && element("p", { class: "problem", role: "alert" }, reason),
+      ...(panel.matches(":modal") ? reasons() : []), // beside the photos, they stand in place of these
       element("p", { class: "soft counted", role: "status" }, !isCounted ? "Counting…" : isNothing ? (hasOthers ? OTHERS : NOTHING) : whatCounts), // always, so that the counts below it stay where they are
-      (!isCounted || format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search, { isCounted, problem: isDate ? reason : null }),
+      (!isCounted || format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search, { isCounted, problem: date ? reasonOf(date[1]) : null }),
       folder.length > 0 && section("Folders", folderTree(folder, search.folders, render)),
       country.length > 1 && section("Countries", severalChoices("country", country)),
       place.length > 0 && section("Places", severalChoices("place", place)),
@@ -276,6 +275,15 @@ function draw() {
   for (const name of TEXTS) showText(name, search[name]);
 }
 
+/** What is wrong, in words. @param {{message: string}} one */
+const reasonOf = ({ message }) => expressionProblem(message).reason;
+
+/** What is wrong with filters that the panel has no field for. */
+function reasons() {
+  const others = [...wrong].filter(([parameter]) => !["q", "like", "unlike", ...TEXTS].includes(parameter) && !filtersOf(parameter).includes("from"));
+  return others.map(([, one]) => element("p", { class: "problem", role: "alert" }, reasonOf(one)));
+}
+
 /** What was chosen or typed for a filter, to compare. @param {Readonly<Search>} search @param {string} parameter */
 const valuesOf = (search, parameter) => JSON.stringify(filtersOf(parameter).map((name) => search[name]));
 
@@ -283,13 +291,13 @@ const valuesOf = (search, parameter) => JSON.stringify(filtersOf(parameter).map(
 function showText(name, value) {
   const field = textInput(name);
   const problem = /** @type {HTMLElement} */ (byId(`wrong-${name}`));
-  const isWrong = wrong?.parameter === name;
+  const one = wrong.get(name);
   if (document.activeElement !== field || given.get(name) !== value) field.value = value; // not while the user types or mends it
   given.set(name, value);
-  field.setAttribute("aria-invalid", String(isWrong));
-  problem.hidden = !isWrong;
-  if (!wrong || !isWrong) return;
-  const { reason, place } = expressionProblem(wrong.message);
+  field.setAttribute("aria-invalid", String(one !== undefined));
+  problem.hidden = !one;
+  if (!one) return;
+  const { reason, place } = expressionProblem(one.message);
   problem.replaceChildren(element("span", {}, reason), place ?? "");
 }
 

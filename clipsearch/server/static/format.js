@@ -105,6 +105,7 @@ export function place(latitude, longitude) {
 
 /** A rating as the filter has it, or as a photo has it: "4 stars", "4 stars and more", "2 to 4 stars", "rejected". @param {string} rating */
 export function starsText(rating) {
+  if (!/\d/.test(rating) || !/^(-?\d+)?(\.\.(-?\d+)?)?$/.test(rating)) return `rating ${visible(rating)}`; // an address may have anything
   const [from, to = from] = rating.split("..");
   const stars = (/** @type {string} */ number) => number === "-1" ? "rejected" : number === "0" ? "no stars" : counted(Number(number), "star");
   if (from === to) return stars(from);

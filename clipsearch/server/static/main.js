@@ -1,7 +1,7 @@
 /** The page: it reacts when the search changes, and loads each panel when it is first opened. */
 
 import { albums, dependsOn, isInAlbums, toggleFavourite } from "./albums.js";
-import { ApiError, ask, checkConnection, connection, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
+import { ApiError, ask, checkConnection, connection, PICTURE_GONE, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { placeIn, visible } from "./format.js";
 import { hideBrokenPictures } from "./broken-pictures.js";
@@ -45,8 +45,8 @@ const grid = new Grid(byId("photos"), {
   open: (index) => {
     const { id } = grid.photos[index];
     grid.moveTo(index);
-    if (photos.search && !isShown(state.currentSearch())) state.changeSearch(photos.search, { again: true }); // no answer has come since
-    state.openPhoto(id);
+    const isOfBefore = !isShown(state.currentSearch()); // no answer has come since
+    state.openPhoto(id, isOfBefore && photos.search ? { of: photos.search } : {});
   },
   pick: (index, event) => {
     if (event.shiftKey) selection.add(between(grid, grid.anchor, index));
@@ -166,6 +166,8 @@ function explainError({ error, isFirst }) {
   byId("status").textContent = "";
   if (error.code === "no-index") {
     withModule(async () => (await import("./index-panel.js")).explainNoPhotos());
+  } else if (PICTURE_GONE.includes(error.code)) {
+    explainGonePicture(error);
   } else if (error.parameter) {
     explainWrongFilter(error);
   } else {
@@ -175,6 +177,23 @@ function explainError({ error, isFirst }) {
       symbol: "warning",
     });
   }
+}
+
+/** A picture that is searched by was sent too long ago, or is not indexed any more. @param {ApiError} error */
+function explainGonePicture({ code, message }) {
+  const [, gone] = /^there is no (?:photo )?(upload:\w+|\d+)/.exec(message) ?? [];
+  const { q, pictures } = state.currentSearch();
+  const others = pictures.filter(({ source }) => source !== gone);
+  const kept = others.length < pictures.length ? others : [];
+  const isLast = !kept.length && !q.trim();
+  explainEmpty("The picture of this search is gone", {
+    text: code === "no-such-upload" ? "The server keeps a picture for an hour. Choose it again." : "The photo is not in the index any more.",
+    actions: [
+      { label: "Choose a picture", act: () => byId("picture-file").click(), isMain: true },
+      { label: isLast ? "Clear the search" : "Search without it", act: () => state.changeSearch({ pictures: kept }) },
+    ],
+    symbol: "warning",
+  });
 }
 
 /** @param {string} text */

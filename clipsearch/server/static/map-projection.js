@@ -59,6 +59,15 @@ export function boxAround(places) {
   return boxText(Math.max(-90, Math.min(...latitudes) - ROOM), toLongitude(left - room), Math.min(90, Math.max(...latitudes) + ROOM), toLongitude(right + room));
 }
 
+/** The places in a rectangle, which may go over the date line. @template {Place} P @param {P[]} places @param {string} box as the filter `within` has it */
+export function placesIn(places, box) {
+  const [south, west, north, east] = box.split(",").map(Number);
+  return places.filter(({ latitude, longitude }) => {
+    if (latitude < south || latitude > north) return false;
+    return west <= east ? longitude >= west && longitude <= east : longitude >= west || longitude <= east;
+  });
+}
+
 /** @param {number} south @param {number} west @param {number} north @param {number} east */
 const boxText = (south, west, north, east) => [south, west, north, east].map((edge) => Number(edge.toFixed(DIGITS))).join(",");
 

@@ -7,7 +7,7 @@ import { onGestures } from "./gestures.js";
 import { bringIntoView, isInView } from "./keep-place.js";
 import { outlinesOf } from "./map-land.js";
 import { nearestPlace, tilesAddress, wantNames, writeNames } from "./map-names.js";
-import { boxAround, clustersOf, metresAPixel, spanOf, toX, toY, visibleBox } from "./map-projection.js";
+import { boxAround, clustersOf, metresAPixel, placesIn, spanOf, toX, toY, visibleBox } from "./map-projection.js";
 import { drawTiles } from "./map-tiles.js";
 import { photoStrip } from "./photo-strip.js";
 import { photos } from "./photos.js";
@@ -44,6 +44,7 @@ panel.append(canvas, marks, note, bar, element("div", { class: "map-tools" },
 const view = { x: 0.5, y: 0.42, size: 600 };
 /** @type {Place[]} */
 let places = [];
+let isWhole = true; // whether these are all, and not only the newest
 /** @type {{places: Place[], size: number, apart: number, clusters: Cluster[]}} the clusters of a size of the world; moving the map does not change them */
 let clustered = { places, size: 0, apart: 0, clusters: [] };
 /** @type {Map<string, HTMLElement>} the marks on the map, by what they stand for */
@@ -120,6 +121,7 @@ async function refresh({ keepView }) {
     if (mine !== requests) return;
     const hadNone = places.length === 0;
     places = answer.places;
+    isWhole = places.length === answer.images;
     total.textContent = summary(answer.images);
     closeStrip();
     if (!keepView || hadNone) fit(places);
@@ -352,6 +354,16 @@ function isOneSpot(group) {
   return Math.max(right - left, Math.max(...ys) - Math.min(...ys)) * FARTHEST_IN < pixels(APART);
 }
 
+/** The button that keeps a mark's photos. Its rectangle may have others, too, and says so: marks are no rectangles. @param {Place[]} group */
+function onlyThese(group) {
+  const within = boxAround(group);
+  const { length } = placesIn(places, within);
+  const isExact = isWhole && length === group.length;
+  const isListed = !isQuery(currentSearch()); // a query finds others there than the map counts
+  const text = !isListed ? "Only their area" : isExact ? "Only these" : `Only their area: ${counted(length)}${isWhole ? "" : " or more"}`;
+  return element("button", { type: "button", onclick: () => changeSearch({ within, near: "" }) }, text);
+}
+
 /** The photos of a mark, side by side. @param {Place[]} group */
 function openStrip(group) {
   const canZoom = view.size < (isOneSpot(group) ? SPREAD_FROM : FARTHEST_IN) && group.length > 1;
@@ -360,7 +372,7 @@ function openStrip(group) {
     element("div", { class: "map-strip-head" },
       element("strong", {}, counted(group.length)),
       canZoom && element("button", { type: "button", onclick: () => (closeStrip(), fit(group, isOneSpot(group) ? 2 * SPREAD_FROM : FARTHEST_IN)) }, "Zoom in"),
-      element("button", { type: "button", onclick: () => changeSearch({ within: boxAround(group), near: "" }) }, "Only these"),
+      onlyThese(group),
       iconButton("close", "Close", () => {
         closeStrip();
         if (focused instanceof HTMLElement && focused.isConnected) focused.focus();

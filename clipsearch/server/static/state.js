@@ -4,6 +4,7 @@
  */
 
 import { finished, parseTerms } from "./language.js";
+import { nameNow, rememberRename } from "./renamed-albums.js";
 import { decodePairs, encodePairs } from "./url.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
@@ -101,11 +102,30 @@ export function changeSearch(change, { asTyping = false, again = false } = {}) {
 /** A search that keeps nothing of the one before but how it is sorted. @param {Partial<Search>} wanted */
 export const newSearch = (wanted) => changeSearch({ ...EMPTY, ...wanted });
 
-/** @param {number} id @param {{isAside?: boolean}} [options] `isAside` if it is opened beside the rows, which stay where they are */
-export function openPhoto(id, { isAside = false } = {}) {
+/**
+ * An album has another name. What is shown stays, and addresses of the history that have the old name mean it, too.
+ * @param {string} name @param {string} newName
+ */
+export function followRename(name, newName) {
+  rememberRename(name, newName);
+  if (search.album !== name) return;
+  search = { ...search, album: newName };
+  history.replaceState(history.state, "", address(search, photo));
+  changes.dispatchEvent(new CustomEvent("search", { detail: { again: true } }));
+}
+
+/**
+ * @param {number} id
+ * @param {{isAside?: boolean, of?: Readonly<Search>}} [options] `isAside` if it is opened beside the rows, which stay where they are;
+ *   `of` if the rows are those of another search, as the answer to this one has not come: closing the photo leads back to this one
+ */
+export function openPhoto(id, { isAside = false, of = search } = {}) {
   const wasOpen = photo !== null;
+  const isOther = address(of, null) !== address(search, null);
+  search = of;
   photo = id;
   write(wasOpen ? "replaceState" : "pushState", { opened: wasOpen ? history.state?.opened : true, isAside: isAside || (wasOpen && history.state?.isAside) });
+  if (isOther) changes.dispatchEvent(new CustomEvent("search", { detail: { again: true } }));
   changes.dispatchEvent(new Event("photo"));
 }
 
@@ -142,6 +162,7 @@ let isSteppingBack = false; // from the step of a dialog that was closed; what i
 /** @type {{how: "pushState" | "replaceState", state: object, url: string}[]} */
 let postponed = [];
 addEventListener("load", () => { // a reload has closed them, and their steps would do nothing
+  useNewNames();
   const { dialogs = 0, hasChanged, mode: step } = history.state ?? {};
   const left = { ...history.state, dialogs: hasChanged ? 0 : dialogs, hasChanged: false, mode: undefined };
   if (hasChanged && dialogs > 1) { // the step of the last dialog has the change: it takes the place of all of them
@@ -259,6 +280,7 @@ window.addEventListener("popstate", () => {
   const openBefore = photo;
   ({ search, photo } = read(location.search));
   typing = false;
+  useNewNames();
   if (address(search, null) !== before) changes.dispatchEvent(new CustomEvent("search", { detail: { returning: true } }));
   if (photo !== openBefore) changes.dispatchEvent(new Event("photo"));
   followMode();
@@ -439,7 +461,14 @@ function parsePeriod(text) {
 function read(query) {
   const pairs = decodePairs(query);
   const id = pairs.find(([name]) => name === "photo")?.[1];
-  return { search: fromPairs(pairs), photo: id && /^\d+$/.test(id) ? Number(id) : null };
+  const found = fromPairs(pairs);
+  found.album = nameNow(found.album);
+  return { search: found, photo: id && /^\d+$/.test(id) ? Number(id) : null };
+}
+
+/** Write the address anew if it has the old name of an album. */
+function useNewNames() {
+  if (fromPairs(decodePairs(location.search)).album !== search.album) history.replaceState(history.state, "", address(search, photo));
 }
 
 /** @param {Search} search @param {number | null} photo */

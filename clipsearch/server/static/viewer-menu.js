@@ -1,6 +1,6 @@
 /** What else can be done with the photo in the viewer: the menu behind "More". */
 
-import { ask, checkConnection, fileUrl, originalUrl, whatIsGone } from "./api.js";
+import { ask, checkConnection, fileUrl, originalUrl, thumbnailUrl, whatIsGone } from "./api.js";
 import { copyText } from "./clipboard.js";
 import { element, icon } from "./dom.js";
 import { fileName, isFilm } from "./format.js";
@@ -25,7 +25,7 @@ export async function menuItems(photo, startSlideshow) {
     button("play", "Slideshow", "s", startSlideshow),
     link("download", "Download", "d", { href: originalUrl(photo.id), download: fileName(photo.path), onclick: (/** @type {Event} */ event) => (event.preventDefault(), downloadPhoto(photo)) }),
     link("open", "Open in a tab", "o", { href: fileUrl(photo.id), target: "_blank", rel: "noopener" }),
-    isFilm(photo) ? null : button("copy", "Copy the picture", "c", () => copyPicture(photo)),
+    button("copy", "Copy the picture", "c", () => copyPicture(photo)),
     button("copy", "Copy the path", "", async () => announce((await copyText(photo.path)) ? "Path copied." : "The browser does not allow copying here.")),
     hasFolder ? button("folder", "Show in the folder", "", () => showInFolder(photo)) : null,
     button("link", "Copy the address", "", async () => announce((await copyText(location.href)) ? "Address copied." : "The browser does not allow copying here.")),
@@ -65,9 +65,8 @@ async function fetchFile(url, done, headers = {}) {
 /** @param {Photo} photo */
 export const openInTab = (photo) => void window.open(fileUrl(photo.id), "_blank", "noopener");
 
-/** Put a photo on the clipboard as a picture, to paste it into a mail or a document. @param {Photo} photo */
+/** Put a photo, or the picture at which a film is, on the clipboard, to paste it into a mail or a document. @param {Photo} photo */
 export async function copyPicture(photo) {
-  if (isFilm(photo)) return;
   if (!window.isSecureContext || typeof ClipboardItem === "undefined") {
     announce(NO_CLIPBOARD);
     return;
@@ -80,11 +79,18 @@ export async function copyPicture(photo) {
   }
 }
 
+/** The film in the viewer at its present picture, or the photo's file; if a film cannot be played, its picture. @param {Photo} photo */
+async function sourceOf(photo) {
+  const film = /** @type {HTMLVideoElement | null} */ (isFilm(photo) ? document.querySelector("#viewer video") : null);
+  if (film && film.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return film;
+  const answer = await fetch(isFilm(photo) ? thumbnailUrl(photo.id, 1024) : fileUrl(photo.id));
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  return await answer.blob();
+}
+
 /** @param {Photo} photo @returns {Promise<Blob>} */
 async function pngOf(photo) {
-  const answer = await fetch(fileUrl(photo.id));
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
-  const whole = await createImageBitmap(await answer.blob());
+  const whole = await createImageBitmap(await sourceOf(photo));
   const scale = Math.min(1, LARGEST / Math.max(whole.width, whole.height));
   const canvas = document.createElement("canvas");
   canvas.width = Math.max(1, Math.round(whole.width * scale));
