@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-import anyio
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.types import CallToolResult, ContentBlock, ImageContent, TextContent, ToolAnnotations
@@ -35,7 +34,6 @@ from clipsearch.mcp_server.schemas import (
     StatusResult,
     ValueResult,
 )
-from clipsearch.mcp_server.standard_streams import serve
 from clipsearch.mcp_server.strict_tools import strict_tool
 from clipsearch.query.filters import chosen, parse_where
 from clipsearch.query.hits import Hits, QueryNote
@@ -107,7 +105,7 @@ class Assistant:
     def serve(self) -> None:
         """Serve on standard input and output until the input ends."""
         try:
-            anyio.run(serve, self.server())
+            self.server().run("stdio")
         finally:
             self._thread.submit(self._close).result()
             self._thread.shutdown()

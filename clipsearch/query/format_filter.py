@@ -27,6 +27,11 @@ _KNOWN = {
 """Each name in lower case → the format as an index has it."""
 
 
+def known_format(name: str) -> str | None:
+    """A file format as an index has it, by its name or a suffix; None for one that clipsearch does not know."""
+    return _KNOWN.get(name.strip().lower().lstrip("."))
+
+
 def of_format(name: str) -> Condition:
     """A file format by its name, or by a suffix: jpg for JPEG, heic for HEIF, tif for TIFF. Case does not count.
 

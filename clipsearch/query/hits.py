@@ -50,7 +50,7 @@ class Explanation:
     model: str
     index: str
     images: int  # in the index
-    considered: int  # of them, those that meet the filters
+    considered: int  # of them, those that meet the filters, without the query's own and those marked wrong
     bytes_scanned: int  # of vectors
     seconds: dict[str, float]  # by stage: "encode", "filter", "search", "choose"
     approximate: dict[str, Any] | None = None  # "kind", "k", "recall" for texts, "made"; None for an exact search

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from clipsearch.conditions import Condition, all_of
+from clipsearch.conditions import All, Among, Condition, all_of
 from clipsearch.encoders.base import ModelSpec
 from clipsearch.encoders.prompts import default_prompts
 from clipsearch.encoders.registry import copy_cosines
@@ -219,6 +219,7 @@ def _answers(
                 ((ranking, best),) = _rankings(store, [search], selections)
                 hits, likely = _hits(store, embedder, search, ranking, best)
             considered = images if selection is None else len(selection)
+            considered -= _number_left_out(store, search.left_out, conditions[search.query.filters])
             unlimited: list[Hit] = []
             if not hits and search.is_limited:
                 without = replace(search.query, min_match=None, min_score=None, diverse=False)
@@ -252,6 +253,20 @@ def _answers(
             )
             answers.append(Hits(in_order(hits, search.query.sort), search.query, explanation))
     return answers
+
+
+def _number_left_out(store: VectorStore[SelectionT], ids: Sequence[int], condition: Condition | None) -> int:
+    """How many of the photos that are no hits would pass the filters. 0 if the store does not know."""
+    if not ids:
+        return 0
+    if condition is None:
+        return len(store.records(ids))
+    if len(store.names) > 1:  # their conditions have the ids of each index
+        return 0
+    try:
+        return len(store.select(All((condition, Among(tuple(dict.fromkeys(ids)))))))
+    except QueryError:  # a vector database does not select by ids
+        return 0
 
 
 def _with_words(store: VectorStore[SelectionT], search: _EmbeddedSearch) -> _EmbeddedSearch:

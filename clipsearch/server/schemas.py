@@ -176,7 +176,10 @@ class SearchAnswer(BaseModel):
     hits: list[HitAnswer]
     understood: UnderstoodAnswer | None = Field(None, description="With `smart`.")
     explanation: dict[str, Any] | None = Field(None, description="With `explain`.")
-    considered: int = Field(description="The number of photos that pass the filters.", examples=[8091])
+    considered: int = Field(
+        description="The number of photos that pass the filters, without the query's own and those marked wrong.",
+        examples=[8091],
+    )
     seconds: float = Field(description="The time the server took.", examples=[0.016])
     favourites: list[int] | None = Field(None, description="With `favourites`: the ids of the favourites among them.")
 

@@ -15,6 +15,7 @@ from clipsearch._internal.partial_dates import from_iso
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.facts import unique
+from clipsearch.query.format_filter import known_format
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.store.rows import LARGEST_EDGE, checked_moments
 from clipsearch.store.validation import number, text, whole
@@ -127,6 +128,13 @@ def row_of(number: int, values: Mapping[str, Any], where: str) -> Row:
     return Row(number, path, digest, _info(values) if digest else None, clean_caption(values.get("caption")), moment)
 
 
+def _format(value: Any) -> str:
+    """A file format that can be filtered by. ValueError for another one."""
+    if (name := known_format(_text(value))) is None:
+        raise ValueError(f"no format {value!r}")
+    return name
+
+
 def _info(values: Mapping[str, Any]) -> ImageInfo | None:
     """The facts about a photo, without its caption. None if one is missing or makes no sense."""
     try:
@@ -137,7 +145,7 @@ def _info(values: Mapping[str, Any]) -> ImageInfo | None:
         return ImageInfo(
             whole(width, 1, LARGEST_EDGE),
             whole(height, 1, LARGEST_EDGE),
-            _text(image_format),
+            _format(image_format),
             content_hash,
             None if taken_at is None else from_iso(_text(taken_at)),
             None if camera is None else _text(camera),

@@ -59,6 +59,16 @@ def test_a_thousand_results_scroll_without_a_long_task(new_page, many):
     raise AssertionError(f"a task of {longest:.0f} ms, three times")
 
 
+def test_photos_like_one_are_counted_without_it_before_all_are_loaded(new_page, many):
+    page = new_page()
+    page.goto(f"{many}/?like=1")
+    page.wait_for_selector(".photo.loaded")
+    hits = page.evaluate("async () => (await (await fetch('/api/search?like=1&top_k=1000')).json()).hits.length")
+    assert 900 < hits < COUNT  # without the photo and its copies
+    assert page.locator("#status").inner_text() == f"{hits} photos, nearest first"
+    assert f", 1 of {hits}" in page.locator(".photo .open").first.get_attribute("aria-label")
+
+
 def test_coming_back_finds_the_place(new_page, many):
     page = new_page()
     page.goto(f"{many}/?q=a+dog&one_per_shot=false")  # many are of one camera and second

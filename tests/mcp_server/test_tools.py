@@ -317,22 +317,6 @@ def test_a_name_or_a_text_that_is_not_unicode_is_a_wrong_argument(arguments, mes
     assert type(failure.value).__name__ == "ToolError" and str(failure.value).encode()  # it can be sent
 
 
-def test_a_line_that_is_no_message_is_answered_and_the_server_goes_on(monkeypatch):
-    from clipsearch.mcp_server.tools import Assistant
-
-    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a test", "version": "1"}}
-    first = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": client}
-    lines = ["hello", "", '{"a": 1}', json.dumps(first)]
-    given, answers = io.TextIOWrapper(io.BytesIO("\n".join(lines).encode())), io.TextIOWrapper(io.BytesIO())
-    monkeypatch.setattr("sys.stdin", given)
-    monkeypatch.setattr("sys.stdout", answers)
-    Assistant(lambda: pytest.fail("the index was opened")).serve()
-    wrong, other, answer = map(json.loads, answers.buffer.getvalue().splitlines())
-    assert wrong["id"] is None and wrong["error"] == {"code": -32700, "message": "Parse error: the line is not JSON"}
-    assert other["id"] is None and other["error"]["code"] == -32600
-    assert answer["id"] == 1 and answer["result"]["serverInfo"]["name"] == "clipsearch"
-
-
 def test_status(ask, index):
     async def questions(client):
         return await client.call_tool("status")

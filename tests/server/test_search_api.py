@@ -4,7 +4,9 @@ import asyncio
 import base64
 import json
 import os
+import re
 import shutil
+from datetime import datetime
 from unicodedata import normalize
 
 import pytest
@@ -112,7 +114,10 @@ def test_marks_are_parameters_and_fields(client):
     ):
         assert refused.status_code == 400 and "is both right and wrong; it can only be one of them" in refused.text
     similar = client.get("/api/similar", params={"id": number["green.jpg"], "wrong": number["red.jpg"]})
-    assert "red.jpg" not in found_names(similar)
+    assert "red.jpg" not in found_names(similar) and similar.json()["considered"] == 3  # of five
+    for name, considered in (("*.jpg", 2), ("r*", 0), ("b*", 1)):
+        about = {"id": number["green.jpg"], "wrong": number["red.jpg"], "name": name}
+        assert client.get("/api/similar", params=about).json()["considered"] == considered
 
 
 def test_photos_without_a_query_come_newest_first_in_pages(client, engine, photos):
@@ -147,6 +152,49 @@ def test_facets_count_keywords_people_ratings_and_sources_of_dates(client, engin
     assert facets["person"] == [{"value": "Anna", "images": 1}] and facets["rating"] == [{"value": "4", "images": 1}]
     assert facets["source"] == [{"value": "name", "images": 1}]
     assert client.get("/api/facets?keyword=sky&top=1").json()["facets"]["keyword"] == [{"value": "Sea", "images": 1}]
+
+
+def test_every_value_of_a_facet_finds_the_photos_that_it_counts(client, engine):
+    odd = (
+        "a*b",
+        "[x]",
+        "?",
+        "'\"",
+        "back\\slash",
+        "50%_off",
+        "a, b & c=d",
+        "é\u0301\u202e",
+        "+plus",
+        "#",
+        "-1",
+        "two spaces",
+    )
+    give_facts(
+        engine.index_folder, "red.jpg", keywords=odd, people=odd, camera="X'\" *[Pro]\\", gps=(48.85, 2.35), rating=4
+    )
+    give_facts(engine.index_folder, "blue.jpg", keywords=("ab", "x"), people=("-1",), camera="X", gps=(35.71, 139.79))
+    give_facts(engine.index_folder, "grey.png", rating=-1, taken_at=datetime(2019, 7, 5))
+    facets = client.get("/api/facets").json()["facets"]
+    assert {count["value"] for count in facets["keyword"]} >= {"a*b", "'\"", "back\\slash"}
+    parameters = {
+        "country": "place",
+        "region": "place",
+        "folder": "in",
+        "year": "taken",
+        "month": "taken",
+        "source": None,
+    }
+    for facet, counts in facets.items():
+        name = parameters.get(facet, facet)
+        for count in counts if name else ():
+            value = count["value"]
+            if facet in ("keyword", "person"):
+                value = re.sub(r"[*?[]", r"[\g<0>]", value)  # as the page does
+            found = client.get("/api/images", params={name: value})
+            assert found.status_code == 200, (facet, value, found.text)
+            at_least = facet in ("camera", "folder")  # whose name contains the text, and what is below it
+            number = found.json()["considered"]
+            assert number == count["images"] or (at_least and number > count["images"]), (facet, value)
 
 
 def test_facets_count_only_what_is_asked_for(client, engine, monkeypatch):

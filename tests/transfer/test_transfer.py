@@ -414,6 +414,18 @@ def test_another_vector_or_another_content_updates(engine, photos, tmp_path, enc
     assert engine.index().unchanged == 5 and encoder.encoded == before
 
 
+def test_a_format_that_no_filter_knows_is_read_from_the_photo(engine, tmp_path):
+    rows = rows_of(engine, tmp_path / "out.jsonl")
+    names = [row["format"] for row in rows]
+    odd = iter(["x'odd\\", "", "x'odd\\", "jpeg xxl"])
+    for row in rows:
+        row["format"] = "jpg " if row["path"].endswith("red.jpg") else next(odd)
+    write_rows(tmp_path / "out.jsonl", rows)
+    engine.forget(*(row["path"] for row in rows))
+    assert engine.import_embeddings(tmp_path / "out.jsonl").added == 5
+    assert sorted(record.info.format for record in engine.browse()[0]) == sorted(names)
+
+
 def test_a_photo_of_the_same_content_keeps_its_id(engine, photos, tmp_path, encoder):
     def ids():
         return {record.file.path: record.image_id for record in engine.browse()[0]}
@@ -786,7 +798,7 @@ def several(engine, photos, monkeypatch):
             state = path.stat()
             vectors = random_units(len(places), collection.fingerprint.dim, seed)
             info = ImageInfo(
-                64, 48, name[-3:].upper(), hashlib.sha256(name.encode()).hexdigest(),
+                64, 48, {"tif": "TIFF", "mp4": "MP4"}[name[-3:]], hashlib.sha256(name.encode()).hexdigest(),
                 moments=tuple(Moment(unit, at) for at in places),
             )  # fmt: skip
             place = collection.place(str(path))
