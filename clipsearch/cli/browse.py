@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from clipsearch.cli.choose_index import open_engine
@@ -39,6 +40,8 @@ def browse(
     not match, f shows every file of a shot, a every moment of a film, / goes back to the query, and q quits. Esc clears the
     query. Needs a terminal with colours.
     """
+    if os.environ.get("TERM") == "dumb" and sys.stdout.isatty():
+        raise QueryError("browse needs a terminal that can move its cursor, and TERM is dumb; use `clipsearch query`")
     try:
         from clipsearch.terminal.app import BrowseApp
     except ImportError as error:

@@ -26,6 +26,7 @@ _RARE_WORDS = frozenset(_RARE.split())
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SHORTEST, _SHORTEST_WITH_LETTER_ADDED = 6, 8  # letters; shorter words have too many known words near them
+_SHORTEST_IN_DOUBT = 4  # letters; a shorter unknown word is more often a name or a short form than a slip
 _LONGEST = 24  # letters; what is longer is no word, and looking at it would take the square of its length
 _MOST_WORDS = 8  # of a query to which letters are added, which takes about 3 ms each
 _ENDINGS = ("s", "es", "ed", "er", "ers", "ing", "y", "ee", "ness", "less")
@@ -48,6 +49,15 @@ def without_slips(text: str, tokenize: Tokenize) -> str:
         for place, word in enumerate(unknown)
     }
     return _WORD.sub(lambda match: meant.get(match[0]) or match[0], text)
+
+
+def seems_misspelt(text: str, tokenize: Tokenize) -> bool:
+    """Whether an unknown word of a text is one slip away from known ones, also if it is not certain which one was meant."""
+    words = [word for word in dict.fromkeys(_WORD.findall(text)) if _SHORTEST_IN_DOUBT <= len(word) <= _LONGEST]
+    return any(
+        not _is_form(word, tokenize) and any(_is_known(other, tokenize) for other in _one_letter_off(word))
+        for word in [word for word in words if not _is_right(word, tokenize)][:_MOST_WORDS]
+    )
 
 
 def with_places(text: str, codes: Callable[[], Sequence[str]]) -> str:
@@ -81,12 +91,17 @@ def _without_slip(word: str, tokenize: Tokenize) -> str | None:
     """The word with one letter more or less. Its first and its last letter stay, as endings are no slips."""
     if len(word) < _SHORTEST or _is_form(word, tokenize):
         return None
+    return _only_known(_one_letter_off(word), tokenize)
+
+
+def _one_letter_off(word: str) -> set[str]:
+    """The word with a letter more within it, without one of two equal letters, and if it is long, without any one."""
     inner = range(1, len(word))
     near = {word[:at] + letter + word[at:] for at in inner for letter in _LETTERS} - {word + word[-1], word[0] + word}
     near |= {word[:at] + word[at + 1 :] for at in inner if word[at] == word[at - 1]}
     if len(word) >= _SHORTEST_WITH_LETTER_ADDED:
         near |= {word[:at] + word[at + 1 :] for at in inner[:-1]}
-    return _only_known(near, tokenize)
+    return near
 
 
 def _is_form(word: str, tokenize: Tokenize) -> bool:

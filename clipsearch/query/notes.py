@@ -81,11 +81,12 @@ def spelling_notes(
 ) -> list[QueryNote]:
     """If no hit is a likely match, and some words have a slip, such as a letter missing: the query that was probably meant.
 
-    `places` gives the codes of the places that photos have.
+    A query in which another word seems to have a slip is not proposed: it would not be what was meant. `places` gives the codes
+    of the places that photos have.
     """
     if not is_unlikely(query, hits):
         return []
-    from clipsearch.query.misspelt import with_places, without_slips  # few queries need it
+    from clipsearch.query.misspelt import seems_misspelt, with_places, without_slips  # few queries need it
 
     terms = [
         replace(term, content=without_slips(with_places(term.content, places), encoder.text_pieces))
@@ -95,6 +96,8 @@ def spelling_notes(
     ]
     texts = [term.content for term in query.terms if isinstance(term.content, str)]
     if terms == list(query.terms) or any(map(words_of_other_languages, texts)):
+        return []
+    if any(isinstance(term.content, str) and seems_misspelt(term.content, encoder.text_pieces) for term in terms):
         return []
     meant = texts_of(terms)
     return [QueryNote("misspelt", f'no photo is a likely match; did you mean "{meant}"?', meant)]

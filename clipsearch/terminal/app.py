@@ -17,7 +17,7 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import Resize
-from textual.widgets import DataTable, Footer, Input, Static
+from textual.widgets import DataTable, Input, Static
 
 from clipsearch._internal.commands import with_flags
 from clipsearch.conditions import all_of
@@ -30,6 +30,7 @@ from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.shots import first_shots
 from clipsearch.render.text import counted, human_bytes, minute, printable, with_moment
 from clipsearch.terminal.graphics import blocks
+from clipsearch.terminal.lines import QueryLine, WholeFooter, fitted
 from clipsearch.terminal.photo_list import PhotoList, PhotoRow
 from clipsearch.terms import Query, Term
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord
@@ -41,6 +42,7 @@ _HELP = (
     "u: take the last mark back. r: only what matches. f: every file of a shot. a: every moment of a film. /: to the query. "
     "Esc: clear it. q, or Ctrl-C anywhere: quit."
 )
+_LINES_BESIDE_HELP = 6  # the query and the footer take four, and two are left for the list
 _MARKS = {"right": True, "wrong": False}
 _OF_A_PHOTO = frozenset({"copy", "mark", "move", "similar"})  # actions
 _IN_THE_LIST = frozenset({"all_moments", "ask", "copy", "every_file", "help", "mark", "relevant", "similar", "unmark"})
@@ -67,12 +69,6 @@ class ListRequest:
         return tuple(image_id for is_right, ids in self.marks if is_right == right for image_id in ids)
 
 
-class QueryLine(Input):
-    """The line for the query, with footer entries for what leads to the photos."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "submit", "list"), Binding("down", "app.move(1)", "next")]
-
-
 class BrowseApp(App[None]):
     """A line for the query, the photos found, and a preview of the chosen one.
 
@@ -88,7 +84,7 @@ class BrowseApp(App[None]):
     #side { width: 2fr; height: 1fr; padding: 0 1; }
     #picture { width: 1fr; height: 1fr; content-align: center middle; }
     #facts { width: 1fr; height: auto; max-height: 8; color: $text-muted; }
-    #state { height: auto; max-height: 5; padding: 0 1; color: $text-muted; }
+    #state { height: auto; padding: 0 1; color: $text-muted; }
     #state.wrong { color: $text-error; }
     .narrow #side { display: none; }
     """
@@ -128,6 +124,7 @@ class BrowseApp(App[None]):
         self._top_k = top_k
         self._request = ListRequest(relevant=relevant, every_file=every_file, all_moments=all_moments)
         self._rows: list[PhotoRow] = []
+        self._message = ""
         self._searching = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-search")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-preview")
         self._decoder = DecoderPool(_BOX, workers=1)
@@ -142,7 +139,7 @@ class BrowseApp(App[None]):
                 yield Static(id="picture")
                 yield Static(id="facts", markup=False)
         yield Static(id="state", markup=False)
-        yield Footer()
+        yield WholeFooter()
 
     def on_mount(self) -> None:
         """Start with the newest photos."""
@@ -173,6 +170,7 @@ class BrowseApp(App[None]):
     def on_resize(self, event: Resize) -> None:
         """Hide the preview if there is no room for it."""
         self.set_class(event.size.width < 70, "narrow")
+        self.call_after_refresh(self._show_message)
         self.call_after_refresh(self._preview)
 
     @on(Input.Changed)
@@ -357,7 +355,15 @@ class BrowseApp(App[None]):
     def _say(self, text: str, *, wrong: bool = False) -> None:
         state = self.query_one("#state", Static)
         state.set_class(wrong, "wrong")
-        state.update(printable(text))
+        self._message = printable(text)
+        self._show_message()
+
+    def _show_message(self) -> None:
+        """Show the message in as few lines as leave the list its rows. Help, which the user asked for, may take more."""
+        height = self.size.height
+        lines = height - _LINES_BESIDE_HELP if self._message == _HELP else min(5, (height - 5) // 3)
+        state = self.query_one("#state", Static)
+        state.update(fitted(self._message, self.size.width - 2, max(1, lines)))
 
     @work(exclusive=True, group="preview")
     async def _preview(self) -> None:

@@ -62,6 +62,18 @@ def test_a_note_says_what_was_meant_if_nothing_is_likely(mini, engine):
     assert spelling_notes(query, [], mini) == [] == spelling_notes(Query((Term("dog"),)), unlikely, mini)
 
 
+def test_no_query_is_proposed_that_is_still_misspelt(mini, engine):
+    (likely,) = engine.search("red", 1)
+    unlikely = [type(likely)(1, 0.1, likely.record, 0.2)]
+
+    def meant(text):
+        return [note.value for note in spelling_notes(Query((Term(text),)), unlikely, mini)]
+
+    assert meant("a dgo on the bech") == []  # a beach or a bench?
+    assert meant("a dgo and a labradoodle, beached, with sandals") == ["a dog and a labradoodle, beached, with sandals"]
+    assert meant("a dgo on the baech") == ["a dog on the beach"]
+
+
 def test_what_was_meant_keeps_the_facts_that_became_filters():
     typed, searched = Query.parse("a dgo in 2019, in snwo - the dgo"), Query.parse("a dgo, in snwo - the dgo")
     (note,) = with_facts([QueryNote("misspelt", "", "a dog, in snow - the dog")], searched, typed)

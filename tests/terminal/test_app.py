@@ -18,6 +18,7 @@ from tests.conftest import PHOTOS
 
 pytest.importorskip("textual", reason="needs textual, which is not installed")
 
+from textual.events import Paste
 from textual.widgets import DataTable, Input, Static
 
 from clipsearch.terminal.app import BrowseApp
@@ -416,6 +417,62 @@ def test_the_bar_says_how_to_quit_and_help_is_read_whole(browse):
         assert "Ctrl-C anywhere: quit" in state(app) and shown.size.height == 4
 
     browse(test, size=(80, 24))
+
+
+def test_a_long_message_leaves_a_low_list_its_rows_and_the_footer_has_whole_entries(browse):
+    async def test(pilot, app):
+        await type_text(pilot, "\u72ac")  # a note says that the model does not read it
+        message, table = app.query_one("#state", Static), app.query_one(DataTable)
+        assert message.size.height == 1 and state(app).endswith("\u2026") and table.size.height >= 4
+        await pilot.press("enter")
+        for width, height in ((40, 10), (80, 24), (40, 30), (200, 24)):
+            await pilot.resize_terminal(width, height)
+            await settled(pilot)
+            entries = list(app.query("FooterKey"))
+            assert all(entry.region.right <= width and entry.description for entry in entries) and len(entries) > 3
+            assert message.size.height <= 5 and (state(app).endswith("\u2026") == (width == 40))
+        assert footer(app)[-1] == "clear"
+        await pilot.resize_terminal(40, 10)
+        await pilot.press("question_mark")
+        await settled(pilot)
+        assert message.size.height == 4 and table.size.height >= 2
+
+    browse(test, size=(40, 10))
+
+
+def test_pasted_lines_are_one_query(browse):
+    async def test(pilot, app):
+        for text, value in (
+            ("a cat\n  on a sofa\n", "a cat on a sofa"),
+            (" and  dog", "a cat on a sofa and  dog"),
+            ("", "a cat on a sofa and  dog"),
+        ):
+            app.query_one(Input).post_message(Paste(text))
+            await settled(pilot)
+            assert app.query_one(Input).value == value
+
+    browse(test)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="other systems end a terminal that a program has made in other ways"
+)
+def test_a_terminal_that_cannot_move_its_cursor_gets_a_line(photos):
+    import pty
+
+    own, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "clipsearch", "browse"],
+        cwd=photos,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "TERM": "dumb"},
+    )
+    os.close(theirs)
+    with open(own, "rb", buffering=0) as terminal, pytest.raises(OSError):  # nothing was written there
+        terminal.read(1)
+    assert done.returncode == 2 and b"TERM is dumb" in done.stderr and done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("keys", [("ctrl+c",), ("enter", "q")])
