@@ -12,8 +12,8 @@ from pathlib import Path
 _PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,./:;=@+\\-]+")
 _PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
 _PARAMETER = re.compile(
-    r"`(any_length|defaults|device|diverse|exact|exclude|folder|follow_links|force|format|hidden|hybrid|images|index|jobs"
-    r"|keep_old|min_match|min_score|model|offset|parts|precision|prune|relevant|store|take_over|text_model|top_k|trust_model|where)"
+    r"`(after|any_length|before|defaults|device|diverse|exact|exclude|folder|follow_links|force|format|hidden|hybrid|images|index|jobs"
+    r"|keep_old|min_match|min_score|model|offset|parts|place|precision|prune|relevant|store|take_over|text_model|top_k|trust_model|where)"
     r"""(?:=["']?([^`"']*)["']?)?`"""
 )
 _OTHER_NAMES = {
@@ -28,7 +28,21 @@ _OTHER_NAMES = {
 }
 """Parameters whose option has another name."""
 _OF_REQUESTS = frozenset(
-    ("diverse", "exact", "format", "hybrid", "min_match", "min_score", "offset", "relevant", "top_k", "where")
+    (
+        "after",
+        "before",
+        "diverse",
+        "exact",
+        "format",
+        "hybrid",
+        "min_match",
+        "min_score",
+        "offset",
+        "place",
+        "relevant",
+        "top_k",
+        "where",
+    )
 )
 _WITHOUT_INDEX = ("models", "eval")
 _PLACES = (" --index", " --server", " --store")  # options that say where to search

@@ -13,10 +13,15 @@ if TYPE_CHECKING:
 INTERRUPTED = 130  # the table is in clipsearch/cli/exit_status.py, which may not be imported yet
 
 
+def after_the_key() -> str:
+    """What comes before a message about Ctrl-C: a terminal shows the key on a line, which must end; a log has no such line."""
+    return "\n" if os.isatty(2) else ""
+
+
 def end_at_once(number: int = signal.SIGINT, frame: FrameType | None = None) -> NoReturn:
     """End the process. Modules may be imported in part, so Python's own ending might not work."""
     try:
-        os.write(2, b"\nclipsearch: interrupted\n")
+        os.write(2, b"%sclipsearch: interrupted\n" % after_the_key().encode())
     finally:
         os._exit(INTERRUPTED)
 

@@ -7,11 +7,12 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from clipsearch import __version__
+from clipsearch._internal.early_interrupt import after_the_key
 from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus, leave, status_of
 from clipsearch.cli.formatter import Context
 from clipsearch.cli.hints import use
@@ -103,6 +104,12 @@ class _Commands(click.Group):
                 raise click.UsageError(f"options come after the command: {corrected}", context) from error
             raise
 
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except KeyboardInterrupt:  # click would begin a new line, in a log too
+            raise click.Abort from None
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
@@ -181,7 +188,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return ExitStatus.OUTPUT_FAILED
     except (click.Abort, Cancelled) as error:
         has_new_line = isinstance(error.__cause__, (KeyboardInterrupt, EOFError))  # click has begun one
-        say_aside("clipsearch: interrupted\n" if has_new_line else "\nclipsearch: interrupted\n")
+        say_aside(f"{'' if has_new_line else after_the_key()}clipsearch: interrupted\n")
         return ExitStatus.INTERRUPTED
     except ClipsearchError as error:
         note(str(error))
@@ -192,7 +199,7 @@ def _run(arguments: Sequence[str] | None) -> int:
             note(str(error))
     except Exception as error:
         if isinstance(error.__cause__, KeyboardInterrupt):  # Python 3.11 wraps one while a class is made
-            say_aside("\nclipsearch: interrupted\n")
+            say_aside(f"{after_the_key()}clipsearch: interrupted\n")
             return ExitStatus.INTERRUPTED
         import logging
 

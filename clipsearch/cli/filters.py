@@ -44,8 +44,8 @@ _OPTIONS = {
     "before": _which("--before", "DATE"),
     "camera": _of_camera("--camera", "TEXT", "Only by a camera with this in its name."),
     "places": _which("--place places", "NAME", "Only in this city, region or country; repeatable.", multiple=True),
-    "near": _any("--near", "PLACE", "Only near LAT,LON[,KM], within S,W,N,E of a map."),
-    "within": _any("--within", "PLACE"),
+    "near": _any("--near", "DEGREES", "Only near LAT,LON[,KM], within S,W,N,E of a map."),
+    "within": _any("--within", "DEGREES"),
     "keywords": _keyword("--keyword keywords", "NAME", "Only with this keyword, this person; repeatable."),
     "people": _person("--person people", "NAME"),
     "rating": _any("--rating", "STARS", "Only with so many stars: 5, 4.., 2..4."),
@@ -64,7 +64,7 @@ def _conditions(**wanted: Any) -> tuple[Condition, ...]:
     given = {name: value for name, value in wanted.items() if value not in (None, ())}
     if not given:
         return ()
-    from clipsearch.query.filters import chosen
+    from clipsearch.query.filters import chosen, require_order
 
     conditions: list[Condition] = []
     for name, value in given.items():
@@ -73,6 +73,8 @@ def _conditions(**wanted: Any) -> tuple[Condition, ...]:
         except QueryError as error:
             reason = _unknown_place(value) if name == "places" else ""
             raise QueryError(f"{option_of(name)}: {reason or error}") from None
+    if "after" in given and "before" in given:
+        require_order(given["after"], given["before"])
     return tuple(conditions)
 
 

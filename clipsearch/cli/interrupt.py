@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from clipsearch._internal.cancel import CancelToken
+from clipsearch._internal.early_interrupt import after_the_key
 from clipsearch.cli.output import say_at_once
 
 
@@ -24,7 +25,7 @@ def interruptible() -> Iterator[CancelToken]:
         if cancel.cancelled or not cancel.has_listener:
             raise KeyboardInterrupt
         cancel.cancel()
-        say_at_once("\nclipsearch: stopping; what is done is kept\n")
+        say_at_once(f"{after_the_key()}clipsearch: stopping; what is done is kept\n")
 
     in_main_thread = threading.current_thread() is threading.main_thread()
     if not in_main_thread or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

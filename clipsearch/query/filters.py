@@ -83,10 +83,13 @@ def chosen(
     alternatives = map(in_folder, folders), map(named, names), map(taken_at, places)
     conditions: list[Condition] = [condition for several in alternatives for condition in either(several)]
     conditions += [*map(keyworded, keywords), *map(showing, people)]
+    after, before = texts.get("after"), texts.get("before")
     for name, read in _READERS.items():
         value = texts.pop(name, None)
         several = [read(text) for text in ((value,) if isinstance(value, str) else value or ())]
         conditions += either(several) if name in ALTERNATIVES and len(several) > 1 else several
+    if isinstance(after, str) and isinstance(before, str):
+        require_order(after, before)
     if texts:
         raise TypeError(f"there are no filters {', '.join(texts)}")
     least: tuple[tuple[Field, int | None], ...] = (("width", min_width), ("height", min_height))
@@ -139,6 +142,12 @@ def taken_before(date: str) -> Condition:
     return Test("taken", "<", _period(date)[0])
 
 
+def require_order(after: str, before: str) -> None:
+    """QueryError if no time is left between two dates, from which on and before which photos were taken."""
+    if _period(after)[0] >= _period(before)[0]:
+        raise QueryError(f"the time from `after={after}` to `before={before}` ends before it begins")
+
+
 def taken_by(text: str) -> Condition:
     """A camera whose name contains a text."""
     return Test("camera", "~", f"*{literal_glob(_filled('camera', text))}*")
@@ -150,14 +159,21 @@ def taken_near(text: str) -> Condition:
         latitude, longitude, *more = (float(part) for part in text.split(","))
         (km,) = more or [1.0]
     except ValueError:
-        raise QueryError(
-            f"{text!r} is not a place; give LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM in degrees"
-        ) from None
+        raise QueryError(f"{text!r} is not coordinates; {_instead_of_coordinates(text)}") from None
     if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 < km < math.inf):
         raise QueryError(
-            f"{text!r} is not a place: latitudes go from -90 to 90, longitudes from -180 to 180, and KM is above 0"
+            f"{text!r} is not coordinates: latitudes go from -90 to 90, longitudes from -180 to 180, and KM is above 0"
         )
     return Near(latitude, longitude, km)
+
+
+def _instead_of_coordinates(text: str) -> str:
+    """What to give in place of a text that is not coordinates: the filter for names, if it is the name of a place."""
+    from clipsearch.gazetteer import find  # right coordinates do not need it
+
+    if find(text):
+        return f"for a name use `place{f'={text}' if text.isalpha() else ''}`"
+    return "give LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM in degrees"
 
 
 def taken_within(text: str) -> Within:

@@ -21,6 +21,7 @@ from clipsearch.query.format_filter import of_format
 def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
     """Take the filters out of the keywords, as conditions that must all hold."""
     conditions: list[Condition] = []
+    ends = [wanted[name] for name in ("after", "before") if name in wanted]
     for name, (read, is_any) in _OF_SEVERAL.items():
         if name in wanted:
             several = [_read(name, read, value) for value in _filled(name, listed_values(wanted.pop(name)))]
@@ -29,6 +30,8 @@ def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
         if name in wanted:
             several = [_read(name, read, value) for value in _filled(name, _values(name, wanted.pop(name)))]
             conditions += filters.either(several) if name in filters.ALTERNATIVES and len(several) > 1 else several
+    if len(ends) == 2:
+        filters.require_order(*map(_time, ends))
     return tuple(conditions)
 
 

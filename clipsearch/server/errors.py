@@ -89,7 +89,9 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
             case RequestError():
                 return error_response(error.status, error.code, error.message, error.headers)
             case FilterError(parameter=parameter):
-                return error_response(400, "bad-query", str(error).removeprefix("--"), parameter=parameter)
+                return error_response(
+                    400, "bad-query", for_requests(str(error)).removeprefix("--"), parameter=parameter
+                )
             case UnknownAlbum():
                 return error_response(400, "no-such-album", str(error), parameter=_album_parameter(request, error.name))
             case ClientDisconnect():

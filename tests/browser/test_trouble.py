@@ -283,7 +283,7 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
         assert shown(page) and "?" not in page.url
     page.goto(f"{address}/?near=somewhere&camera=testing")
     page.wait_for_selector("#empty h2")
-    assert "'somewhere' is not a place" in page.locator("#empty").inner_text()
+    assert "'somewhere' is not coordinates" in page.locator("#empty").inner_text()
     page.wait_for_selector("#filters .facet-list")
     assert "is not a place" not in page.locator("#filters").inner_text()  # said once
     with answered(page):

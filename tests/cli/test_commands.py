@@ -374,7 +374,7 @@ def test_ctrl_c_while_the_command_line_is_imported_is_one_line(tmp_path):
             text=True,
             env=os.environ | {"PYTHONPATH": os.pathsep.join((str(tmp_path), str(ROOT)))},
         )
-        assert (result.returncode, result.stdout, result.stderr) == (130, "", "\nclipsearch: interrupted\n")
+        assert (result.returncode, result.stdout, result.stderr) == (130, "", "clipsearch: interrupted\n")
     code = """
 import signal
 from clipsearch._internal.early_interrupt import answer_at_once
@@ -395,7 +395,7 @@ main(["stats"])
     for reaction in ('type("Made", (), {"name": Named()})', "signal.raise_signal(signal.SIGINT)"):
         script = code.replace("REACT", reaction)
         result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-        assert (result.returncode, result.stderr) == (130, "\nclipsearch: interrupted\n")
+        assert (result.returncode, result.stderr) == (130, "clipsearch: interrupted\n")
     code = (
         "import sys; before = set(sys.modules); import clipsearch.__main__; print(*sorted(set(sys.modules) - before))"
     )

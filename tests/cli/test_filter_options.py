@@ -80,13 +80,30 @@ def test_a_page_after_the_end_says_where_the_list_ends(indexed):
 
 
 def test_the_note_of_an_empty_answer_names_the_true_cause(indexed):
-    errors = run_here("query", "red", "--after", "2024", "--before", "2020", cwd=indexed)[2]
+    errors = run_here("query", "red", "--where", "taken >= 2024 and taken < 2020", cwd=indexed)[2]
     assert "no photo can be taken on 2024-01-01 or later and also before 2020-01-01" in errors
     errors = run_here("query", "red", "--name", "x", "--taken", "1950", cwd=indexed)[2]
     assert "no file has the name x" in errors
     errors = run_here("query", "red", "--name", "red*", "--in", indexed / "trip", cwd=indexed)[2]
     assert errors.startswith("clipsearch: each filter alone has photos, but no photo meets all of them\n")
     assert "`clipsearch index --ocr` reads it" in run_here("query", "--text", "ticket", cwd=indexed)[2]
+
+
+def test_a_time_that_ends_before_it_begins_is_refused_however_it_is_given(indexed):
+    refusal = "the time from --after 2015 to --before 2014 ends before it begins"
+    assert refusal in refused(indexed, "query", "red", "--after", "2015", "--before", "2014")
+    assert refusal in refused(indexed, "stats", "--after", "2015", "--before", "2014")
+    assert "ends before it begins" in refused(indexed, "query", "red", "--after", "2015", "--before", "2015-01")
+    assert run_here("query", "red", "--after", "2015", "--before", "2015-02", cwd=indexed)[0] == 0
+
+
+def test_a_name_is_not_coordinates(indexed):
+    message = refused(indexed, "query", "red", "--near", "Paris")
+    assert "--near: 'Paris' is not coordinates; for a name use --place Paris" in " ".join(message.split())
+    assert "for a name use --place" in " ".join(refused(indexed, "query", "red", "--near", "New York").split())
+    assert "give LATITUDE,LONGITUDE" in refused(indexed, "query", "red", "--near", "qzxj")
+    page = run_here("query", "--help", cwd=indexed)[1].decode()
+    assert "--near, --within DEGREES" in page
 
 
 def test_a_match_may_be_a_percentage(indexed):

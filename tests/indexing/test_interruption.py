@@ -82,7 +82,7 @@ with interruptible() as cancel, cancel.listening():
 @posix
 def test_the_first_ctrl_c_is_answered_in_words_before_the_work_ends():
     done = subprocess.run([sys.executable, "-c", INTERRUPTS_ITSELF], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0 and done.stderr == "\nclipsearch: stopping; what is done is kept\n"
+    assert done.returncode == 0 and done.stderr == "clipsearch: stopping; what is done is kept\n"
 
 
 CANCELS_IN_A_HANDLER = """

@@ -159,7 +159,7 @@ def test_an_expression_takes_places_of_a_map():
 
 @pytest.mark.parametrize("text", ["here", "1", "91,0", "0,181", "0,0,0", "0,0,-1", "nan,0", "0,0,inf", "1,2,3,4"])
 def test_a_place_that_is_none(text):
-    with pytest.raises(QueryError, match="is not a place"):
+    with pytest.raises(QueryError, match="is not coordinates"):
         taken_near(text)
 
 

@@ -126,7 +126,12 @@ def test_where_takes_a_condition():
         ({"taken": "soon"}, "taken: 'soon' is not a date"),
         ({"taken": 2024.5}, r"taken: it must be a year \(int\), a date, .* not 2024.5"),
         ({"taken": (1, 2, 3)}, "taken: it must be one value, or the first and the last"),
-        ({"near": (91, 0)}, "near: '91.0,0.0' is not a place"),
+        ({"near": (91, 0)}, "near: '91.0,0.0' is not coordinates"),
+        ({"near": "Paris"}, "near: 'Paris' is not coordinates; for a name use `place=Paris`"),
+        (
+            {"after": 2015, "before": date(2014, 1, 1)},
+            "the time from `after=2015` to `before=2014-01-01` ends before it",
+        ),
         ({"near": ("a", "b")}, "near: each of latitude, longitude and km must be a number"),
         ({"where": "widht > 3"}, r"where: there is no field 'widht'; did you mean width\?"),
         (

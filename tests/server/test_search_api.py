@@ -275,6 +275,15 @@ def test_places_are_those_of_the_filters_or_of_a_search(client, engine, photos):
     assert photo["gps"] == [place["latitude"], place["longitude"]] and photo["exif"]["gps"] == photo["gps"]
 
 
+def test_a_name_and_an_impossible_time_are_refused_in_the_words_of_a_request(client):
+    error = client.get("/api/images?near=Paris").json()["error"]
+    assert error["parameter"] == "near"
+    assert error["message"] == "'Paris' is not coordinates; for a name use place=Paris"
+    answer = client.get("/api/search?q=red&after=2015&before=2014")
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"] == "the time from after=2015 to before=2014 ends before it begins"
+
+
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
