@@ -187,7 +187,7 @@ function explainGonePicture({ code, message }) {
   const kept = others.length < pictures.length ? others : [];
   const isLast = !kept.length && !q.trim();
   explainEmpty("The picture of this search is gone", {
-    text: code === "no-such-upload" ? "The server keeps a picture for an hour. Choose it again." : "The photo is not in the index any more.",
+    text: code === "no-such-upload" ? "The server keeps a picture for an hour at most. Choose it again." : "The photo is not in the index any more.",
     actions: [
       { label: "Choose a picture", act: () => byId("picture-file").click(), isMain: true },
       { label: isLast ? "Clear the search" : "Search without it", act: () => state.changeSearch({ pictures: kept }) },
