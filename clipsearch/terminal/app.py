@@ -29,7 +29,7 @@ from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
 from clipsearch.query.shots import first_shots
 from clipsearch.render.text import counted, human_bytes, minute, printable, with_moment
-from clipsearch.terminal.graphics import blocks
+from clipsearch.terminal.drawing import Drawing
 from clipsearch.terminal.lines import QueryLine, WholeFooter, fitted
 from clipsearch.terminal.photo_list import PhotoList, PhotoRow
 from clipsearch.terms import Query, Term
@@ -383,7 +383,7 @@ class BrowseApp(App[None]):
         elif width > 0 and height > 0:
             scale = min(width / photo.width, height / photo.height)
             small = photo.resize((max(1, int(photo.width * scale)), max(1, int(photo.height * scale))))
-            picture.update(Text.from_ansi("\n".join(blocks(small, all_colours=True)), no_wrap=True))
+            picture.update(Drawing(small))
 
     def _read(self, record: ImageRecord) -> Image.Image | Failure:
         """A photo, decoded in a process that can be stopped, or why it cannot be; runs in a thread of its own."""

@@ -7,6 +7,7 @@ the terminal when it is imported. term-image asks for an old Pillow.
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
@@ -19,6 +20,7 @@ from clipsearch.images.thumbnails import encoded
 
 Protocol: TypeAlias = Literal["kitty", "iterm2", "sixel", "blocks"]
 
+HALF_BLOCK = "▀"  # the upper half, in the colour of the text; the lower one has that of the background
 _CHUNK = 4096  # bytes of base64 in one command: https://sw.kovidgoyal.net/kitty/graphics-protocol
 _REGISTERS = 256  # colours of a sixel picture; the successors of the VT340 have as many
 _RUN = re.compile(rb"(.)\1{3,}", re.DOTALL)  # counting a shorter run saves nothing
@@ -67,11 +69,20 @@ def sixel(picture: Image.Image) -> str:
 
 def blocks(picture: Image.Image, *, all_colours: bool) -> list[str]:
     """Lines of upper half-blocks, two pixels a cell, in 24-bit colours or in xterm's 256."""
+    return [_block_line(runs, all_colours) for runs in cell_runs(picture, all_colours=all_colours)]
+
+
+def cell_runs(picture: Image.Image, *, all_colours: bool) -> Iterator[list[tuple[int, int, int]]]:
+    """For each line of cells of two pixels, its runs of equal cells: (upper colour, lower colour, number of cells).
+
+    A colour is red << 16 | green << 8 | blue, or a number of xterm's 256 colours.
+    """
     pixels = np.asarray(picture.convert("RGB")).astype(np.int64)
     if len(pixels) % 2:
         pixels = np.concatenate([pixels, pixels[-1:]])
     codes = (pixels @ [65536, 256, 1] if all_colours else _nearest_of_256(pixels)).tolist()
-    return [_block_line(upper, lower, all_colours) for upper, lower in zip(codes[::2], codes[1::2], strict=True)]
+    for upper, lower in zip(codes[::2], codes[1::2], strict=True):
+        yield [(*cell, len(list(same))) for cell, same in itertools.groupby(zip(upper, lower, strict=True))]
 
 
 def _band(rows: NDArray[np.uint8]) -> Iterator[str]:
@@ -84,17 +95,17 @@ def _band(rows: NDArray[np.uint8]) -> Iterator[str]:
         yield f"#{number}{counted.decode('ascii')}"
 
 
-def _block_line(upper: list[int], lower: list[int], all_colours: bool) -> str:
+def _block_line(runs: list[tuple[int, int, int]], all_colours: bool) -> str:
     parts = []
     before: tuple[int | None, int | None] = (None, None)
-    for pair in zip(upper, lower, strict=True):
+    for upper, lower, cells in runs:
         changed = [
             f"{ground};{_colour(code, all_colours)}"
-            for ground, code, old in zip((38, 48), pair, before, strict=True)
+            for ground, code, old in zip((38, 48), (upper, lower), before, strict=True)
             if code != old
         ]
-        parts.append(f"\x1b[{';'.join(changed)}m▀" if changed else "▀")
-        before = pair
+        parts.append(f"\x1b[{';'.join(changed)}m{HALF_BLOCK * cells}")
+        before = (upper, lower)
     return "".join(parts) + "\x1b[0m"
 
 
