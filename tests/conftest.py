@@ -25,6 +25,7 @@ from clipsearch.images import file_types
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint, PixelSpec
 from tests.decoders import KeptDecoders
+from tests.vectors import KeptVectors
 
 # A background job of a shell ignores Ctrl-C, and the processes that the tests start would inherit this.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -221,11 +222,17 @@ def give_facts(index_folder, name, **facts):
         collection.commit()
 
 
+def shared_folder(tmp_path_factory):
+    """A folder that all workers of this run share."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
 def copy_of_one(tmp_path_factory, name, make):
     """A folder of this worker's own, copied from one that the first worker makes with `make(folder)`."""
-    base = tmp_path_factory.getbasetemp()
-    one = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared" / name
-    one.parent.mkdir(exist_ok=True)
+    one = shared_folder(tmp_path_factory) / name
     with FileLock(f"{one}.lock"):
         if not one.exists():
             unfinished = one.with_name(f"{name} unfinished")
@@ -337,13 +344,29 @@ def engine(indexed_photos, encoder):
 
 
 @pytest.fixture(scope="session", autouse=True)
-def one_image_tower():
-    """Load mini's image tower once. Encoders are made anew, but OpenVINO needs half a second for the graph."""
+def one_image_tower(tmp_path_factory):
+    """Load mini's image tower once, and embed each picture once. Encoders are made anew."""
     from clipsearch.encoders.mini import encoder as mini
 
+    folder = shared_folder(tmp_path_factory) / "vectors"
+    folder.mkdir(exist_ok=True)
+    open_tower = functools.cache(mini.open_image_tower)
+
+    @functools.cache
+    def open_kept(model, threads):
+        if model != mini.FOLDER:
+            return open_tower(model, threads)
+        return KeptVectors(lambda: open_tower(model, threads), folder)
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(mini, "open_image_tower", functools.cache(mini.open_image_tower))
+        patch.setattr(mini, "open_image_tower", open_kept)
         yield
+
+
+@pytest.fixture
+def own_vectors(monkeypatch):
+    """As for users: each picture is embedded when it is indexed. For tests of what embeds it."""
+    monkeypatch.setattr(KeptVectors, "keeping", False)
 
 
 @pytest.fixture(scope="session", autouse=True)

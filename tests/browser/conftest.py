@@ -22,6 +22,7 @@ from clipsearch.images.placeholders import placeholder
 from clipsearch.store.rows import Place
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo
+from tests.cli.running import run_here
 from tests.conftest import PHOTOS, copy_of_one, give_captions, give_facts, save_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -212,14 +213,13 @@ def environment():
     return {**os.environ, "HF_HUB_OFFLINE": "1"}
 
 
-def index(folder, *options, model="mini"):
-    run = subprocess.run(
-        [sys.executable, "-m", "clipsearch", "index", str(folder), "--model", str(model), "-q", *options],
-        capture_output=True,
-        text=True,
-        env=environment(),
+def index(folder, *options):
+    """`clipsearch index` by mini. The state of this machine's user stays as it is."""
+    state = folder.with_name(f"{folder.name} state")
+    status, _, errors = run_here(
+        "index", folder, "--model", "mini", "-q", *options, cwd=folder, HF_HUB_OFFLINE=1, XDG_STATE_HOME=state
     )
-    assert run.returncode in (0, 3), run.stderr
+    assert status in (0, 3), errors
 
 
 def index_at_random(folder, photos):

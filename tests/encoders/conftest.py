@@ -32,3 +32,8 @@ def clip_copy(clip_checkpoint, tmp_path):
 @pytest.fixture(scope="session")
 def saved_gemma(tmp_path_factory):
     return save_gemma(tmp_path_factory.mktemp("gemma") / "model")
+
+
+@pytest.fixture(autouse=True)
+def embedded_anew(own_vectors):
+    """These tests are of the encoders themselves."""
