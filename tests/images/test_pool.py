@@ -181,12 +181,12 @@ def test_a_file_that_crashes_its_decoder_costs_only_itself(files, monkeypatch):
 def test_a_memory_bomb_stops_at_its_limit(tmp_path):
     from PIL import Image
 
-    Image.new("1", (30_000, 30_000)).save(tmp_path / "bomb.png")
+    Image.new("1", (18_000, 18_000)).save(tmp_path / "bomb.png")  # 1.3 GB in RGB
     save_photo(tmp_path / "good.jpg")
     limits = ReadLimits(max_pixels=10**10, memory=1024**3)
     with DecoderPool(SPEC, limits, workers=1) as pool:
         bomb, good = pool.read(find_images(tmp_path))
-    assert isinstance(bomb, Failure) and isinstance(good, Decoded)
+    assert isinstance(bomb, Failure) and bomb.cause == "memory" and isinstance(good, Decoded)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such limit on Windows")
@@ -271,13 +271,13 @@ def test_large_pictures_take_turns_with_the_memory(tmp_path, monkeypatch):
             held.remove(size)
 
     monkeypatch.setattr(pool_module._Budget, "taking", watch)
-    monkeypatch.setattr(pool_module, "DECODE_MEMORY", 150_000_000)
-    for number in range(6):
-        Image.new("RGB", (5000, 4000), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    monkeypatch.setattr(pool_module, "DECODE_MEMORY", 130_000_000)
+    for number in range(4):
+        Image.new("RGB", (4200, 4000), (number, 0, 0)).save(tmp_path / f"{number}.png", compress_level=1)
     with DecoderPool(SPEC, workers=3) as pool:
         outcomes = list(pool.read(find_images(tmp_path)))
-    assert [outcome.picture[0, 0, 0] for outcome in outcomes] == list(range(6))
-    assert len(most) == 6 and max(most) == 80_000_000  # one at a time: two would be 160 MB
+    assert [outcome.picture[0, 0, 0] for outcome in outcomes] == list(range(4))
+    assert len(most) == 4 and max(most) == 67_200_000  # one at a time: two would be 134 MB
 
 
 def test_a_picture_larger_than_all_the_memory_there_is_has_it_alone():

@@ -505,6 +505,13 @@ def films(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(scope="module")
+def quick_films(films, tmp_path_factory):
+    """The same films with an approximate index, and the report of making it."""
+    folder = shutil.copytree(films, tmp_path_factory.mktemp("quick-films") / "photos" / ".clipsearch")
+    return folder, optimized(folder, kinds=["ivf-sq8"])
+
+
 def add_film(collection, number, vectors):
     (root_id,) = collection.roots()
     name, moments = f"{number}.mp4", tuple(Moment("second", at) for at in range(len(vectors)))
@@ -516,9 +523,8 @@ def add_film(collection, number, vectors):
 class TestFilesWithSeveralPictures:
     """Half of the vectors belong to films. Recall is that of files, each at its best picture."""
 
-    def test_recall_is_measured_and_reached_in_files(self, films, tmp_path):
-        folder = shutil.copytree(films, tmp_path / "photos" / ".clipsearch")
-        report = optimized(folder, kinds=["ivf-sq8"])
+    def test_recall_is_measured_and_reached_in_files(self, quick_films):
+        folder, report = quick_films
         assert report.images == 3100 and report.chosen.shape.rows == 6000
         measured = report.chosen.measured
         assert min(measured.text, measured.image) >= 0.95
@@ -562,9 +568,8 @@ class TestFilesWithSeveralPictures:
             (hits,) = collection.search(query, 5, without=[film + 3])
             assert film not in {record.image_id - len(record.info.moments) for _, record in hits} and len(hits) == 5
 
-    def test_new_films_are_found_and_removed_ones_are_not(self, films, tmp_path):
-        folder = shutil.copytree(films, tmp_path / "photos" / ".clipsearch")
-        assert optimized(folder, kinds=["ivf-sq8"]).chosen
+    def test_new_films_are_found_and_removed_ones_are_not(self, quick_films, tmp_path):
+        folder = shutil.copytree(quick_films[0], tmp_path / "photos" / ".clipsearch")
         added = clustered(30, seed=77)
         with CollectionWriter(folder) as collection:
             file_id = add_film(collection, 900, added)
