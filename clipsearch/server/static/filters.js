@@ -120,10 +120,10 @@ export function forgetCounts() {
   refresh();
 }
 
-/** While the user types, photos come first. */
+/** While the user types, photos come first. Only the answer says how words are read: a search that is awaited is counted after it. */
 function waitAndRefresh() {
   clearTimeout(waiting);
-  waiting = setTimeout(refresh, PAUSE);
+  waiting = setTimeout(() => photos.awaits(currentSearch()) || refresh(), PAUSE);
 }
 
 async function refresh() {
