@@ -192,7 +192,7 @@ def _tile(card: PhotoCard, picture: str | Failure, folder: str | None, common: s
     facts = "".join(f"<dt>{_text(key)}</dt><dd>{_text(value)}</dd>" for key, value in card.facts)
     where = "" if folder is None else _where(record, folder)
     return (
-        f'<li class="r{_ratio(record)}{" marked" if card.badge else ""}"{where}>'
+        f'<li class="r{_ratio(record)}{" whole" if _is_strip(record) else ""}{" marked" if card.badge else ""}"{where}>'
         f'<button type="button" class="picture" aria-label="{_text(f"{card.label} {title}".strip())}">'
         f"{shown}{badge}</button>{bar}"
         f'<p class="caption">{label}<span class="name">{name}</span>{worth}</p>{more}<dl hidden>{facts}</dl></li>\n'
@@ -221,6 +221,12 @@ def _ratio(record: ImageRecord) -> int:
     """Width / height of a photo's tile, in hundredths."""
     ratio = record.info.width / max(1, record.info.height)
     return round(100 * min(max(ratio, _NARROWEST), _WIDEST))
+
+
+def _is_strip(record: ImageRecord) -> bool:
+    """Whether more than half of a photo would be cut off in its tile."""
+    ratio = record.info.width / max(1, record.info.height)
+    return ratio > 2 * _WIDEST or ratio < _NARROWEST / 2
 
 
 def _ratio_rules(cards: Iterable[PhotoCard]) -> str:
@@ -344,7 +350,9 @@ class LabelledPhotos:
 def photo_facts(record: ImageRecord) -> tuple[tuple[str, str], ...]:
     """What the index knows about a photo, as (name, value). Unknown facts are left out."""
     info = record.info
-    pixels = f"{info.width} x {info.height}, {info.width * info.height / 1e6:.1f} megapixels"
+    pixels = f"{info.width} x {info.height}"
+    if (megapixels := info.width * info.height / 1e6) >= 0.1:
+        pixels += f", {megapixels:.1f} megapixels"
     known = (
         ("title", info.title or ""),
         ("description", info.description or ""),

@@ -15,10 +15,11 @@ from typing import Any, Literal
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.commands import for_requests
 from clipsearch.engine import SearchEngine
-from clipsearch.errors import ClipsearchError
+from clipsearch.errors import ClipsearchError, CollectionBusy
 from clipsearch.indexing.report import SyncReport
 from clipsearch.indexing.watch import QUIET, Watch
 from clipsearch.server.errors import RequestError
+from clipsearch.store.lock import is_written
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +86,7 @@ class IndexJobs:
         self._offered = offered
         self._lock = threading.Lock()
         self._job = IndexJob()
+        self._was_busy = False  # whether it failed because another process was writing
         self._speed = _Speed()
         self._cancel = CancelToken()
         self._closing = CancelToken()
@@ -95,6 +97,14 @@ class IndexJobs:
         """The job that runs, or the last one."""
         with self._lock:
             return self._job
+
+    def forget_writer(self, index_folder: Path) -> IndexJob:
+        """The job. If it failed because another process was writing, that is forgotten once that process has finished."""
+        if self._was_busy and not is_written(index_folder):
+            with self._lock:
+                if self._was_busy:  # no other job has begun meanwhile
+                    self._job, self._was_busy = IndexJob(), False
+        return self.job
 
     def start(self, folders: Sequence[str]) -> IndexJob:
         """Index these folders, or all that were indexed before. RequestError if a job is running."""
@@ -159,6 +169,7 @@ class IndexJobs:
             if self._job.state == "running":
                 return False
             self._job = IndexJob("running")
+            self._was_busy = False
             self._speed = _Speed()
             if not self._closing.cancelled:
                 self._cancel = CancelToken()
@@ -175,6 +186,7 @@ class IndexJobs:
                 )
         except (ClipsearchError, OSError) as error:
             self._set(state="failed", error=for_requests(str(error)))
+            self._was_busy = isinstance(error, CollectionBusy)
             raise
         except BaseException as error:
             self._set(state="failed", error=f"unexpected {type(error).__name__}; this is a bug")

@@ -89,8 +89,8 @@ def _lock(path: Path, on_busy: OnBusy | None) -> int:
                     time.sleep(_GLANCE)
                     continue
                 busy = CollectionBusy(
-                    f"another process is writing to the index in {path.parent}{_holder(path)}; searching still works, "
-                    "and indexing will once it has finished"
+                    f"another process is writing to the index in {path.parent}{_holder(path)}; searching still works; "
+                    "run this again once it has finished"
                 )
                 if not (on_busy and on_busy(busy)):
                     raise busy from error

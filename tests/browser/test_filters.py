@@ -156,6 +156,29 @@ def test_on_a_phone_the_filters_come_over_the_photos(new_page, address):
     assert len(shown(page)) == 3
 
 
+def test_the_filters_come_back_with_the_width_unless_the_user_has_closed_them(page, filters):
+    narrow, wide = {"width": 800, "height": 800}, {"width": 1280, "height": 800}
+    page.set_viewport_size(narrow)
+    page.wait_for_selector("#filters", state="hidden")
+    page.set_viewport_size(wide)
+    page.wait_for_selector("#filters .facet-list")
+    page.pdf()  # paper is narrow
+    page.wait_for_selector("#filters .facet-list")
+    page.reload()
+    page.wait_for_selector("#filters .facet-list")
+    page.click("#toggle-filters")
+    page.set_viewport_size(narrow)
+    page.set_viewport_size(wide)
+    page.wait_for_timeout(100)
+    assert not filters.is_visible()
+    page.emulate_media(media="print")
+    assert not page.locator(".skip, .tools, #scrubber").evaluate_all(
+        "(all) => all.some((one) => one.checkVisibility())"
+    )
+    assert page.locator("header").evaluate("(one) => getComputedStyle(one).position") == "static"
+    page.emulate_media(media="screen")
+
+
 def test_counts_follow_the_query(page, filters):
     total = sum(int(text) for text in filters.locator("[data-key^=format] .count").all_inner_texts())
     filters.locator("[data-key^=keyword]").first.wait_for()

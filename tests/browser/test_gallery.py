@@ -179,4 +179,6 @@ def test_it_fits_every_screen_and_paper(chromium, page_file, width):
     page.keyboard.press("Escape")
     page.emulate_media(media="print")
     assert not page.locator("#open-help").is_visible()
+    outline = "() => getComputedStyle(document.activeElement.closest('.picture')).outlineStyle"
+    assert page.evaluate(outline) == "none"  # the keyboard is at a photo, which paper does not show
     page.close()

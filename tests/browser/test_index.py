@@ -20,10 +20,12 @@ def test_what_could_not_be_read_is_listed(page, album):
 
 
 def test_new_photos_are_indexed_and_appear(new_page, small):
-    with serving(small / ".clipsearch") as (_, address):
+    with serving(small / ".clipsearch", "--allow-below", small.parent) as (_, address):
         page = new_page()
+        page.expected.append("status of 409")
         page.goto(address)
         page.wait_for_selector(".photo.loaded")
+        (small.parent / "more").mkdir()
         for number in range(30):
             save_photo(small / f"new-{number}.jpg", (8 * number, 99, 200), size=(900, 600), note=str(number))
         with CollectionWriter(small / ".clipsearch"):  # as another process
@@ -32,7 +34,18 @@ def test_new_photos_are_indexed_and_appear(new_page, small):
             page.click("#open-library")
             page.locator(".indexing p", has_text=text).wait_for()
             assert page.get_by_role("button", name="Look for new photos").count() == 0
-        page.get_by_role("button", name="Look for new photos").click()  # it comes back by itself
+            page.locator(".add-folder summary").click()
+            field, problem = page.get_by_label("A folder on the server's machine"), page.locator("#folder-problem")
+            field.fill(str(small.parent / "more"))
+            field.press("Enter")
+            problem.get_by_text("The folder was not added, because another process is indexing. Add it when").wait_for()
+            assert field.input_value() == str(small.parent / "more")
+        page.get_by_role("button", name="Look for new photos").wait_for()  # it comes back by itself
+        page.wait_for_selector(
+            "#folder-problem:empty", state="attached"
+        )  # that is over, and the folder can be added now
+        assert field.input_value() == str(small.parent / "more")
+        page.get_by_role("button", name="Look for new photos").click()
         page.wait_for_selector("#panel progress, .indexing p:has-text('Done')")
         page.wait_for_selector(".indexing p:has-text('Done: 30 added')", timeout=30_000)
         page.keyboard.press("Escape")

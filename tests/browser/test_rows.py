@@ -1,11 +1,13 @@
 """The rows of photos: how they fill the screen, their headings, and what a card says."""
 
+import io
 import itertools
 import re
 from datetime import datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from PIL import Image
 
 from tests.browser.conftest import answered, remove_saved, save_and_come_back, search, show_made_up, shown
 
@@ -119,6 +121,34 @@ def test_on_a_tablet_the_choices_of_a_search_are_one_line(new_page, address):
         "(all) => all.map((one) => one.getBoundingClientRect()).map(({ top, bottom }) => Math.round((top + bottom) / 2))"
     )
     assert len(middles) == 4 and max(middles) - min(middles) <= 1
+
+
+def test_very_wide_and_very_high_pictures_are_shown_whole(new_page, address):
+    page = new_page()
+    page.expected.append("status of 404")  # no server has the photos
+    sizes = ((6000, 256), (256, 6000), (400, 300), (3000, 1000))
+    thumbnails = {}
+    for number, (width, height) in enumerate(sizes):
+        picture = Image.new("RGB", (width, height), "teal")
+        picture.thumbnail((256, 256))
+        picture.save(stream := io.BytesIO(), "PNG")
+        thumbnails[str(1000 + number)] = stream.getvalue()
+
+    def thumbnail(route):
+        number = re.search(r"thumbnails/(\d+)", route.request.url)[1]
+        route.fulfill(body=thumbnails[number], content_type="image/png")
+
+    open_with(page, address, made_up([datetime(2024, 5, 1)] * 4, sizes))
+    page.route("**/api/thumbnails/*", thumbnail)
+    page.locator(".photo .open").first.click()
+    page.wait_for_function("() => document.querySelectorAll('.filmstrip img.strip-picture').length === 2")
+    fits = page.locator(".filmstrip img").evaluate_all("(all) => all.map((one) => getComputedStyle(one).objectFit)")
+    assert fits == ["contain", "contain", "cover", "cover"]
+    lengths = page.evaluate("""async () => {
+        const {pixels} = await import("/static/format.js");
+        return [pixels({width: 900, height: 40}), pixels({width: 4000, height: 3000})];
+    }""")
+    assert lengths == ["900 \u00d7 40", "4000 \u00d7 3000, 12.0 MP"]
 
 
 def test_photos_without_a_date_only_need_no_heading(new_page, address):

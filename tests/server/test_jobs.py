@@ -87,11 +87,20 @@ def test_a_second_job_has_to_wait_and_the_first_can_be_cancelled(client, photos,
     assert wait_for_job(client)["state"] == "done" and client.get("/api/images").json()["considered"] == 11
 
 
-def test_why_a_job_failed_is_told(client, engine, photos):
+def test_why_a_job_failed_is_told(client, engine, photos, monkeypatch):
     with CollectionWriter(engine.index_folder):
+        for body in (None, {"folders": [str(photos)]}):
+            refused = client.post("/api/index", json=body)
+            assert refused.status_code == 409 and refused.json()["error"]["code"] == "index-busy"
+            assert "nothing was begun" in refused.json()["error"]["message"]
+        assert client.get("/api/index").json()["state"] == "idle"
+        monkeypatch.setattr(
+            "clipsearch.server.routes.index.is_written", lambda folder: False
+        )  # it began a moment later
         client.post("/api/index")
         job = wait_for_job(client)
     assert job["state"] == "failed" and "another process is writing" in job["error"]
+    assert client.get("/api/index").json() == client.get("/api/index").json() | {"state": "idle"}  # that is over
     for name in ("red", "green", "blue", "yellow"):
         os.unlink(photos / f"{name}.jpg")
     client.post("/api/index")

@@ -20,6 +20,7 @@ from clipsearch.server.schemas import error_responses, file_responses, json_resp
 from clipsearch.server.search_body import Strict
 from clipsearch.server.service import Service
 from clipsearch.server.sessions import Sessions
+from clipsearch.store.lock import is_written
 
 _STREAM = file_responses("Events, as they come.", "text/event-stream", schema={"type": "string"})
 _NO_SEARCH = error_responses({404: "There is no saved search of this name."})
@@ -80,7 +81,8 @@ def index_routes(service: Service, sessions: Sessions | None = None) -> APIRoute
                 400: _BAD_BODY,
                 403: "A folder may not be added, or the request comes from another site.",
                 404: "There is no such folder.",
-                409: "The photos are being indexed already, or there is no index yet and another folder is offered.",
+                409: "The photos are being indexed already, by the server or by another process; or there is no index yet and "
+                "another folder is offered.",
             }
         ),
     )
@@ -104,6 +106,12 @@ def index_routes(service: Service, sessions: Sessions | None = None) -> APIRoute
                 raise RequestError(409, "no-index", f"there is no index yet; first index {service.folders.offered}")
         else:
             folders = []
+        if service.jobs.job.state != "running" and await asyncio.to_thread(is_written, service.index_folder):
+            raise RequestError(
+                409,
+                "index-busy",
+                "another process is writing to the index, so nothing was begun; try again once it has finished",
+            )
         return json_response({"job": service.jobs.start(folders).to_json()}, 202)
 
     @router.get("/folders", response_model=schemas.FoldersAnswer)
@@ -124,7 +132,7 @@ def index_routes(service: Service, sessions: Sessions | None = None) -> APIRoute
     @router.get("/index", response_model=IndexJob)
     async def index_state(parameters: NoParameters) -> Response:
         """How far indexing is, or how it ended."""
-        return json_response(service.jobs.job.to_json())
+        return json_response((await asyncio.to_thread(service.jobs.forget_writer, service.index_folder)).to_json())
 
     @router.delete("/index", response_model=IndexJob)
     async def cancel_index(client: schemas.ClientHeader, parameters: NoParameters) -> Response:

@@ -20,6 +20,7 @@ import { thumbnails } from "./thumbnails.js";
 /** @typedef {import("./facet-counts.js").Facets} Facets */
 
 const TEXTS = /** @type {const} */ (["text", "name", "where"]);
+const KEPT = "clipsearch-filters"; // whether they are beside the photos; before-paint.js reads it, too
 const PAUSE = 400; // milliseconds until the hits of what is typed are counted: the next letter comes first
 const SLOWLY = 300; // milliseconds after which the panel says that it is counting, since its counts are of the search before
 const GRACE = 150; // milliseconds that the quick counts wait for the slow ones
@@ -86,6 +87,21 @@ for (const event of ["here", "elsewhere"]) { // after facet-counts.js has forgot
  */
 export function toggleFilters(beside, open = !panel.open) {
   const wasModal = panel.matches(":modal");
+  place(beside, open);
+  if (beside || (!open && !wasModal)) localStorage.setItem(KEPT, open ? "open" : "closed");
+}
+
+/**
+ * The window has become wide enough for the filters beside the photos, or too narrow, as paper is. What the user has chosen stays.
+ * @param {boolean} beside
+ */
+export function followWidth(beside) {
+  const open = beside && (panel.open || localStorage.getItem(KEPT) !== "closed");
+  if (open || panel.open) place(beside, open);
+}
+
+/** @param {boolean} beside @param {boolean} open */
+function place(beside, open) {
   title.toggleAttribute("autofocus", !beside); // where the keyboard begins in a dialog; beside the photos, it stays where it is
   if (panel.open) panel.close();
   if (open && beside) panel.setAttribute("open", ""); // show() would take the focus from the search box
@@ -94,7 +110,6 @@ export function toggleFilters(beside, open = !panel.open) {
   else panel.removeAttribute("role");
   byId("toggle-filters").setAttribute("aria-expanded", String(open));
   document.documentElement.classList.toggle("with-filters", open && beside);
-  if (beside || (!open && !wasModal)) localStorage.setItem("clipsearch-filters", open ? "open" : "closed");
   if (open && !shown) render(); // the fields at once, the counts follow
   if (open && shown) refresh();
   else if (open && !photos.isStarting) countFirst(); // otherwise as soon as they are there, or are known not to come

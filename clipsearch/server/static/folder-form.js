@@ -9,14 +9,15 @@ import { separatorOf, visible } from "./format.js";
 /**
  * @param {Folders} folders
  * @param {(folder: string, headers: Record<string, string>) => Promise<any>} add
+ * @param {string} [draft] what was typed already
  */
-export function folderForm({ indexed, below, suggested, token }, add) {
+export function folderForm({ indexed, below, suggested, token }, add, draft = "") {
   const others = below.filter((base) => !indexed.some((folder) => base === folder || base.startsWith(folder + separatorOf(folder))));
   const where = others.map(visible).join(" or ");
   if (!others.length && !token) {
     return element("p", { class: "soft" }, "Folders inside these are included. To add others, start the server with ", element("code", {}, "--allow-below FOLDER"), ", or index them on the command line.");
   }
-  const field = element("input", { name: "folder", required: true, autocomplete: "off", spellcheck: "false", list: "folders-to-add", "aria-describedby": "folder-problem folder-help", placeholder: others[0] ? `${visible(others[0])}${separatorOf(others[0])}…` : "/…" });
+  const field = element("input", { name: "folder", required: true, autocomplete: "off", spellcheck: "false", list: "folders-to-add", value: draft, "aria-describedby": "folder-problem folder-help", placeholder: others[0] ? `${visible(others[0])}${separatorOf(others[0])}…` : "/…" });
   const key = element("input", { name: "token", type: "password", autocomplete: "off", maxlength: "256" });
   const keyLabel = element("label", { class: "field", hidden: others.length > 0 }, "The server's token", key);
   const problem = element("p", { id: "folder-problem", class: "problem", role: "alert" });
@@ -29,7 +30,10 @@ export function folderForm({ indexed, below, suggested, token }, add) {
     } catch (error) {
       field.setAttribute("aria-invalid", "true");
       const isRefused = error instanceof ApiError && error.code === "not-allowed";
-      problem.textContent = isRefused
+      const isBusy = error instanceof ApiError && ["index-busy", "running"].includes(error.code);
+      problem.textContent = isBusy
+        ? `The folder was not added, because ${error.code === "running" ? "photos are being indexed" : "another process is indexing"}. Add it when that has finished.`
+        : isRefused
         ? `This folder cannot be added. Choose one below ${below.map(visible).join(" or ")}, and check how it is written.`
         : sentence(/** @type {Error} */ (error).message);
       if (token && isRefused) {
@@ -39,7 +43,7 @@ export function folderForm({ indexed, below, suggested, token }, add) {
       }
     }
   };
-  return element("details", { class: "add-folder" },
+  return element("details", { class: "add-folder", open: draft !== "" },
     element("summary", {}, "Add a folder"),
     element("form", { class: "facet", onsubmit: submit },
       element("label", { class: "field" }, "A folder on the server's machine", field),

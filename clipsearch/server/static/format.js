@@ -42,6 +42,12 @@ export function bytes(size) {
   return `${size.toFixed(1)} TB`;
 }
 
+/** "4000 × 3000, 12.0 MP"; megapixels say nothing about a small picture. @param {import("./api.js").Photo} photo */
+export function pixels({ width, height }) {
+  const megapixels = (width * height) / 1e6;
+  return `${width} × ${height}${megapixels >= 0.1 ? `, ${megapixels.toFixed(1)} MP` : ""}`;
+}
+
 /** How long something takes, roughly: "40 seconds", "3 minutes", "2 hours". @param {number} seconds */
 export function duration(seconds) {
   if (seconds < 55) return counted(Math.max(1, seconds < 10 ? Math.round(seconds) : Math.round(seconds / 5) * 5), "second");

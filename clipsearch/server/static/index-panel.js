@@ -167,7 +167,14 @@ export async function explainGoneIndex() {
   });
 }
 
+/** What is typed in the form for a folder, and whether the keyboard is there. */
+function draftOfFolder() {
+  const field = /** @type {HTMLInputElement | null} */ (byId("panel").open ? byId("panel").querySelector(".add-folder [name=folder]") : null);
+  return { folder: field?.value ?? "", hasFocus: field !== null && field === document.activeElement };
+}
+
 export async function openIndexPanel() {
+  const { folder: draft, hasFocus } = draftOfFolder();
   const waiting = element("p", { class: "soft" }, "…");
   openPanel("Index", waiting);
   const isLeft = () => !byId("panel").open || !waiting.isConnected; // closed meanwhile, or another panel has come
@@ -176,8 +183,9 @@ export async function openIndexPanel() {
     const [failures, job, folders] = await Promise.all([status ? ask("/api/failures").then((answer) => answer.failures) : [], ask("/api/index"), ask("/api/folders")]);
     if (isLeft()) return;
     indexedFolders = folders.indexed;
-    openPanel("Index", ...(status ? [facts(status)] : []), progress, ...(status ? [folderForm(folders, (folder, headers) => command("POST", [folder], headers)), failureList(failures), ...(status.images > 1 ? [copiesButton()] : [])] : []));
+    openPanel("Index", ...(status ? [facts(status)] : []), progress, ...(status ? [folderForm(folders, (folder, headers) => command("POST", [folder], headers), draft), failureList(failures), ...(status.images > 1 ? [copiesButton()] : [])] : []));
     show(job);
+    if (hasFocus) /** @type {HTMLElement | null} */ (byId("panel").querySelector(".add-folder [name=folder]"))?.focus();
   } catch (error) {
     if (isLeft()) return;
     openPanel("Index", element("p", {}, /** @type {Error} */ (error).message));
@@ -231,6 +239,7 @@ function followOther(is) {
   if (is === isElsewhere) return;
   isElsewhere = is;
   if (lastJob) show(lastJob);
+  if (!is && lastJob?.state === "failed") ask("/api/index").then(show).catch(() => {}); // it may have failed because of the other process
   if (!is && byId("panel").open && progress.isConnected) openIndexPanel(); // the counts and the failures have changed
 }
 

@@ -20,6 +20,7 @@ import { setUpRubberBand } from "./rubber-band.js";
 import { setUpSearchBox, typeMore } from "./search-box.js";
 import { Scrubber } from "./scrubber.js";
 import { selection, setUpSelectedElsewhere, setUpSelectionBar } from "./selection.js";
+import { showStripsWhole } from "./strip-pictures.js";
 import { setUpSelectAll } from "./select-all.js";
 import { setUpShortcuts } from "./shortcuts.js";
 import * as state from "./state.js";
@@ -321,8 +322,8 @@ async function showInViewer(viewer, id) {
 /** The panels beside and above the photos are loaded when they are first opened. */
 function setUpPanels() {
   const toggleFilters = (/** @type {boolean | undefined} */ open) => withModule(async () => (await import("./filters.js")).toggleFilters(WIDE.matches, open));
-  WIDE.addEventListener("change", async () => {
-    if (byId("filters").open) await toggleFilters(WIDE.matches);
+  WIDE.addEventListener("change", () => {
+    if (WIDE.matches || byId("filters").open) withModule(async () => (await import("./filters.js")).followWidth(WIDE.matches), { isAsked: false });
   });
   if (document.documentElement.classList.contains("with-filters")) toggleFilters(true);
   if (sessionStorage.getItem("clipsearch-map")) withModule(async () => (await import("./map.js")).toggleMap(grid, { isAsked: false }), { isAsked: false });
@@ -404,6 +405,7 @@ function followAlbums() {
 }
 
 hideBrokenPictures();
+showStripsWhole();
 setUpSearchBox();
 setUpQueryTerms();
 setUpFilterChips();

@@ -1,6 +1,6 @@
 /** A map of where the photos were taken. It comes with the page, so no other server learns of the places. */
 
-import { ApiError, ask, sentence, ServerGone, thumbnailUrl } from "./api.js";
+import { ApiError, ask, PICTURE_GONE, sentence, ServerGone, thumbnailUrl } from "./api.js";
 import { byId, element, iconButton } from "./dom.js";
 import { count, counted, visible } from "./format.js";
 import { onGestures } from "./gestures.js";
@@ -128,7 +128,8 @@ async function refresh({ keepView }) {
     else draw();
   } catch (error) {
     if (mine !== requests || error instanceof ServerGone || photos.isStarting) return; // the banner says why, or the photos' answer follows
-    total.textContent = error instanceof ApiError && error.parameter ? "A filter cannot be used, so no photo is shown here" : sentence(/** @type {Error} */ (error).message);
+    const isPictureGone = error instanceof ApiError && PICTURE_GONE.includes(error.code);
+    total.textContent = isPictureGone ? "The picture of this search is gone, so no photo is shown here" : error instanceof ApiError && error.parameter ? "A filter cannot be used, so no photo is shown here" : sentence(/** @type {Error} */ (error).message);
     places = [];
     closeStrip();
     draw();

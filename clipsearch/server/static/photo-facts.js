@@ -1,7 +1,7 @@
 /** What the index knows about a photo, as a list. */
 
 import { element, icon, iconButton } from "./dom.js";
-import { bytes, count, day, fieldName, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, place, placeParts, starSigns, starsText, visible } from "./format.js";
+import { bytes, count, day, fieldName, fileName, folderOf, markedParts, MATCH_MEANING, momentText, percent, photoTitle, pixels, place, placeParts, starSigns, starsText, visible } from "./format.js";
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
 import { photos } from "./photos.js";
@@ -42,7 +42,7 @@ export function photoFacts(photo) {
     ["Found by", photo.found_by && photo.found_by.map((way) => FOUND_BY[way]).join(" and ")],
     ["Rank", photo.rank != null && rank(photo)],
     ["Score", photo.score != null && photo.score.toFixed(4)],
-    ["Size", `${photo.width} × ${photo.height}, ${((photo.width * photo.height) / 1e6).toFixed(1)} MP`],
+    ["Size", pixels(photo)],
     ["File", `${photo.format}, ${bytes(photo.size)}`],
     ["Same shot", photo.others && element("span", { class: "others" }, ...photo.others.map((other) => link(photoTitle(other), () => openPhoto(other.id, { isAside: true }), visible(other.path))))],
     ["Folder", link(fileName(folder), () => newSearch({ folders: [folder] }), visible(folder))],

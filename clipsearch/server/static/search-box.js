@@ -31,10 +31,16 @@ export function setUpSearchBox() {
   let waiting = 0;
   let proposing = 0;
 
-  const search = (/** @type {boolean} */ asTyping) => {
-    clearTimeout(waiting);
-    changeSearch({ q: input.value }, { asTyping });
+  const search = (/** @type {Parameters<typeof changeSearch>[1]} */ options) => {
+    stopWaiting();
+    changeSearch({ q: input.value }, options);
   };
+  const stopWaiting = () => {
+    clearTimeout(waiting);
+    waiting = 0;
+  };
+  /** What was typed comes before what the user does next, as opening a photo. */
+  const settle = () => void (waiting && search({ asTyping: true }));
   const show = () => {
     if (input.value !== currentSearch().q) {
       input.value = currentSearch().q;
@@ -46,14 +52,18 @@ export function setUpSearchBox() {
 
   input.addEventListener("input", () => {
     clear.hidden = !input.value;
-    clearTimeout(waiting);
-    if (photos.isLoading) waiting = setTimeout(search, PAUSE, true);
-    else search(true);
+    stopWaiting();
+    if (photos.isLoading) waiting = setTimeout(search, PAUSE, { asTyping: true });
+    else search({ asTyping: true });
     clearTimeout(proposing);
     proposing = setTimeout(suggest, PROPOSING);
   });
   input.addEventListener("click", () => !input.value && suggest());
-  input.addEventListener("blur", () => suggestions?.closeSuggestions());
+  document.addEventListener("pointerdown", settle, true);
+  input.addEventListener("blur", () => {
+    settle();
+    suggestions?.closeSuggestions();
+  });
   input.addEventListener("keydown", (/** @type {KeyboardEvent} */ event) => {
     if (event.isComposing) return;
     if (event.altKey && event.key === "ArrowDown") suggest();
@@ -64,18 +74,18 @@ export function setUpSearchBox() {
     event.preventDefault();
     clearTimeout(proposing);
     suggestions?.closeSuggestions();
-    search(false);
+    search({ endsTyping: true });
     rememberSearch();
     if (!HAS_KEYS.matches) input.blur(); // its keyboard leaves, and the filters have their room again
   });
   clear.addEventListener("click", () => {
     input.value = "";
-    search(false);
+    search({});
     show();
     input.focus();
   });
   changes.addEventListener("search", () => {
-    clearTimeout(waiting);
+    stopWaiting();
     show();
   });
   photos.addEventListener("shown", () => input.setAttribute("aria-invalid", "false"));

@@ -81,9 +81,9 @@ export const openPhotoId = () => photo;
 /**
  * Change the search. Marks are about a query: another one has none. Words typed one after another are one step back in the history, not one each.
  * @param {Partial<Search>} change
- * @param {{asTyping?: boolean, again?: boolean}} [options] `again` if its photos are the ones on the page: they stay where they are
+ * @param {{asTyping?: boolean, endsTyping?: boolean, again?: boolean}} [options] `endsTyping` if it is what the words before were typed for; `again` if its photos are the ones on the page: they stay where they are
  */
-export function changeSearch(change, { asTyping = false, again = false } = {}) {
+export function changeSearch(change, { asTyping = false, endsTyping = false, again = false } = {}) {
   const next = { ...search, ...change };
   if (finished(next.q) !== finished(search.q) || next.pictures !== search.pictures) Object.assign(next, { right: [], wrong: [], ...change });
   if (address(next, null) === address(search, photo)) {
@@ -93,7 +93,7 @@ export function changeSearch(change, { asTyping = false, again = false } = {}) {
   const wasOpen = photo !== null;
   search = next;
   photo = null;
-  write(asTyping && typing ? "replaceState" : "pushState");
+  write((asTyping || endsTyping) && typing ? "replaceState" : "pushState");
   typing = asTyping;
   if (wasOpen) changes.dispatchEvent(new Event("photo"));
   changes.dispatchEvent(new CustomEvent("search", { detail: { again } }));

@@ -112,7 +112,7 @@ function recent(typed) {
   const begun = typed.trim().toLowerCase();
   const found = recentSearches().filter(({ q }) => q.toLowerCase() !== begun && q.toLowerCase().startsWith(begun)).slice(0, begun ? 2 : MOST_RECENT);
   /** @type {Suggestion[]} */
-  const searches = found.map((search) => ({ label: described(search), kind: "recent", symbol: "search", choose: () => newSearch(search) }));
+  const searches = found.map((search) => ({ label: described(search), kind: "recent", symbol: "search", choose: () => changeSearch({ ...EMPTY, ...search }, { endsTyping: true }) }));
   if (searches.length && !begun) searches.push({ label: "Forget these searches", kind: "", symbol: "trash", choose: forgetRecentSearches });
   return searches;
 }
@@ -154,7 +154,7 @@ async function matches(typed) {
 
 /** @param {Fact} fact @param {string | null} rest the words that stay; null for a new search @returns {Suggestion} */
 function suggestion({ value, images, kind, symbol, filter }, rest) {
-  const choose = () => rest === null ? newSearch(filter(EMPTY)) : changeSearch({ q: rest, ...filter(currentSearch()) });
+  const choose = () => rest === null ? newSearch(filter(EMPTY)) : changeSearch({ q: rest, ...filter(currentSearch()) }, { endsTyping: true });
   return { label: value, kind, symbol, images, choose };
 }
 
