@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.commands import command as command_text
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, FilePath, argument, command, flag, option
@@ -26,6 +25,7 @@ from clipsearch.cli.output import (
     terminal_width,
 )
 from clipsearch.errors import SidecarError
+from clipsearch.images.outputs import replacing_outputs
 from clipsearch.render.json_output import photo_to_json
 from clipsearch.render.text import columns, counted, pad, printable, shorten
 
@@ -84,7 +84,7 @@ def albums(
     if m3u is not None:
         from clipsearch.store.albums import playlist
 
-        with replacing([Path(m3u)], force=force) as (unfinished,):
+        with replacing_outputs([Path(m3u)], force=force) as (unfinished,):
             unfinished.write_bytes(playlist(paths))
         remark(f"wrote {m3u}, with {counted(len(paths), 'photo')}")
     if write_rating is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 
 from clipsearch.render.text import columns, pad, printable, shorten
 
@@ -54,7 +55,8 @@ def _chart_text(chart: Chart, width: int, blocks: bool, whole_names: bool) -> st
         bar = _bar(count / most if most else 0.0, room, blocks)
         lines.append(f"{pad(name, name_width)}  {count_text:>{count_width}}  {bar}".rstrip())
     if chart.note:
-        lines.append(_plain(chart.note, blocks))
+        note = _plain(chart.note, blocks)
+        lines += [note] if whole_names else wrap(note, max(width, _LEAST_BAR), subsequent_indent="  ")
     return "".join(f"{line}\n" for line in lines)
 
 

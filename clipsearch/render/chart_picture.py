@@ -10,7 +10,8 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from clipsearch._internal.atomic_files import replacing, require_free, require_suffix
+from clipsearch._internal.atomic_files import require_suffix
+from clipsearch.images.outputs import replacing_outputs, require_output
 from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import encoded
 from clipsearch.render.chart import Chart
@@ -43,15 +44,15 @@ def charts_png(title: str, subtitle: str, charts: Sequence[Chart]) -> bytes:
 
 
 def check_png(path: str | os.PathLike[str], *, force: bool) -> None:
-    """QueryError if charts cannot be written: another suffix, no folder, or a file that exists."""
+    """QueryError if charts cannot be written: another suffix, no folder, a photo, or a file that exists."""
     path = Path(path)
     require_suffix(path, (".png",), "charts must be a .png file")
-    require_free(path, force=force)
+    require_output(path, force=force)
 
 
 def save_png(data: bytes, path: str | os.PathLike[str], *, force: bool = False) -> None:
-    """Write a picture, whole or not at all. QueryError if the file exists, unless `force`."""
-    with replacing([Path(path)], force=force) as (unfinished,):
+    """Write a picture, whole or not at all. QueryError for a photo, or if the file exists, unless `force`."""
+    with replacing_outputs([Path(path)], force=force) as (unfinished,):
         unfinished.write_bytes(data)
 
 

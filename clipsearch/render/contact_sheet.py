@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from clipsearch._internal.atomic_files import replacing, require_free, require_suffix
+from clipsearch._internal.atomic_files import require_suffix
 from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.images.outputs import replacing_outputs, require_output
 from clipsearch.images.own_pictures import mark
 from clipsearch.images.thumbnails import each_thumbnail
 from clipsearch.render.fonts import choose_font, drawable, fit
@@ -69,10 +70,10 @@ def one_sheet(count: int) -> Layout:
 
 
 def check_sheet(path: str | os.PathLike[str], *, force: bool) -> None:
-    """QueryError if a contact sheet cannot be written: an unknown suffix, no folder, or a file that exists."""
+    """QueryError if a contact sheet cannot be written: an unknown suffix, no folder, a photo, or a file that exists."""
     path = Path(path)
     require_suffix(path, SUFFIXES, "a contact sheet must be a .jpg, .png or .pdf file")
-    require_free(path, force=force)
+    require_output(path, force=force)
 
 
 def save_contact_sheet(
@@ -85,9 +86,9 @@ def save_contact_sheet(
 ) -> int:
     """Write hits to a JPEG, a PNG or a PDF of A4 pages, by the suffix; returns the number of pages.
 
-    An existing file is replaced only with `force`. A photo that cannot be read becomes an empty tile, and `on_failure` gets the
-    reason. ClipsearchError if the file cannot be written, or there are no hits. QueryError for a name that `check_sheet`
-    refuses, or more than MOST hits for one picture.
+    An existing file is replaced only with `force`, a photo never. A photo that cannot be read becomes an empty tile, and
+    `on_failure` gets the reason. ClipsearchError if the file cannot be written, or there are no hits. QueryError for a name
+    that `check_sheet` refuses, or more than MOST hits for one picture.
     """
     check_sheet(path, force=force)
     kind = SUFFIXES[Path(path).suffix.lower()]
@@ -95,7 +96,7 @@ def save_contact_sheet(
         raise ClipsearchError("no photo was found, so there is nothing to put on a contact sheet")
     if kind != "PDF" and len(hits) > MOST:
         raise QueryError(f"one picture has room for {MOST} photos, not {len(hits)}; write a .pdf, which has pages")
-    with replacing([Path(path)], force=force) as (unfinished,):
+    with replacing_outputs([Path(path)], force=force) as (unfinished,):
         if kind == "PDF":
             return _save_pdf(draw_sheets(hits, title, A4, on_failure), unfinished, title)
         (sheet,) = draw_sheets(hits, title, one_sheet(len(hits)), on_failure)

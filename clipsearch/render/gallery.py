@@ -21,10 +21,11 @@ from urllib.parse import quote
 
 from PIL import Image
 
-from clipsearch._internal.atomic_files import replacing, require_free, require_suffix
+from clipsearch._internal.atomic_files import require_suffix
 from clipsearch._internal.cpu import cores
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.windows import plain
+from clipsearch.images.outputs import replacing_outputs, require_output
 from clipsearch.images.thumbnails import each_thumbnail, jpeg_data_url
 from clipsearch.render.grouping import NO_DAY, GroupBy, grouped
 from clipsearch.render.text import (
@@ -95,7 +96,7 @@ def check_gallery(path: str | os.PathLike[str], *, force: bool) -> None:
     """QueryError if a gallery cannot be written: another suffix, no folder, or a file that exists."""
     path = Path(path)
     require_suffix(path, (".html", ".htm"), "a gallery must be an .html file")
-    require_free(path, force=force)
+    require_output(path, force=force)
 
 
 def save_gallery(
@@ -117,7 +118,7 @@ def save_gallery(
     rest = f"and {counted(left, 'more photo')}, which {'is' if left == 1 else 'are'} not on this page"
     about = (*gallery.about, rest) if left else gallery.about
     with (
-        replacing([Path(path)], force=force) as (unfinished,),
+        replacing_outputs([Path(path)], force=force) as (unfinished,),
         unfinished.open("w", encoding="utf-8", newline="\n") as file,
     ):
         page = replace(gallery, about=about, sections=sections)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clipsearch._internal.arguments import either, require_one_of
-from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.cancel import CancelToken
 from clipsearch.conditions import All, Below, Condition
 from clipsearch.errors import ClipsearchError, QueryError
+from clipsearch.images.outputs import replacing_outputs
 from clipsearch.indexing.roots import absolute
 from clipsearch.store.collection import Collection
 from clipsearch.transfer.fields import FORMATS, Format, photo_fields
@@ -67,6 +67,8 @@ def export(
     if first.suffix.lower() != f".{kind}":
         first = first.with_name(f"{first.name}.{kind}")
     targets = [first, first.with_suffix(".jsonl")] if kind == "npy" else [first]
+    if indexed := set(collection.roots().values()).intersection(map(str, targets)):  # a Parquet file of photos
+        raise QueryError(f"{indexed.pop()} holds photos of the index, and is never replaced; name another file")
     above = None if relative_to is None else absolute(relative_to)
     if above is not None:
         below = Below(above)
@@ -84,7 +86,7 @@ def export(
             done += sum(record.moment is None or record.moment == record.info.moments[0] for record in records)
             report(done, total)
 
-    with replacing(targets, force=force) as paths:
+    with replacing_outputs(targets, force=force) as paths:
         options = {"embeddings": embeddings} if kind == "csv" else {}
         _WRITERS[kind](*paths, blocks(), fingerprint, **options)
     size = sum(path.stat().st_size for path in targets)

@@ -21,6 +21,8 @@ def test_albums_are_listed_written_and_rated(engine, photos):
     assert run_here("albums", "Two colours", "--m3u", "list.m3u8", cwd=cwd)[:2] == (0, b"")
     assert (cwd / "list.m3u8").read_text().splitlines() == ["#EXTM3U", *paths]
     assert run_here("albums", "Two colours", "--m3u", "list.m3u8", cwd=cwd)[0] == 2
+    status, _, errors = run_here("albums", "Two colours", "--m3u", paths[0], "--force", cwd=cwd)
+    assert status == 2 and "never replaced" in errors
     status, _, errors = run_here("albums", "Two colours", "--write-rating", "5", cwd=cwd)
     assert status == 0 and "2 sidecars written, 0 had a rating" in errors
     assert 'xmp:Rating="5"' in (cwd / "red.jpg.xmp").read_text()

@@ -286,7 +286,10 @@ def test_a_contact_sheet_is_refused_before_a_search(photos, monkeypatch):
     def command(results):
         raise AssertionError("this would search")
 
-    assert "force=True" in str(CliRunner().invoke(command, ["--contact-sheet", "red.jpg"]).exception)
+    (photos / "mine.jpg").write_bytes(b"a text")
+    assert "force=True" in str(CliRunner().invoke(command, ["--contact-sheet", "mine.jpg"]).exception)
+    refused = CliRunner().invoke(command, ["--contact-sheet", "red.jpg", "--force"])
+    assert "is a photo, or another picture" in str(refused.exception)
 
 
 def test_flags_become_one_argument(tmp_path, monkeypatch):
