@@ -347,6 +347,7 @@ class SearchEngine(Indexer):
         gets the report so far, the rows done and their total. If `cancel` is cancelled, what is committed stays and the report
         has `interrupted`. ClipsearchError, with nothing written, if the file as a whole cannot be taken.
         """
+        from clipsearch.indexing.new_index import NewIndex
         from clipsearch.transfer.import_ import import_file
 
         require_paths("file", [file])
@@ -354,7 +355,11 @@ class SearchEngine(Indexer):
         index = self.index_folder
         model = None if self._is_new() else self._collection().fingerprint
         named = partial(self._model.named, model)
-        return import_file(index, model, file, named, folder, any_length, trust_model, jobs, progress, cancel)
+        new = NewIndex(index) if self._is_new() else None
+        report = import_file(index, model, file, named, folder, any_length, trust_model, jobs, progress, cancel)
+        if new and not (report.added or report.updated or report.unchanged):
+            self._take_back(new, report)
+        return report
 
 
 def _absolute(folder: str | os.PathLike[str]) -> Path:

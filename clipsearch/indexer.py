@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # what reads photos is imported where it is used: a text quer
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.store.lock import OnBusy
     from clipsearch.store.writer import CollectionWriter
+    from clipsearch.transfer.import_ import ImportReport
     from clipsearch.types import Failure, IndexPreview, Progress
 
 
@@ -281,7 +282,7 @@ class Indexer(Searcher):
         require_no_lost_catalog(self.index_folder)
         return not has_catalog(self.index_folder) or is_unfinished(self.index_folder)
 
-    def _take_back(self, new: NewIndex, report: SyncReport) -> None:
+    def _take_back(self, new: NewIndex, report: SyncReport | ImportReport) -> None:
         """Remove a new index in which nothing is kept."""
         self._close_index()
         report.no_index = new.take_back()

@@ -14,6 +14,8 @@ from fastapi import FastAPI, HTTPException
 
 import clipsearch
 
+if "PHOTOS" not in os.environ:
+    raise SystemExit("usage: PHOTOS=FOLDER uvicorn --app-dir examples web_app:app")
 app = FastAPI()
 engine = clipsearch.SearchEngine.open(os.environ["PHOTOS"])
 

@@ -31,4 +31,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python examples/with_numpy.py FOLDER")
     main(Path(sys.argv[1]))

@@ -65,15 +65,19 @@ def import_(
             progress=lambda report, done, total: bar.show(done, total, failed=report.failed),
             cancel=cancel,
         )
-        remember_index(engine.index_folder)
+        if not report.no_index:
+            remember_index(engine.index_folder)
     for line in () if as_json else _refusals(report.refused):
         note(line)
     counts = [(report.added, "added"), (report.updated, "updated"), (report.unchanged, "unchanged")]
     done = joined_counts(*counts, (report.failed, "refused")) or "nothing done"
-    text = f"{done} in {report.seconds:.1f} s\nindex: {printable(str(engine.index_folder))}\n"
+    where = "no index was made" if report.no_index else f"index: {printable(str(engine.index_folder))}"
+    text = f"{done} in {report.seconds:.1f} s\n{where}\n"
     if report.interrupted:
         text += f"interrupted with {report.left:,} rows to go; what is committed is kept. To go on, run it again\n"
-    print_report(as_json, {"index": str(engine.index_folder), **asdict(report)}, text, summary=True)
+    value = {"index": None if report.no_index else str(engine.index_folder), **asdict(report)}
+    del value["no_index"]
+    print_report(as_json, value, text, summary=True)
     return ended(report.refused, report.interrupted)
 
 

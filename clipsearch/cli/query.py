@@ -365,6 +365,19 @@ def _remark_paths(text: str) -> None:
             remark(f"{begin} by this picture, too: `{_with_picture(word, text, rest)}`")
 
 
+def _remark_folder_name(last: str, text: str) -> None:
+    """Say that the last argument, which was searched as words, is the bare name of a folder.
+
+    If it is all that is looked for, a name of letters only is more likely a word, such as "holiday".
+    """
+    rest = text.removesuffix(last).rstrip()
+    if not text.endswith(last) or not os.path.isdir(last) or _is_folder(last):
+        return
+    if f"{rest} {last}" == text or (not rest and not last.replace(" ", "").isalpha()):
+        search = _in_folder(last, text, rest)
+        remark(f"note: {last} is a folder here, but was searched as words. To search only there: `{search}`")
+
+
 class _Pictures:
     """Tells the pictures in a query from its texts: files and, if allowed, web addresses, downloaded until `stack` ends.
 
@@ -405,6 +418,8 @@ class _Pictures:
         if " " in text:
             _refuse_paths(arguments, text)
             _remark_paths(text)
+        if arguments:
+            _remark_folder_name(arguments[-1], text)
         return text
 
     def _fetch(self, url: str) -> Path:

@@ -153,13 +153,16 @@ def taken_by(text: str) -> Condition:
     return Test("camera", "~", f"*{literal_glob(_filled('camera', text))}*")
 
 
-def taken_near(text: str) -> Condition:
-    """LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM; without KM, within one kilometre."""
+def taken_near(text: str, *, is_expression: bool = False) -> Condition:
+    """LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM; without KM, within one kilometre.
+
+    QueryError for anything else. For the name of a place it proposes a filter, or with `is_expression` a test of `place`.
+    """
     try:
         latitude, longitude, *more = (float(part) for part in text.split(","))
         (km,) = more or [1.0]
     except ValueError:
-        raise QueryError(f"{text!r} is not coordinates; {_instead_of_coordinates(text)}") from None
+        raise QueryError(f"{text!r} is not coordinates; {_instead_of_coordinates(text, is_expression)}") from None
     if not (abs(latitude) <= 90 and abs(longitude) <= 180 and 0 < km < math.inf):
         raise QueryError(
             f"{text!r} is not coordinates: latitudes go from -90 to 90, longitudes from -180 to 180, and KM is above 0"
@@ -167,11 +170,13 @@ def taken_near(text: str) -> Condition:
     return Near(latitude, longitude, km)
 
 
-def _instead_of_coordinates(text: str) -> str:
+def _instead_of_coordinates(text: str, is_expression: bool) -> str:
     """What to give in place of a text that is not coordinates: the filter for names, if it is the name of a place."""
     from clipsearch.gazetteer import find  # right coordinates do not need it
 
     if find(text):
+        if is_expression:
+            return f"for a name use: place = '{text}'" if "'" not in text else f'for a name use: place = "{text}"'
         return f"for a name use `place{f'={text}' if text.isalpha() else ''}`"
     return "give LATITUDE,LONGITUDE or LATITUDE,LONGITUDE,KM in degrees"
 
@@ -379,7 +384,15 @@ def _taken_test(operator: Operator, value: str) -> Condition:
     return Test("taken", "<" if operator in ("<", "<=") else ">=", end if operator in ("<=", ">") else start)
 
 
-_WORDS: dict[str, Callable[[str], Condition]] = {"contains": containing, "near": taken_near, "within": taken_within}
+def _near_in_expression(text: str) -> Condition:
+    return taken_near(text, is_expression=True)
+
+
+_WORDS: dict[str, Callable[[str], Condition]] = {
+    "contains": containing,
+    "near": _near_in_expression,
+    "within": taken_within,
+}
 """Tests of an expression that have a word in place of a field and an operator."""
 
 

@@ -83,9 +83,14 @@ def _folder(value: Any) -> Condition:
 
 
 def _time(value: Any) -> str:
-    """A time as filters read it. Zones are left out: times are those of the camera's clock."""
+    """A time as filters read it. QueryError if it has a zone: times of photos are those of the camera's clock."""
     if isinstance(value, datetime):
-        return value.replace(tzinfo=None).isoformat(timespec="seconds")
+        if value.tzinfo is not None:
+            raise QueryError(
+                "a time with a zone cannot be compared with photos, which have the time of the camera's clock; give it without "
+                f"tzinfo, not {short(value)}"
+            )
+        return value.isoformat(timespec="seconds")
     if isinstance(value, date):
         return value.isoformat()
     if type(value).__name__ == "datetime64":  # numpy's; its own conversion would make a day of a month

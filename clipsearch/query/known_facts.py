@@ -55,7 +55,8 @@ def fact_notes(
     if facts and (count or not understood.text):
         message = _message(query, count, facts, bool(meant.filters))
         notes.append(QueryNote("facts", message, texts_of(meant.terms) if count else ""))
-    if isinstance(text, str) and (keyword := " ".join(text.split())):
+    # A hybrid search has looked for the words among the keywords.
+    if isinstance(text, str) and not query.hybrid and (keyword := " ".join(text.split())):
         filters = (*query.filters, Test("keyword", "=", keyword))
         if count := _count(replace(query, filters=filters), store):
             message = _message(query, count, [f'with the keyword "{keyword}"'], bool(query.filters))
@@ -97,4 +98,5 @@ def _message(query: Query, count: int, facts: Sequence[str], has_filters: bool) 
     among = f" that {'meet' if count > 1 else 'meets'} the filters" if has_filters else ""
     text = terms_text(query.terms)
     quoted = text if '"' in text else f'"{text}"'
-    return f"{quoted} was searched as a description, {photos}{among} {' and '.join(facts)}"
+    how = "as a description and as words of the photos' texts" if query.hybrid else "as a description"
+    return f"{quoted} was searched {how}, {photos}{among} {' and '.join(facts)}"

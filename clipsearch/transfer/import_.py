@@ -67,6 +67,7 @@ class ImportReport:
     unchanged: int = 0
     refused: list[RefusedRow] = field(default_factory=list)
     interrupted: bool = False
+    no_index: bool = False  # no row was taken for a new index, so that none was made
     left: int = 0  # rows that an interrupted run did not reach or keep
     seconds: float = 0.0  # including all checks
 

@@ -101,6 +101,7 @@ def test_a_name_is_not_coordinates(indexed):
     message = refused(indexed, "query", "red", "--near", "Paris")
     assert "--near: 'Paris' is not coordinates; for a name use --place Paris" in " ".join(message.split())
     assert "for a name use --place" in " ".join(refused(indexed, "query", "red", "--near", "New York").split())
+    assert "for a name use: place = 'New York'" in refused(indexed, "query", "red", "--where", "near 'New York'")
     assert "give LATITUDE,LONGITUDE" in refused(indexed, "query", "red", "--near", "qzxj")
     page = run_here("query", "--help", cwd=indexed)[1].decode()
     assert "--near, --within DEGREES" in page

@@ -97,6 +97,22 @@ def test_the_name_of_a_photo_that_is_not_a_file_here_says_how_to_find_it(album, 
     assert run_here("query", "--name", "red.jpg", "--paths", cwd=album)[1] == f"{album / 'red.jpg'}\n".encode()
 
 
+def test_the_bare_name_of_a_folder_as_the_last_argument_is_told(album, tmp_path):
+    for name in ("holiday", "Photos-full"):
+        (tmp_path / name).mkdir()
+    there = ("--index", album)
+    for words, proposed in (
+        (["a dog", "Photos-full"], '"a dog" --index {} --in Photos-full'),
+        (["a", "dog", "holiday"], '"a dog" --index {} --in holiday'),
+        (["Photos-full"], '"a dog" --index {} --in Photos-full'),
+    ):
+        _, _, errors = run_here("query", *words, *there, cwd=tmp_path)
+        note = f"note: {words[-1]} is a folder here, but was searched as words. To search only there: "
+        assert f"{note}`clipsearch query {proposed.format(quoted(album))}`" in errors, errors
+    for words in (["holiday"], ["a holiday"], ["holiday", "snow"], ["a dog", "nowhere"]):
+        assert "is a folder here" not in run_here("query", *words, *there, cwd=tmp_path)[2]
+
+
 def test_filters_alone_list_photos_in_every_form(album, tmp_path):
     def output_of(*flags):
         status, output, errors = run_here("query", "--name", "IMG_*", "--sort", "name", *flags, cwd=album)

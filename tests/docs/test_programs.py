@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import re
+import runpy
 import shutil
 
 import pytest
@@ -49,6 +50,16 @@ def index(tmp_path_factory):
 def photos_with_index(photos, index):
     shutil.copytree(index, photos / ".clipsearch")
     return photos
+
+
+@pytest.mark.parametrize("program", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+def test_a_program_without_arguments_says_how_it_is_used(program, monkeypatch):
+    monkeypatch.setattr("sys.argv", [f"{program}.py"])
+    monkeypatch.delenv("PHOTOS", raising=False)
+    with pytest.raises(SystemExit, match=rf"^usage: .*\b{program}\b.*[A-Z:]") as ended:
+        runpy.run_path(str(EXAMPLES / f"{program}.py"), run_name="__main__")
+    words = str(ended.value).partition(".py ")[2] or "PHOTOS=FOLDER"
+    assert f"`{words}`" in (EXAMPLES / "README.md").read_text()
 
 
 def test_zero_shot_labels(photos, capsys):

@@ -1,10 +1,11 @@
 """The keywords of a search in Python."""
 
 import warnings
-from datetime import date, datetime
+from datetime import date, datetime, timezone
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 
@@ -125,6 +126,8 @@ def test_where_takes_a_condition():
         ({"relevant": 1}, "relevant must be True or False"),
         ({"taken": "soon"}, "taken: 'soon' is not a date"),
         ({"taken": 2024.5}, r"taken: it must be a year \(int\), a date, .* not 2024.5"),
+        ({"after": datetime(2024, 7, 15, tzinfo=timezone.utc)}, "after: a time with a zone .* give it without tzinfo"),
+        ({"taken": (2019, pandas.Timestamp("2024-07", tz="UTC"))}, "taken: a time with a zone cannot be compared"),
         ({"taken": (1, 2, 3)}, "taken: it must be one value, or the first and the last"),
         ({"near": (91, 0)}, "near: '91.0,0.0' is not coordinates"),
         ({"near": "Paris"}, "near: 'Paris' is not coordinates; for a name use `place=Paris`"),

@@ -44,6 +44,11 @@ def test_a_keyword_is_named_whatever_its_case_and_signs(facts_of, engine):
     assert [code for code, *_ in facts_of("holidays", smart=True)] == ["keyword"]
     ((_, _, message),) = facts_of('"holidays"')
     assert message.startswith('"holidays" was searched as a description')
+    assert facts_of("holidays", hybrid=True) == []  # it has looked for the keyword
+    ((_, _, message),) = facts_of("Munich", hybrid=True)
+    assert message.startswith(
+        '"Munich" was searched as a description and as words of the photos\' texts, but the index'
+    )
     ((_, value, _),) = facts_of("a [b]*")
     assert names(engine.search(Query((), (keyworded("a [[]b][*]"),)))) == ["blue.jpg"] and value == "a [b]*"
 

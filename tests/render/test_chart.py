@@ -46,4 +46,8 @@ def test_blocks_are_drawn_where_the_encoding_has_them():
 
 def test_no_bars_are_no_error():
     assert charts_text([Chart("by year", (), "without a date: 7")], 80) == "by year\nwithout a date: 7\n"
+    note = "1,234 more places: 5,678; without a place: 910"
+    chart = Chart("by place", (("Paris", 3),), note)
+    assert charts_text([chart], 40).splitlines()[2:] == ["1,234 more places: 5,678; without a", "  place: 910"]
+    assert charts_text([chart], 40, whole_names=True).splitlines()[2:] == [note]
     assert charts_text([], 80) == ""

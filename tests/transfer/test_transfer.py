@@ -489,6 +489,11 @@ def test_a_new_index_needs_a_folder_and_a_model(engine, other, photos, tmp_path)
     with pytest.raises(ClipsearchError, match="no folder"):
         other.import_embeddings(tmp_path / "out.npy", folder=tmp_path / "nowhere")
     assert not other.index_folder.exists()
+    report = other.import_embeddings(
+        write_rows(tmp_path / "gone.jsonl", [{**rows_of(engine, tmp_path / "out.jsonl")[0], "path": "gone.jpg"}]),
+        folder=photos,
+    )
+    assert report.no_index and report.failed == 1 and not other.index_folder.exists()
 
 
 def test_embeddings_of_another_model_are_refused(engine, other, photos, tmp_path, monkeypatch):
