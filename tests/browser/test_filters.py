@@ -171,12 +171,18 @@ def test_the_filters_come_back_with_the_width_unless_the_user_has_closed_them(pa
     page.set_viewport_size(wide)
     page.wait_for_timeout(100)
     assert not filters.is_visible()
-    page.emulate_media(media="print")
+    page.locator(".photo .open").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.emulate_media(media="print", color_scheme="dark")
+    buttons = page.locator(".photo :is(.pick, .similar, .heart, .caption)")
+    assert not buttons.evaluate_all("(all) => all.some((one) => one.checkVisibility({visibilityProperty: true}))")
+    assert page.evaluate("getComputedStyle(document.activeElement, '::after').content") == "none"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(26, 27, 28)"  # dark on paper
     assert not page.locator(".skip, .tools, #scrubber").evaluate_all(
         "(all) => all.some((one) => one.checkVisibility())"
     )
     assert page.locator("header").evaluate("(one) => getComputedStyle(one).position") == "static"
-    page.emulate_media(media="screen")
+    page.emulate_media(media="screen", color_scheme="light")
 
 
 def test_counts_follow_the_query(page, filters):

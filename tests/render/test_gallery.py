@@ -91,6 +91,7 @@ def test_cards_are_light_and_the_larger_view_has_every_digit(photos, tmp_path):
     ]
     text = saved(hits, tmp_path)
     cards = re.findall(r'<p class="(?:caption|more)">.*?</p>', text)
+    assert "<dd>40 x 30</dd>" in text  # megapixels would be 0.0
     assert len(cards) == 3 and not [card for card in cards if re.search(r"\d\.\d{3}|Pixel|/grey|\u00b0", card)]
     assert "0.3123" in text and "0.2345" in text and "48.1400\u00b0 N" in text and "Pixel 8" in text
 
@@ -148,7 +149,7 @@ def test_tiles_have_the_shape_of_their_photos(tmp_path):
         object.__setattr__(photo.record.info, "height", size[1])
         hits.append(photo)
     text = saved(hits, tmp_path)
-    assert [item["class"] for item in Page(text).all("li")] == ["r133", "r75", "r240", "r66"]
+    assert [item["class"] for item in Page(text).all("li")] == ["r133", "r75", "r240 whole", "r66 whole"]
     assert ".r133 { --r: 1.33; }" in text
 
 
