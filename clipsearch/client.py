@@ -14,9 +14,11 @@ import ipaddress
 import json
 import os
 import re
+import ssl
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
@@ -341,9 +343,7 @@ class Client:
             response, data = self._exchange(method, address, body, headers)
         except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: an impossible host name
             reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise ClipsearchError(
-                f"no clipsearch server answers at {self.url} ({reason}); start one with: `clipsearch serve`"
-            ) from error
+            raise ClipsearchError(self._no_answer(error, reason)) from error
         if response.getheader("Clipsearch-Api") is None:
             raise ClipsearchError(f"{self.url} is not a clipsearch server")
         if response.status >= 300:
@@ -351,8 +351,30 @@ class Client:
                 raise ClipsearchError(
                     f"the clipsearch server at {self.url} is older than this client and cannot answer it; upgrade the server"
                 )
+            if response.status == HTTPStatus.UNAUTHORIZED:
+                raise ClipsearchError(self._no_entry())
             raise _error(response.status, data)
         return data
+
+    def _no_answer(self, error: Exception, reason: str) -> str:
+        """Why no server has answered, and what to do."""
+        start = f"no clipsearch server answers at {self.url}"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"{start}: its certificate is not trusted on this machine ({error.verify_message})"
+        if isinstance(error, ssl.SSLError):
+            return f"{start}: what answers there does not speak https; try http{self.url.removeprefix('https')}"
+        return f"{start} ({reason}); start one with: `clipsearch serve`"
+
+    def _no_entry(self) -> str:
+        """What to do about a token that is missing or wrong."""
+        if "Authorization" in self._headers:
+            return (
+                f"the token is wrong: it is not that of the server at {self.url}; check CLIPSEARCH_TOKEN, or in Python what "
+                "Client(url, token=...) gets"
+            )
+        return (
+            f"the server at {self.url} needs its token: set CLIPSEARCH_TOKEN, or in Python use Client(url, token=...)"
+        )
 
     def _exchange(
         self, method: str, address: str, body: bytes | None, headers: dict[str, str]

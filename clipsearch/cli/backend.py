@@ -25,7 +25,13 @@ if TYPE_CHECKING:
 
 _NEED_FILES = ("open", "copy_to", "link_to", "contact_sheet", "html", "preview")
 
-server_option = option("--server", "URL", "Ask a running `clipsearch serve`.", WHERE, envvar="CLIPSEARCH_SERVER")
+server_option = option(
+    "--server",
+    "URL",
+    "Ask `clipsearch serve`; token: $CLIPSEARCH_TOKEN.",
+    WHERE,
+    envvar="CLIPSEARCH_SERVER",
+)
 
 
 def store_option(text: str, *, required: bool = False, variable: bool = True) -> Any:

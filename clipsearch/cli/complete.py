@@ -117,12 +117,11 @@ def _of_index(context: click.Context, read: Callable[[Path], list[str]]) -> list
 
 
 def _items(values: Iterable[str], word: str) -> list[CompletionItem]:
-    """Those that begin with a word; case and accents do not count. Bash takes what it gets as it is: its blanks are escaped."""
+    """Those that begin with a word; case and accents do not count."""
     from click.shell_completion import CompletionItem
 
-    is_bash = os.environ.get("_CLIPSEARCH_COMPLETE", "").startswith("bash")
     begun = [value for value in values if _folded(value).startswith(_folded(word)) and value.isprintable()]
-    return [CompletionItem(value.replace(" ", "\\ ") if is_bash else value) for value in begun]
+    return [CompletionItem(value) for value in begun]
 
 
 def _folded(text: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from clipsearch.render.text import shorten
 
 MOST_SHOWN = 60  # characters of a wrong value
+_NO_FORMS: Mapping[str, str] = {}
 
 
 def after_character(position: int) -> str:
@@ -15,8 +16,11 @@ def after_character(position: int) -> str:
     return f", after character {position:,}" if position else ""
 
 
-def in_plain_words(problem: Mapping[str, Any]) -> str:
-    """What is wrong with a value, without the terms of Python and pydantic. `problem` is one of pydantic's `errors()`."""
+def in_plain_words(problem: Mapping[str, Any], forms: Mapping[str, str] = _NO_FORMS) -> str:
+    """What is wrong with a value, without the terms of Python and pydantic. `problem` is one of pydantic's `errors()`.
+
+    `forms` says what a text of a pattern is, such as "the token of an upload".
+    """
     context = problem.get("ctx", {})
     match problem["type"]:
         case "string_too_long":
@@ -37,10 +41,25 @@ def in_plain_words(problem: Mapping[str, Any]) -> str:
             return "give text"
         case "list_type":
             return "give a list"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            return "give an object"
+        case "missing":
+            return "it is missing"
+        case "extra_forbidden":
+            return "it has no place here"
+        case "string_too_short" | "too_short":
+            return "it is empty" if context["min_length"] == 1 else f"give at least {context['min_length']:,}"
+        case "greater_than":
+            return f"give more than {context['gt']}"
+        case "less_than":
+            return f"give less than {context['lt']}"
+        case "value_error":
+            return str(context["error"])
         case "greater_than_equal":
             return f"give at least {context['ge']}"
         case "less_than_equal":
             return f"give at most {context['le']}"
         case "string_pattern_mismatch":
-            return f"{shorten(str(problem['input']), MOST_SHOWN)!r} has not the form that is needed"
+            form = forms.get(context["pattern"], "of the form that is needed")
+            return f"{shorten(str(problem['input']), MOST_SHOWN)!r} is not {form}"
     return str(problem["msg"])

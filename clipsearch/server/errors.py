@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -26,8 +27,10 @@ from clipsearch.errors import (
     UnknownAlbum,
 )
 from clipsearch.render.json_output import utf8
-from clipsearch.render.wrong_values import after_character, in_plain_words
-from clipsearch.server.parameters import NAMES, FilterError
+from clipsearch.render.text import shorten
+from clipsearch.render.wrong_values import MOST_SHOWN, after_character, in_plain_words
+from clipsearch.server.parameters import IDS, NAMES, PICTURE, FilterError
+from clipsearch.server.search_body import FORMS
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has gone; no client receives it
 
@@ -49,6 +52,11 @@ _LIBRARY_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (ClipsearchError, 503, "unavailable"),
     (OSError, 503, "system"),
 )
+_FORMS = {
+    **FORMS,
+    IDS: "ids of photos with commas between them, such as 12,17",
+    PICTURE: "the id of a photo or upload:TOKEN, perhaps with a weight before it as 0.5:12",
+}
 _PARTS = {"query": "the parameter ", "path": "the address's ", "body": "the body's "}
 
 
@@ -97,7 +105,7 @@ def handle_errors(app: FastAPI, routes: Sequence[BaseRoute], index_folder: Path)
             case ClientDisconnect():
                 return Response(status_code=CLIENT_CLOSED_REQUEST)
             case RequestValidationError():
-                return _wrong_parameter(error)
+                return _wrong_parameter(request, error)
             case HTTPException(status_code=405):
                 return _wrong_method(request, routes)
             case HTTPException(status_code=status):
@@ -134,16 +142,44 @@ def _wrong_method(request: Request, routes: Sequence[BaseRoute]) -> Response:
     return error_response(405, "wrong-method", f"this address does not take {request.method}", {"Allow": allow})
 
 
-def _wrong_parameter(error: RequestValidationError) -> Response:
-    first: dict[str, Any] = error.errors()[0]
+def _wrong_parameter(request: Request, error: RequestValidationError) -> Response:
+    problems: list[dict[str, Any]] = list(error.errors())
+    # What is unknown tells more than that something is missing: often it is the same under another name.
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     part, *inside = first["loc"]
     if first["type"] == "extra_forbidden" and part == "query":
         name = str(inside[0])
         close = get_close_matches(name, NAMES, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         return error_response(422, "unknown-parameter", f"there is no parameter {name!r} here{hint}")
+    if first["type"] == "extra_forbidden":
+        *above, last = inside
+        name = shorten(str(last), MOST_SHOWN)
+        known = _names_in_body(request, above)
+        close = get_close_matches(name, known, 1)
+        hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}" if known else ""
+        where = f"{_PARTS['body']}{'.'.join(map(str, above))}" if above else "the body"
+        return error_response(422, "bad-parameter", f"{where} has no field {name!r}{hint}")
     if first["type"] == "json_invalid":
         return error_response(422, "bad-parameter", f"the body is no JSON{after_character(inside[0])}")
     subject = f"{_PARTS.get(str(part), '')}{'.'.join(map(str, inside))}" if inside else f"the {part}"
     parameter = str(inside[0]) if part == "query" and inside else None
-    return error_response(422, "bad-parameter", f"{subject}: {in_plain_words(first)}", parameter=parameter)
+    return error_response(422, "bad-parameter", f"{subject}: {in_plain_words(first, _FORMS)}", parameter=parameter)
+
+
+def _names_in_body(request: Request, above: Sequence[str | int]) -> list[str]:
+    """The names of the fields that an object in the body of a request may have; `above` leads to the object."""
+    body = getattr(request.scope.get("route"), "body_field", None)
+    model = _model_in(body.field_info.annotation) if body else None
+    for part in above:
+        if isinstance(part, str) and model:
+            fields = {field.alias or name: field for name, field in model.model_fields.items()}
+            model = _model_in(fields[part].annotation) if part in fields else None
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The model in a type such as `list[Model] | None`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)

@@ -29,6 +29,7 @@ from clipsearch.server.search_body import (
 )
 from clipsearch.types import Order
 
+IDS = r"^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17})*$"
 PICTURE = r"^(?:(\d{1,6}(?:\.\d{1,6})?):)?(?:([1-9]\d{0,17})|upload:([A-Za-z0-9_-]{1,64}))$"
 """A picture in a query: its weight, and either an indexed photo's id or an upload's token."""
 
@@ -319,7 +320,7 @@ class PhotoIds(StrictParameters):
 
     ids: Annotated[
         str,
-        StringConstraints(pattern=r"^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17})*$", max_length=19 * MOST_IDS),
+        StringConstraints(pattern=IDS, max_length=19 * MOST_IDS),
         AfterValidator(_require_few),
     ] = Field(description=f"Their ids, with commas between them, at most {MOST_IDS}.", examples=["12,17"])
 

@@ -69,11 +69,15 @@ def _from_base64(value: Any) -> bytes:
 FileText = Annotated[Any, AfterValidator(_is_text), WithJsonSchema(_VALUE_SCHEMA)]
 Value = Annotated[Any, AfterValidator(_is_value), WithJsonSchema({"anyOf": [{"type": "number"}, _VALUE_SCHEMA]})]
 Picture = Annotated[Any, AfterValidator(_from_base64), WithJsonSchema({"type": "string", "contentEncoding": "base64"})]
-PlaceCode = Annotated[str, Field(pattern=r"^[A-Z]{2}(/[A-Za-z0-9]{1,16}){0,3}$")]
+PLACE_CODE = r"^[A-Z]{2}(/[A-Za-z0-9]{1,16}){0,3}$"
+PlaceCode = Annotated[str, Field(pattern=PLACE_CODE)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
-Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+UPLOAD = r"^[A-Za-z0-9_-]{1,64}$"
+Token = Annotated[str, Field(pattern=UPLOAD)]
+FORMS = {PLACE_CODE: "the code of a place, such as FR/11", UPLOAD: "the token of an upload"}
+"""What texts of a pattern are, for people."""
 
 
 class Strict(BaseModel):
@@ -279,7 +283,7 @@ def read_filters(text: str) -> tuple[conditions.Condition, ...]:
         return tuple(item.condition for item in _CONDITIONS.validate_python(parse_json(text)))
     except ValidationError as error:
         first = error.errors()[0]
-        raise QueryError(f"{'.'.join(map(str, ('filters', *first['loc'])))}: {in_plain_words(first)}") from None
+        raise QueryError(f"{'.'.join(map(str, ('filters', *first['loc'])))}: {in_plain_words(first, FORMS)}") from None
     except JSONDecodeError as error:
         raise QueryError(f"filters: this is not JSON{after_character(error.pos)}") from None
     except ValueError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import Callable
 from types import FrameType
@@ -20,6 +21,8 @@ LONGEST_REQUEST = 2 * 1024**2
 
 HEADERS_SECONDS, READING_SECONDS = 10.0, 60.0
 """Seconds for a client to send the headers of its next request, and to go on reading a response. It is disconnected then."""
+
+logger = logging.getLogger(__name__)
 
 _GRACE = 1  # seconds for responses in progress when the server stops
 
@@ -97,7 +100,13 @@ def make_server(app: ASGIApp, service: Service, on_ready: Callable[[], None]) ->
         h11_max_incomplete_event_size=LONGEST_REQUEST,
         timeout_graceful_shutdown=_GRACE,
     )
+    logging.getLogger("uvicorn.error").addFilter(_is_shown)  # a filter counts once, however often it is added
     return _Server(config, service, on_ready)
+
+
+def _is_shown(record: logging.LogRecord) -> bool:
+    """Whether a warning of uvicorn's is shown. What is not HTTP, such as a browser's https, is no fault of the server."""
+    return "Invalid HTTP" not in record.getMessage()
 
 
 class _Connection(H11Protocol):
@@ -119,6 +128,10 @@ class _Connection(H11Protocol):
         super().on_response_complete()
         if self.cycle.response_complete:
             self._start_timer("request", HEADERS_SECONDS, self.transport.close)
+
+    def send_400_response(self, msg: str) -> None:
+        logger.info("refused what is not HTTP, perhaps because it is https")
+        super().send_400_response(msg)
 
     def pause_writing(self) -> None:
         super().pause_writing()

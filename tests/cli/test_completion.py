@@ -1,5 +1,6 @@
 """`clipsearch completion`, and the commands that its scripts run."""
 
+import shlex
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,20 @@ finally:
     return done.stdout.splitlines(), set(done.stderr.split())
 
 
+def completed_by_bash(script, word, line, quote, folder):
+    """What the script for bash has bash insert for a word, if clipsearch answers with a line and gets a quote."""
+    if not shutil.which("bash"):
+        return line.removeprefix("plain,")
+    answer = f'[ "$COMP_QUOTE" = {shlex.quote(quote)} ] && printf "%s\\n" {shlex.quote(line)}'
+    (folder / "clipsearch").write_text(f"#!/bin/sh\n{answer}\n")
+    (folder / "clipsearch").chmod(0o755)
+    code = f"PATH={shlex.quote(str(folder))}:$PATH\n{script}\nCOMP_WORDS=(clipsearch {shlex.quote(word)}); COMP_CWORD=1"
+    code += "\n_clipsearch_completion clipsearch; printf '%s|' \"${COMPREPLY[@]}\""
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, timeout=60)
+    assert not done.stderr and done.stdout.endswith("|")
+    return done.stdout[:-1]
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
 def test_a_script_is_printed_for_every_shell(shell, tmp_path):
     status, output, _ = run_here("completion", shell, cwd=tmp_path)
@@ -42,6 +57,22 @@ def test_the_script_for_bash_is_valid(tmp_path):
     assert subprocess.run(["bash", "-n"], input=script, capture_output=True, timeout=60).stderr == b""
 
 
+@pytest.mark.parametrize(
+    ("shell", "line", "word", "values"),
+    [
+        ("bash", "clipsearch query --sort = da", "4", ["plain,date"]),
+        ("bash", "clipsearch query --sort = ", "3", ["plain,score", "plain,likely", "plain,date"]),
+        ("bash", "clipsearch query --in = here --sort = da", "7", ["plain,date"]),
+        ("zsh", "clipsearch query --sort=da", "2", ["plain", "--sort=date"]),
+        ("fish", "clipsearch query --sort=da", "--sort=da", ["plain,--sort=date"]),
+        ("powershell", "clipsearch query --sort=da", "--sort=da", ["plain\t--sort=date\t--sort=date"]),
+        ("powershell", "clipsearch query --sort 'da", "'da", ["plain\tdate\tdate"]),
+    ],
+)
+def test_a_value_after_an_equals_sign_is_completed(shell, line, word, values):
+    assert completed(shell, line, word)[0][: len(values)] == values
+
+
 def test_fish_gets_whole_help_texts_and_values(tmp_path):
     """Some have commas, and a comma also separates the kind of a completion from its text."""
     script = run_here("completion", "fish", cwd=tmp_path)[1].decode()
@@ -53,6 +84,11 @@ def test_fish_gets_whole_help_texts_and_values(tmp_path):
     code = f"set -x PATH {tmp_path} $PATH\n{script}\ncomplete -C 'clipsearch query '"
     done = subprocess.run(["fish", "--no-config", "-c", code], capture_output=True, text=True, timeout=60)
     assert sorted(done.stdout.splitlines()) == ["-n\tNo", "Doe, Ann\tA, b, c"] and not done.stderr
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "clipsearch").write_text("#!/bin/sh\necho dir,pho\n")
+    code = f"set -x PATH {tmp_path} $PATH\n{script}\ncomplete -C 'clipsearch query --in=pho'"
+    done = subprocess.run(["fish", "--no-config", "-c", code], capture_output=True, text=True, timeout=60, cwd=tmp_path)
+    assert done.stdout.partition("\t")[0].strip() == "--in=photos/" and not done.stderr
 
 
 def test_commands_and_options_are_completed_without_importing_anything_heavy():
@@ -101,5 +137,17 @@ def test_models_files_and_values_of_the_index_are_completed(five_photos, tmp_pat
     with SearchEngine.open(folder) as engine:
         engine.albums.add("Italy 2016", engine.browse(top_k=1)[0])
     assert completed("bash", f"clipsearch query {index} --album it", "5")[0] == ["plain,Italy\\ 2016"]
+    give_facts(folder / ".clipsearch", "red.jpg", keywords=["Golden wedding's $1"])
+    script = run_here("completion", "bash", cwd=tmp_path)[1].decode()
+    for begun, inserted in (
+        ("Gol", r"Golden\ wedding\'s\ \$1"),
+        (r"Golden\ w", r"Golden\ wedding\'s\ \$1"),
+        ('"Golden w', r"Golden wedding's \$1"),
+        ("'Gol", r"Golden wedding'\''s $1"),
+    ):
+        quote = begun[0] if begun[0] in "\"'" else ""
+        (line,) = completed("bash", f"clipsearch query {index} --keyword {begun}", "5", COMP_QUOTE=quote)[0]
+        assert line == f"plain,{inserted}"
+        assert completed_by_bash(script, begun, line, quote, tmp_path) == inserted
     assert "plain,jpeg" in completed("bash", f"clipsearch stats {index} --format ", "5")[0]
     assert completed("bash", "clipsearch help exit", "2")[0] == ["plain,exit-statuses"]

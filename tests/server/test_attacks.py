@@ -217,7 +217,9 @@ def test_nothing_is_shown_without_the_token(locked):
         {"Cookie": f"{COOKIE}={TOKEN}"}, {"Cookie": f"other={TOKEN}"}, {"Cookie": "=;;\\"}, {"Cookie": f"{COOKIE}=.."},
         {"Authorization": "Bearer \u00e9".encode("latin-1")}, {"Cookie": f'a={{"x": "y"}}; {COOKIE}=9999999999.z.z'},
     ):  # fmt: skip
-        refused(locked.get("/api/status", headers=headers), 401, "token-needed")
+        answer = locked.get("/api/status", headers=headers)
+        refused(answer, 401, "token-needed")
+        assert ("the token is wrong" in answer.text) == ("Authorization" in headers)
     refused(locked.get(f"/api/status?token={TOKEN}"), 401, "token-needed")  # an address is no place for a token
     refused(locked.get(f"/?token={TOKEN}"), 401, "token-needed")
 

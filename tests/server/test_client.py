@@ -329,7 +329,7 @@ def test_another_server_is_not_taken_for_ours():
 
 def test_a_token_is_sent_and_told_of_where_others_could_read_it(index, tmp_path):
     token = "a-token-of-some-length"
-    with serving(index, "--token", token, XDG_STATE_HOME=str(tmp_path)) as (_, address):
+    with serving(index, "--token", token, XDG_STATE_HOME=str(tmp_path)) as (process, address):
         with Client(address) as client, pytest.raises(ClipsearchError, match="needs its token"):
             client.status()
         for client in (Client(address, token), Client(f"{address}?token={token}")):
@@ -340,6 +340,20 @@ def test_a_token_is_sent_and_told_of_where_others_could_read_it(index, tmp_path)
                 cli, ["query", "a dog", "--server", address]
             )
             assert result.exit_code == status
+            here = address.rstrip("/")
+            wrong = f"the token is wrong: it is not that of the server at {here}; check CLIPSEARCH_TOKEN"
+            assert status == 0 or str(result.exception).startswith(wrong)
+        result = CliRunner().invoke(cli, ["query", "a dog", "--server", address])
+        needed = "needs its token: set CLIPSEARCH_TOKEN, or in Python use Client(url, token=...)"
+        assert result.exit_code == 1 and needed in str(result.exception)
+        encrypted = here.replace("http:", "https:")
+        with (
+            Client(encrypted) as client,
+            pytest.raises(ClipsearchError, match=f"not speak https; try {here}$"),
+        ):
+            client.status()
+        process.terminate()
+        assert "Invalid HTTP" not in process.stderr.read()  # uvicorn's words for what came in https
     with pytest.warns(ClipsearchWarning, match="unencrypted"):
         Client("http://192.0.2.1:8100", token)
     with warnings.catch_warnings():

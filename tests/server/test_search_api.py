@@ -321,7 +321,7 @@ WRONG = (
     ("/api/search?q=red&unlike=0.5:99", 404, "no-such-photo", "99"),
     ("/api/search?like=0:1", 400, "bad-query", "weight"),
     ("/api/search?like=upload:abc", 404, "no-such-upload", "upload:abc"),
-    ("/api/search?like=red.jpg", 422, "bad-parameter", "like.0: 'red.jpg' has not the form"),
+    ("/api/search?like=red.jpg", 422, "bad-parameter", "like.0: 'red.jpg' is not the id of a photo or upload:TOKEN"),
     ("/api/search?q=a&tpo_k=2", 422, "unknown-parameter", "did you mean top_k"),
     ("/api/search?q=a&q=b", 422, "bad-parameter", "more than once"),
     ("/api/search?q=a&top_k=0", 422, "bad-parameter", "top_k: give at least 1"),
@@ -332,6 +332,7 @@ WRONG = (
     ("/api/search?q=a&hybrid=maybe", 422, "bad-parameter", "hybrid: give true or false"),
     ("/api/search?q=a&sort=size", 422, "bad-parameter", "sort: there is no 'size'; choose 'score', 'likely', 'date'"),
     (f"/api/search?q={'a' * 2001}", 422, "bad-parameter", "q: it is too long; give at most 2,000 characters"),
+    ("/api/thumbnails?ids=a", 422, "bad-parameter", "ids: 'a' is not ids of photos with commas between them"),
     ("/api/similar", 400, "bad-query", "either id or upload"),
     ("/api/similar?id=1&upload=x", 400, "bad-query", "either id or upload"),
     ("/api/similar?id=99", 404, "no-such-photo", "99"),
@@ -406,11 +407,26 @@ def test_an_explanation_says_that_a_picture_is_here_and_what_a_text_looks_like(c
 
 
 WRONG_BODIES = (
+    ({"term": [{"text": "dog"}]}, "the body has no field 'term'; did you mean terms?"),
+    (
+        {"terms": [{"foo": "dog"}]},
+        "the body's terms.0 has no field 'foo'; there are text, embedding, image, upload, id",
+    ),
+    ({"terms": [{"txt": "dog"}]}, "the body's terms.0 has no field 'txt'; did you mean text?"),
+    (
+        {"terms": [], "filters": [{"near": {"lat": 1}}]},
+        "the body's filters.0.near has no field 'lat'; there are latitude, longitude, km",
+    ),
+    ({"filters": []}, "the body's terms: it is missing"),
+    ({"terms": [{"text": ""}]}, "the body's terms.0.text: it is empty"),
+    ({"terms": [{"upload": "a b"}]}, "the body's terms.0.upload: 'a b' is not the token of an upload"),
+    ({"terms": 3}, "the body's terms: give a list"),
+    ([], "the body: give an object"),
     ({}, "terms"),
     ({"terms": []}, "terms"),
     ({"terms": [{}]}, "one of text"),
     ({"terms": [{"text": "a", "id": 1}]}, "one of text"),
-    ({"terms": [{"text": "a", "wait": 2}]}, "terms.0.wait"),
+    ({"terms": [{"text": "a", "wait": 2}]}, "terms.0 has no field 'wait'; did you mean weight?"),
     ({"terms": [{"text": "a", "weight": "2"}]}, "terms.0.weight"),
     ({"terms": [{"text": "a" * 2001}]}, "terms.0.text"),
     ({"terms": [{"image": "?"}]}, "base64"),
@@ -425,8 +441,7 @@ WRONG_BODIES = (
     ({"terms": [{"text": "a"}], "filters": [{"field": "width", "operator": "=", "value": "x"}]}, "number"),
     ({"terms": [{"text": "a"}], "filters": [{"field": "name", "operator": "<", "value": "x"}]}, "text"),
     ({"terms": [{"text": "a"}], "filters": [{"near": {"latitude": 91, "longitude": 0, "km": 1}}]}, "latitude"),
-    ([], "dictionary"),
-    ("a dog", "dictionary"),
+    ("a dog", "the body: give an object"),
 )
 
 

@@ -169,7 +169,9 @@ def _sign_in_response(scope: Scope, headers: Headers) -> Response:
     if scope["path"] == "/" and scope["method"] in ("GET", "HEAD") and "text/html" in headers.get("accept", ""):
         more = {"WWW-Authenticate": "Bearer", "Cache-Control": "no-store"}
         return Response(_SIGN_IN_PAGE.read_bytes(), 401, more, "text/html; charset=utf-8")
-    message = "this server needs its token: send it as a bearer token, or open the page in a browser to sign in"
+    message = "the token is wrong: it is not the one that this server was started with"
+    if "authorization" not in headers:
+        message = "this server needs its token: send it as `Authorization: Bearer TOKEN`, or sign in with a browser"
     return error_response(401, "token-needed", message, {"WWW-Authenticate": "Bearer"})
 
 
