@@ -123,6 +123,20 @@ def test_on_a_tablet_the_choices_of_a_search_are_one_line(new_page, address):
     assert len(middles) == 4 and max(middles) - min(middles) <= 1
 
 
+def test_all_switches_and_a_filter_leave_the_toolbar_one_line(page, address):
+    page.goto(f"{address}/?q=a+dog&orientation=landscape")
+    page.wait_for_selector(".photo.loaded")
+    for width in (1024, 1200, 1280, 1440, 1740):
+        page.set_viewport_size({"width": width, "height": 800})
+        for hidden in ("#every-file, #all-moments", "#all-moments", "none"):
+            page.evaluate(
+                "(hidden) => document.querySelectorAll('.switch')"
+                ".forEach((one) => { one.hidden = one.control.matches(hidden); })",
+                hidden,
+            )
+            assert page.locator(".toolbar").bounding_box()["height"] <= 57, (width, hidden)
+
+
 def test_very_wide_and_very_high_pictures_are_shown_whole(new_page, address):
     page = new_page()
     page.expected.append("status of 404")  # no server has the photos
