@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -27,10 +26,10 @@ from clipsearch.errors import (
     UnknownAlbum,
 )
 from clipsearch.render.json_output import utf8
-from clipsearch.render.text import shorten
-from clipsearch.render.wrong_values import MOST_SHOWN, after_character, in_plain_words
+from clipsearch.render.wrong_values import after_character, in_plain_words
 from clipsearch.server.parameters import IDS, NAMES, PICTURE, FilterError
 from clipsearch.server.search_body import FORMS
+from clipsearch.server.unknown_fields import unknown_field
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that has gone; no client receives it
 
@@ -153,33 +152,14 @@ def _wrong_parameter(request: Request, error: RequestValidationError) -> Respons
         hint = f"; did you mean {close[0]}?" if close else ""
         return error_response(422, "unknown-parameter", f"there is no parameter {name!r} here{hint}")
     if first["type"] == "extra_forbidden":
-        *above, last = inside
-        name = shorten(str(last), MOST_SHOWN)
-        known = _names_in_body(request, above)
-        close = get_close_matches(name, known, 1)
-        hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}" if known else ""
+        *above, _ = inside
+        body = getattr(request.scope.get("route"), "body_field", None)
         where = f"{_PARTS['body']}{'.'.join(map(str, above))}" if above else "the body"
-        return error_response(422, "bad-parameter", f"{where} has no field {name!r}{hint}")
+        return error_response(
+            422, "bad-parameter", f"{where} {unknown_field(body and body.field_info.annotation, inside)}"
+        )
     if first["type"] == "json_invalid":
         return error_response(422, "bad-parameter", f"the body is no JSON{after_character(inside[0])}")
     subject = f"{_PARTS.get(str(part), '')}{'.'.join(map(str, inside))}" if inside else f"the {part}"
     parameter = str(inside[0]) if part == "query" and inside else None
     return error_response(422, "bad-parameter", f"{subject}: {in_plain_words(first, _FORMS)}", parameter=parameter)
-
-
-def _names_in_body(request: Request, above: Sequence[str | int]) -> list[str]:
-    """The names of the fields that an object in the body of a request may have; `above` leads to the object."""
-    body = getattr(request.scope.get("route"), "body_field", None)
-    model = _model_in(body.field_info.annotation) if body else None
-    for part in above:
-        if isinstance(part, str) and model:
-            fields = {field.alias or name: field for name, field in model.model_fields.items()}
-            model = _model_in(fields[part].annotation) if part in fields else None
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The model in a type such as `list[Model] | None`."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)

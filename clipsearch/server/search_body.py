@@ -37,6 +37,7 @@ from clipsearch.query.json_form import (
     MOST_TERMS,
 )
 from clipsearch.render.wrong_values import after_character, in_plain_words
+from clipsearch.server.unknown_fields import unknown_field
 from clipsearch.store.albums import LONGEST_NAME
 
 MOST_CHOSEN = 100_000  # photos in a condition that names them
@@ -283,6 +284,9 @@ def read_filters(text: str) -> tuple[conditions.Condition, ...]:
         return tuple(item.condition for item in _CONDITIONS.validate_python(parse_json(text)))
     except ValidationError as error:
         first = error.errors()[0]
+        if first["type"] == "extra_forbidden":
+            where = ".".join(map(str, ("filters", *first["loc"][:-1])))
+            raise QueryError(f"{where} {unknown_field(ConditionObject, first['loc'])}") from None
         raise QueryError(f"{'.'.join(map(str, ('filters', *first['loc'])))}: {in_plain_words(first, FORMS)}") from None
     except JSONDecodeError as error:
         raise QueryError(f"filters: this is not JSON{after_character(error.pos)}") from None

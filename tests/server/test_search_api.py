@@ -315,6 +315,12 @@ WRONG = (
     ("/api/search?q=a&in=relative", 400, "bad-query", "absolute"),
     ("/api/images?filters=[", 400, "bad-query", "not JSON"),
     ('/api/facets?filters=[{"known":"colour"}]', 400, "bad-query", "filters.0.known"),
+    (
+        '/api/facets?filters=[{"knwon":"camera"}]',
+        400,
+        "bad-query",
+        "filters.0 has no field 'knwon'; did you mean known?",
+    ),
     ("/api/search?q=a&prompt=none", 400, "bad-query", "exactly one"),
     ("/api/search?like=1&relevant=true", 400, "bad-query", "only texts have a match; leave relevant and min_match out"),
     ("/api/search?q=-+red&relevant=true", 400, "bad-query", "only says what to leave out"),
