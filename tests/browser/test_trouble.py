@@ -355,6 +355,10 @@ def test_a_picture_that_is_gone_can_be_chosen_again(new_page, address):
         empty.get_by_role("button", name="Clear the search").click()
     assert shown(page) and "?" not in page.url
     page.goto(f"{address}/?q=a+kite&like=987654&{gone}")
+    empty.get_by_role("button", name="Search without it").wait_for()
+    page.click("#toggle-map")
+    page.locator("#map", has_text="The picture of this search is gone, so no photo is shown here").wait_for()
+    page.click("#toggle-map")
     for _ in range(2):  # the photo, and the picture
         empty.get_by_role("button", name="Search without it").click()
         page.wait_for_function("() => !document.querySelector('#progress').classList.contains('busy')")
