@@ -48,6 +48,7 @@ _REASONS = (  # in the order of _preference
     "the most pixels",
     "the most details (date, camera, place)",
     "the largest file",
+    "the oldest file",
     "the shortest path",
     "the first path",
 )
@@ -150,10 +151,10 @@ def find_duplicates(
     So do films and other files with several pictures: one frame like a photo does not make a film its copy.
 
     The best of a group is preferably a file of its own on this machine; then the one with most pixels; then the one that knows
-    most of its camera, date and place, which re-saving tends to lose; then the largest file; then the shortest path. Photos are
-    taken in this order. Each joins the group whose best is nearest to it, or starts a new group. So all photos of a group
-    are copies of its best. A file with several names, by links of any kind, is one photo. Archives and remote storage are not
-    looked at again.
+    most of its camera, date and place, which re-saving tends to lose; then the largest file; then the one not changed for
+    longest, as copying makes a new date; then the shortest path. Photos are taken in this order. Each joins the group whose
+    best is nearest to it, or starts a new group. So all photos of a group are copies of its best. A file with several names,
+    by links of any kind, is one photo. Archives and remote storage are not looked at again.
 
     Every photo is compared with every other: n² x dim / 2 multiplications on all cores. Only photos with a neighbour
     are decoded, and only these take memory. `progress` gets the stages "comparing", which counts pairs, "reading", "grouping".
@@ -236,11 +237,12 @@ def _copy_group(best: ImageRecord, copies: list[Copy]) -> CopyGroup:
     return CopyGroup(best, tuple(sorted(copies, key=lambda copy: (not copy.exact, copy.record.file.path))))
 
 
-def _preference(record: ImageRecord) -> tuple[bool, int, int, int, int, str]:
+def _preference(record: ImageRecord) -> tuple[bool, int, int, int, int, int, str]:
     """A sort key: the best photo of a group comes first."""
     info, file = record.info, record.file
     details = sum(value is not None for value in (info.taken_at, info.camera, info.gps))
-    return is_elsewhere(file.path), -info.width * info.height, -details, -file.size, len(file.path), file.path
+    pixels = info.width * info.height
+    return is_elsewhere(file.path), -pixels, -details, -file.size, file.mtime_ns, len(file.path), file.path
 
 
 class _ExactGroups:

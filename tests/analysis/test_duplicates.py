@@ -150,6 +150,7 @@ def test_a_file_with_several_pictures_has_only_exact_copies_and_counts_once(find
     photo().save(folder / "photo.png")
     for name in ("scan.tif", "same.tif"):
         photo().save(folder / name, save_all=True, append_images=[photo("coffee.jpg")])
+        os.utime(folder / name, (9, 9))
     result = find(least_cosine=-1)
     assert groups(result) == {"same.tif": ["scan.tif"]} and (result.images, result.failures) == (3, ())
     (group,) = result.groups
@@ -193,7 +194,9 @@ def test_exact_copies_of_near_copies_belong_to_the_group(find, folder):
     ]
 
 
-def test_of_equal_size_the_one_that_kept_its_date_is_best_then_the_larger_file_then_the_shorter_path(find, folder):
+def test_of_equal_size_the_one_that_kept_its_date_is_best_then_the_larger_then_the_older_file_then_the_shorter_path(
+    find, folder
+):
     image = photo()
     exif = Image.Exif()
     exif[0x0110] = "A camera"
@@ -205,6 +208,8 @@ def test_of_equal_size_the_one_that_kept_its_date_is_best_then_the_larger_file_t
     assert groups(find()) == {"lossless.png": ["q95.jpg"]}
     shutil.copy(folder / "q95.jpg", folder / "q.jpg")
     os.remove(folder / "lossless.png")
+    assert groups(find()) == {"q95.jpg": ["q.jpg"]}
+    shutil.copystat(folder / "q95.jpg", folder / "q.jpg")
     assert groups(find()) == {"q.jpg": ["q95.jpg"]}
 
 
@@ -330,17 +335,22 @@ def test_groups_do_not_depend_on_how_many_are_looked_at_at_once(find, folder, mo
 @pytest.mark.parametrize(
     ("best", "other", "reason"),
     [
-        (((40, 30), None, 10, "/b.jpg"), ((90, 90), None, 10, "s3://b/b.jpg"), "a file of its own on this machine"),
-        (((40, 30), None, 10, "/b.jpg"), ((30, 30), "c", 99, "/a.jpg"), "the most pixels"),
-        (((40, 30), "c", 10, "/b.jpg"), ((40, 30), None, 99, "/a.jpg"), "the most details (date, camera, place)"),
-        (((40, 30), "c", 99, "/b.jpg"), ((40, 30), "c", 10, "/a.jpg"), "the largest file"),
-        (((40, 30), "c", 10, "/b.jpg"), ((40, 30), "c", 10, "/aa.jpg"), "the shortest path"),
-        (((40, 30), "c", 10, "/a.jpg"), ((40, 30), "c", 10, "/b.jpg"), "the first path"),
+        (
+            ((40, 30), None, 10, 0, "/b.jpg"),
+            ((90, 90), None, 10, 0, "s3://b/b.jpg"),
+            "a file of its own on this machine",
+        ),
+        (((40, 30), None, 10, 0, "/b.jpg"), ((30, 30), "c", 99, 0, "/a.jpg"), "the most pixels"),
+        (((40, 30), "c", 10, 0, "/b.jpg"), ((40, 30), None, 99, 0, "/a.jpg"), "the most details (date, camera, place)"),
+        (((40, 30), "c", 99, 0, "/b.jpg"), ((40, 30), "c", 10, 0, "/a.jpg"), "the largest file"),
+        (((40, 30), "c", 10, 1, "/aa.jpg"), ((40, 30), "c", 10, 2, "/b.jpg"), "the oldest file"),
+        (((40, 30), "c", 10, 0, "/b.jpg"), ((40, 30), "c", 10, 0, "/aa.jpg"), "the shortest path"),
+        (((40, 30), "c", 10, 0, "/a.jpg"), ((40, 30), "c", 10, 0, "/b.jpg"), "the first path"),
     ],
 )
 def test_a_group_says_why_its_best_is_the_best(best, other, reason):
-    def record(size, camera, length, path):
-        return ImageRecord(1, ImageFile(path, length, 0), ImageInfo(*size, "JPEG", "hash", camera=camera))
+    def record(size, camera, length, changed, path):
+        return ImageRecord(1, ImageFile(path, length, changed), ImageInfo(*size, "JPEG", "hash", camera=camera))
 
     assert CopyGroup(record(*best), (Copy(record(*other), False),)).reason == reason
 

@@ -122,7 +122,7 @@ def test_copies_side_by_side(indexed, monkeypatch, tmp_path):
     result = CliRunner().invoke(duplicates, ["--html", str(tmp_path / "copies.html"), "--exact"])
     assert result.exit_code == 0, result.stderr
     text = (tmp_path / "copies.html").read_text("utf-8")
-    assert "1 copy, " in text and "best: the shortest path" in text and "the same bytes as the best" in text
+    assert "1 copy, " in text and "best: the oldest file" in text and "the same bytes as the best" in text
     assert text.count('<span class="badge">best</span>') == 1 and text.index("coffee.jpg</span>") < text.index(
         "a longer name.jpg</span>"
     )

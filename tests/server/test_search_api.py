@@ -585,7 +585,7 @@ def test_copies_are_found_in_groups_and_nothing_is_deleted(client, engine, photo
     answer = client.get("/api/duplicates").json()
     (group,) = answer["groups"]
     assert (answer["images"], answer["copies"], answer["bytes"]) == (6, 1, (photos / "red.jpg").stat().st_size)
-    assert os.path.basename(group["best"]["path"]) == "red.jpg" and group["reason"] == "the shortest path"
+    assert os.path.basename(group["best"]["path"]) == "red.jpg" and group["reason"] == "the oldest file"
     (copy,) = group["copies"]
     assert copy["id"] == ids(client)["again.jpg"] and copy["exact"] and copy["cosine"] == 1
     assert client.get("/api/duplicates?only_exact=1&name=blue*").json()["groups"] == []
