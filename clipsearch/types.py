@@ -273,6 +273,7 @@ class IndexPreview:
     unchanged: int
     known_failures: int  # not tried again: they have not changed
     refusal: str | None = None  # what `index` would say instead of doing this
+    facts: tuple[str, ...] = ()  # unchanged photos whose facts are read again, because of the files beside them
 
 
 Order: TypeAlias = Literal["date", "oldest", "name"]

@@ -14,6 +14,7 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, FilePath, argument, command, flag, option
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import force_option
+from clipsearch.cli.hints import hint
 from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import (
     broken_at_words,
@@ -64,7 +65,8 @@ def albums(
     `Favourites` is the album of the hearts. Photos that are not in the index are left out.
 
     --write-rating makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Lightroom and others. It changes
-    no photo, and no rating that a sidecar has already. Exit status 3: some could not be written.
+    no photo, and no rating that a sidecar has already. The next `clipsearch index` reads the sidecars. Exit status 3: some could
+    not be written.
     """
     if name is None:
         if m3u or write_rating or print0 or rename is not None:
@@ -138,4 +140,6 @@ def _rate(paths: Sequence[str], stars: int) -> list[str]:
             note(f"{path}: {error}")
     kept = len(paths) - written - len(failed)
     remark(f"{counted(written, 'sidecar')} written, {kept:,} had a rating, {len(failed):,} failed")
+    if written:
+        remark(f"to find photos by these stars, update the index: {hint('index')}")
     return failed

@@ -16,6 +16,7 @@ from clipsearch.cli.exit_status import ExitStatus, ended
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
+from clipsearch.cli.hints import hint
 from clipsearch.cli.options import (
     Probability,
     count_option,
@@ -34,6 +35,7 @@ from clipsearch.cli.output import (
     note,
     print_json,
     print_paths,
+    remark,
     remark_summary,
     say,
     terminal_width,
@@ -143,7 +145,7 @@ def label(
 
     --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
     no photo, and nothing else in a sidecar. Labels below 50%, or below --min-match, are not written, also if --all lists them.
-    Exit status 3: some could not be written.
+    The next `clipsearch index` reads the sidecars. Exit status 3: some could not be written.
     """
     texts = options.labels()
     check_html(options.html, options.force)
@@ -248,6 +250,8 @@ class _Sidecars:
             counts = f"{counted(self.written, 'sidecar')} written, {self.unchanged:,} had it all"
             others = f"{counted(self.others, 'photo')} without a label this likely"
             remark_summary(f"{counts}, {len(self.failures):,} failed; {others}{rest}")
+        if self.written:
+            remark(f"to find photos by these keywords, update the index: {hint('index')}")
 
 
 def _printer(texts: Sequence[str], options: LabelOptions) -> Callable[[dict[str, Any]], None]:

@@ -129,7 +129,11 @@ def _freshness(root: RootStatus) -> str:
     if root.new is None:
         return "not compared"
     changes = joined_counts(
-        (root.new, "new"), (root.changed, "changed"), (root.missing, "missing"), (root.retry, "to try again")
+        (root.new, "new"),
+        (root.changed, "changed"),
+        (root.missing, "missing"),
+        (root.retry, "to try again"),
+        (root.facts, "with facts to read again"),
     )
     unreadable = f"{root.unreadable:,} that cannot be looked at" if root.unreadable else ""
     if changes:

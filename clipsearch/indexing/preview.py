@@ -10,6 +10,7 @@ from pathlib import Path
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.paths import is_remote
 from clipsearch.errors import SyncRefused
+from clipsearch.images.companions import companions
 from clipsearch.images.file_types import is_image_suffix, missing_decoder, suffix_of
 from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing import roots
@@ -80,6 +81,7 @@ def preview_index(
         unchanged=sum(plan.unchanged - len(plan.doubted) for plan in plans),
         known_failures=sum(plan.known_failures for plan in plans),
         refusal=refusal,
+        facts=tuple(file.path for plan in plans for _, file in plan.outdated_facts),
     )
 
 
@@ -98,8 +100,9 @@ def _leaving(collection: Collection, plans: Iterable[SyncPlan]) -> tuple[list[st
 
 
 def _skipped_in(listing: Listing) -> Iterator[SkippedFile]:
-    """The files and folders that a walk skips in one folder, by name."""
-    for name in sorted([*listing.skipped, *listing.placeholders, *listing.other_files]):
+    """The files and folders that a walk skips in one folder, by name. A file beside a photo, whose facts it has, is used."""
+    used = {name for names in companions(listing.states, listing.other_files).values() for name in names}
+    for name in sorted([*listing.skipped, *listing.placeholders, *(set(listing.other_files) - used)]):
         path = os.path.join(listing.path, name)
         if reason := listing.skipped.get(name):
             yield _skipped(path + os.sep if name in listing.folders else path, reason)
@@ -202,7 +205,15 @@ class _ImaginedIndex:
         return None if self._collection is None else self._collection.meta(key)
 
     def facts_from(self, root_id: int, usual: str) -> dict[str, dict[str, str]]:
-        return {}  # reading facts again changes no photo
+        if self._collection is None:
+            return {}
+        if root_id not in self._adopted:
+            return self._collection.facts_from(root_id, usual) if root_id in self._collection.roots() else {}
+        return {
+            "/".join(filter(None, (prefix, folder))): names
+            for prefix, inner in self._adopted[root_id].items()
+            for folder, names in self._collection.facts_from(inner, usual).items()
+        }
 
     def known_failures(self, root_id: int, folder: str) -> dict[str, KnownFailure]:
         place = self._real(Place(root_id, folder, ""))

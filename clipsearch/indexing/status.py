@@ -27,6 +27,7 @@ class RootStatus:
     missing: int | None
     retry: int | None = None  # files that could not be read and are tried again
     unreadable: int | None = None  # folders that cannot be listed now, and files that cannot be looked at
+    facts: int | None = None  # unchanged photos whose facts are read again: a file beside them is new, changed or gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +54,14 @@ class Status:
     def stale(self) -> int | None:
         """How many files are not up to date; None if a folder was not compared.
 
-        These are the files that are new, changed, missing or tried again, and what cannot be looked at now.
+        These are the files that are new, changed, missing or tried again, photos whose facts are to be read again, and what
+        cannot be looked at now.
         """
         if any(root.new is None for root in self.roots):
             return None
-        counts = [(root.new, root.changed, root.missing, root.retry, root.unreadable) for root in self.roots]
+        counts = [
+            (root.new, root.changed, root.missing, root.retry, root.unreadable, root.facts) for root in self.roots
+        ]
         return sum(count or 0 for of_root in counts for count in of_root)
 
 
@@ -76,7 +80,8 @@ def read_status(collection: Collection, scan: bool) -> Status:
         new = len(plan.todo) - plan.changed - plan.retried
         changed = plan.changed + len(plan.changed_archives)
         retry, unreadable = plan.retried + len(plan.doubted), len(plan.unreadable)
-        roots.append(RootStatus(path, present, new, changed, len(plan.missing), retry, unreadable))
+        missing, facts = len(plan.missing), len(plan.outdated_facts)
+        roots.append(RootStatus(path, present, new, changed, missing, retry, unreadable, facts))
     next_model, next_images = _model_and_images(collection.successor())
     previous_model, _ = _model_and_images(collection.previous())
     texts = count_texts(collection) if reads_text(collection) else None

@@ -25,6 +25,7 @@ def test_albums_are_listed_written_and_rated(engine, photos):
     assert status == 2 and "never replaced" in errors
     status, _, errors = run_here("albums", "Two colours", "--write-rating", "5", cwd=cwd)
     assert status == 0 and "2 sidecars written, 0 had a rating" in errors
+    assert "to find photos by these stars, update the index: clipsearch index" in errors
     assert 'xmp:Rating="5"' in (cwd / "red.jpg.xmp").read_text()
     assert "0 sidecars written, 2 had a rating" in run_here("albums", "Two colours", "--write-rating", "4", cwd=cwd)[2]
     (cwd / "blue.jpg.xmp").write_text("no XML")

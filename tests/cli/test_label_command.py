@@ -109,7 +109,9 @@ def test_sidecars_lie_beside_the_photos_and_the_index_does_not_notice(clipsearch
     assert sorted(path.name for path in photos.rglob("*.xmp")) == ["blue.jpg.xmp", "red.jpg.xmp"]
     assert b"<rdf:li>red</rdf:li>" in (photos / "red.jpg.xmp").read_bytes()
     assert before == {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in photos.rglob("*.jpg")}
-    assert "0 sidecars written, 2 had it all" in clipsearch(*command)[2]
+    assert "to find photos by these keywords, update the index: clipsearch index" in errors
+    again = clipsearch(*command)[2]
+    assert "0 sidecars written, 2 had it all" in again and "update the index" not in again
     with SearchEngine.open(photos) as engine:
         assert engine.index().unchanged == 5
 

@@ -7,6 +7,7 @@ import pytest
 
 from clipsearch import SearchEngine
 from clipsearch.errors import ClipsearchError, SyncRefused
+from clipsearch.images.xmp import add_keywords
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.render.contact_sheet import save_contact_sheet
 from clipsearch.store.writer import CollectionWriter
@@ -65,6 +66,28 @@ def test_it_lists_what_the_run_then_does(engine, photos):
     again = engine.preview()
     assert (again.new, again.changed, again.gone, again.known_failures) == ((), (), (), 1)
     assert below(photos, engine.preview(retry=True).again) == ["broken.jpg"]
+
+
+def test_facts_that_wait_are_counted_as_the_run_then_reads_them(engine, photos, tmp_path):
+    for name in ("red.jpg", "blue.jpg", "trip/grey.png"):
+        add_keywords(str(photos / name), ["sea"])
+    (photos / "stray.xmp").write_text("beside no photo")
+    assert engine.status().stale == 3 and engine.index().facts == 3 and engine.status().stale == 0
+    assert [file.path for file in engine.preview().skipped] == [str(photos / "stray.xmp")]
+    (photos / "red.jpg.xmp").unlink()
+    add_keywords(str(photos / "blue.jpg"), ["sky"])
+    add_keywords(str(photos / "green.jpg"), ["new"])
+    state, preview = engine.status(), engine.preview()
+    assert state.stale == 3 and [root.facts for root in state.roots] == [3]
+    assert below(photos, preview.facts) == ["blue.jpg", "green.jpg", "red.jpg"]
+    assert below(photos, engine.preview(tmp_path).facts) == ["blue.jpg", "green.jpg", "red.jpg"]  # within a new root
+    assert [file.path for file in preview.skipped] == [str(photos / "stray.xmp")]
+    output = run_here("status", "--index", engine.index_folder, cwd=tmp_path)[1].decode()
+    assert "3 with facts to read again; to update: clipsearch index" in " ".join(output.split())
+    lines = run_here("index", photos, "--dry-run", cwd=tmp_path)[1].decode().replace(os.sep, "/").splitlines()
+    assert lines[0] == "facts     photos/blue.jpg"
+    assert lines[-1] == "3 with facts to read again, 5 unchanged; 1 entry skipped. Nothing was changed"
+    assert engine.index().facts == 3 and engine.status().stale == 0 and engine.preview().facts == ()
 
 
 def test_it_works_while_another_process_writes(engine, photos):
@@ -149,6 +172,7 @@ def test_the_command_lists_files_and_changes_nothing(photos, tmp_path):
         "new",
         "changed",
         "again",
+        "facts",
         "gone",
         "left_out",
         "skipped",
