@@ -162,6 +162,7 @@ def test_wait_waits_for_the_other_writer(photos, encoder, capsys):
     assert run(["index", "--wait", str(photos)]) in (0, None)  # the next word is not a number, so it is a folder
     output = capsys.readouterr()
     assert output.err.count(f"pid {os.getpid()} since") == 1 and "Ctrl-C gives up" in output.err
+    assert "run this again" not in output.err  # it does that itself
     assert "5 unchanged" in output.out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import warnings
@@ -15,7 +16,7 @@ from clipsearch import __version__
 from clipsearch._internal.early_interrupt import after_the_key
 from clipsearch.cli.exit_status import FAIL_IF_NONE, ExitStatus, leave, status_of
 from clipsearch.cli.formatter import Context
-from clipsearch.cli.hints import use
+from clipsearch.cli.hints import index_in_use, use
 from clipsearch.cli.output import (
     OutputFailed,
     current_folder,
@@ -26,7 +27,7 @@ from clipsearch.cli.output import (
     remark,
     say_aside,
 )
-from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning
+from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, CollectionDamaged
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -191,7 +192,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         say_aside(f"{'' if has_new_line else after_the_key()}clipsearch: interrupted\n")
         return ExitStatus.INTERRUPTED
     except ClipsearchError as error:
-        note(str(error))
+        note(_with_what_helps(error))
         if (status := status_of(error)) != ExitStatus.ERROR:
             return status
     except OSError as error:  # no space, no rights, a drive that has gone: the system's own words say it best
@@ -210,6 +211,22 @@ def _run(arguments: Sequence[str] | None) -> int:
         note(*_unexpected(error))
     # With --fail-if-none, 1 says that no photo was found, as with grep.
     return ExitStatus.WRONG_USE if FAIL_IF_NONE in (sys.argv if arguments is None else arguments) else ExitStatus.ERROR
+
+
+def _with_what_helps(error: ClipsearchError) -> str:
+    """The message of an error. If `repair` can keep nothing of the index in use, it does not propose that."""
+    message, index = str(error), index_in_use()
+    if index is None or not isinstance(error, CollectionDamaged):
+        return message
+    from clipsearch.store.validation import without_advice
+    from clipsearch.store.verify import beyond_repair
+
+    if (short := without_advice(message)) == message:
+        return message
+    advice = None
+    with contextlib.suppress(ClipsearchError, OSError):
+        advice = beyond_repair(index)
+    return f"{short}; nothing in {index} can be kept. {advice}" if advice else message
 
 
 _MEMORY_MESSAGES = ("bad_alloc", "annot allocate memory", "failed to map segment", "can't start new thread")

@@ -65,8 +65,8 @@ def albums(
     `Favourites` is the album of the hearts. Photos that are not in the index are left out.
 
     --write-rating makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Lightroom and others. It changes
-    no photo, and no rating that a sidecar has already. The next `clipsearch index` reads the sidecars. Exit status 3: some could
-    not be written.
+    no photo, and no rating that a sidecar has already. The next `clipsearch index` reads the sidecars. Exit status 3: some
+    could not be written.
     """
     if name is None:
         if m3u or write_rating or print0 or rename is not None:

@@ -17,6 +17,11 @@ def use(index: Path | None) -> None:
     _index = index
 
 
+def index_in_use() -> Path | None:
+    """The one index of this machine that is in use."""
+    return _index
+
+
 def is_known() -> bool:
     """Whether one index of this machine is in use. If not, a command that changes an index would take another one."""
     return _index is not None

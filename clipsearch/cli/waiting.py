@@ -50,7 +50,9 @@ class Patience:
     def __call__(self, busy: CollectionBusy) -> bool:
         """Wait for a moment; whether to try again."""
         if not self._silent:
-            remark(f"note: {busy}. Waiting for it; Ctrl-C gives up")
+            from clipsearch.store.lock import RUN_AGAIN  # not for commands that need not wait
+
+            remark(f"note: {str(busy).removesuffix(f'; {RUN_AGAIN}')}. Waiting for it; Ctrl-C gives up")
             self._silent = True
         left = self._end - time.monotonic()
         time.sleep(max(0.0, min(_STEP, left)))

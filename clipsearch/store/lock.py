@@ -39,6 +39,9 @@ else:
 
 _TAKEN = (errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 
+RUN_AGAIN = "run this again once it has finished"
+"""What to do about a lock, for those who do not wait for it."""
+
 OnBusy: TypeAlias = Callable[[CollectionBusy], bool]
 """Called with the error each time that the lock is taken; True to try again."""
 
@@ -90,7 +93,7 @@ def _lock(path: Path, on_busy: OnBusy | None) -> int:
                     continue
                 busy = CollectionBusy(
                     f"another process is writing to the index in {path.parent}{_holder(path)}; searching still works; "
-                    "run this again once it has finished"
+                    f"{RUN_AGAIN}"
                 )
                 if not (on_busy and on_busy(busy)):
                     raise busy from error

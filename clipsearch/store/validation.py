@@ -27,7 +27,7 @@ BEGIN_ANEW = (
 )
 """What to do with an index of which nothing can be kept."""
 
-WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps all that is good"
+WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps what can be kept"
 
 
 def without_advice(message: str) -> str:

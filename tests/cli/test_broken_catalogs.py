@@ -54,6 +54,18 @@ def test_a_broken_catalog_is_said_by_every_command(broken, state, command, no_ru
     )
 
 
+def test_an_index_of_which_nothing_can_be_kept_leads_to_no_repair_in_vain(photos_of_colours, tmp_path):
+    photos = shutil.copytree(photos_of_colours, tmp_path / "photos")
+    with sqlite3.connect(photos / ".clipsearch" / "catalog.sqlite") as catalog:
+        catalog.execute("UPDATE meta SET value = value || 'x'")
+    for command in (["query", "red"], ["index"], ["status"], ["forget", "red.jpg"], ["verify"], ["repair"]):
+        status, output, errors = run_here(*command, cwd=photos)
+        text = " ".join((output.decode() + errors).split())
+        assert status == 4 and "Move that folder away" in text and "clipsearch repair" not in text, (command, text)
+    (photos / ".clipsearch").rename(tmp_path / "away")
+    assert run_here("index", ".", cwd=photos)[0] == 0
+
+
 def test_a_missing_catalog_is_no_new_index_in_python(broken):
     with SearchEngine.open(broken["missing"]) as engine, warnings.catch_warnings():
         warnings.simplefilter("error")  # such as that a small model is taken for a new index
