@@ -81,6 +81,7 @@ if TYPE_CHECKING:
     from clipsearch.images.files import ReadLimits
     from clipsearch.indexing.model_change import ModelChange
     from clipsearch.indexing.report import SyncReport
+    from clipsearch.indexing.rule_changes import RuleChanges
     from clipsearch.indexing.status import RootStatus, Status
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.milvus.pull import PullReport
@@ -178,6 +179,7 @@ __all__ = [
     "ReadLimits",
     "RefusedRow",
     "RootStatus",
+    "RuleChanges",
     "SearchEngine",
     "SearchKeywords",
     "SidecarError",
@@ -257,6 +259,7 @@ _HOMES = {
     "ReadLimits": "images.files",
     "RefusedRow": "transfer.import_",
     "RootStatus": "indexing.status",
+    "RuleChanges": "indexing.rule_changes",
     "SearchEngine": "engine",
     "SearchKeywords": "query.keywords",
     "SidecarError": "errors",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what reads photos is imported where it is used: a text quer
     from clipsearch.indexing.new_index import NewIndex
     from clipsearch.indexing.plan import SyncOptions
     from clipsearch.indexing.report import IndexProgress, SyncReport
+    from clipsearch.indexing.rule_changes import RuleChanges
     from clipsearch.indexing.status import Status
     from clipsearch.indexing.walk import WalkRules
     from clipsearch.store.lock import OnBusy
@@ -44,7 +45,7 @@ class Indexer(Searcher):
     def index(
         self,
         *folders: str | os.PathLike[str],
-        rules: WalkRules | None = None,
+        rules: WalkRules | RuleChanges | None = None,
         prune: bool = False,
         paranoid: bool = False,
         retry: bool = False,
@@ -66,20 +67,20 @@ class Indexer(Searcher):
         """Make the index agree with folders: add, update, move and remove what has changed there.
 
         The default is all indexed folders; for a new index, the folder it lies in. `rules` choose the files, and are kept for
-        later runs. SyncRefused if a folder is gone, or if more than half of the index would go, unless `prune`. With
-        `paranoid`, photos are compared by content even if size and time are unchanged; with `retry`, all failed files are tried
-        again. With `newest_first`, new photos are taken in the order of their files' times, not of their paths. With
-        `date_from_files`, photos without a date get the time of their file; the index remembers it until it is False. With
-        `read_text`, the text in photos is read once they are embedded, which needs the extra `ocr`; the index remembers that,
-        too, and `text_progress` gets the photos read and their total. Files younger than `settled_for` seconds wait for a later
-        run. `jobs` processes decode (default: one a core), `batch_size` photos are encoded together, and `limits` bounds what
-        one file may take. `progress` gets the report so far, the photos done and their total. If `cancel` is cancelled, the run
-        keeps what is finished and returns a report with `interrupted`. `on_busy` decides whether to try again while another
-        process writes; without it, CollectionBusy is raised. ModelMismatch if the index was made with another model, unless
-        `change_model`: then all indexed photos are embedded again, the old index answers meanwhile, and the new one takes its
-        place once it is complete. An interrupted change goes on with the next call. `keep_old` keeps the old index in a folder
-        inside. If there is nothing to keep in a new index, the report has `no_index`, and nothing is left behind, unless
-        `keep_empty`.
+        later runs: WalkRules replace all rules of a folder, RuleChanges only those that they name. SyncRefused if a folder is
+        gone, or if more than half of the index would go, unless `prune`. With `paranoid`, photos are compared by content even
+        if size and time are unchanged; with `retry`, all failed files are tried again. With `newest_first`, new photos are
+        taken in the order of their files' times, not of their paths. With `date_from_files`, photos without a date get the time
+        of their file; the index remembers it until it is False. With `read_text`, the text in photos is read once they are
+        embedded, which needs the extra `ocr`; the index remembers that, too, and `text_progress` gets the photos read and their
+        total. Files younger than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a core),
+        `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the report so far,
+        the photos done and their total. If `cancel` is cancelled, the run keeps what is finished and returns a report with
+        `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
+        raised. ModelMismatch if the index was made with another model, unless `change_model`: then all indexed photos are
+        embedded again, the old index answers meanwhile, and the new one takes its place once it is complete. An interrupted
+        change goes on with the next call. `keep_old` keeps the old index in a folder inside. If there is nothing to keep in a
+        new index, the report has `no_index`, and nothing is left behind, unless `keep_empty`.
         """
         from clipsearch.images.files import ReadLimits
         from clipsearch.indexing.apply import index_folders
@@ -127,7 +128,7 @@ class Indexer(Searcher):
     def preview(
         self,
         *folders: str | os.PathLike[str],
-        rules: WalkRules | None = None,
+        rules: WalkRules | RuleChanges | None = None,
         prune: bool = False,
         paranoid: bool = False,
         retry: bool = False,
@@ -148,6 +149,7 @@ class Indexer(Searcher):
         require_paths("a folder", folders)
         options = SyncOptions(rules, prune, paranoid, retry, limits=ReadLimits() if limits is None else limits)
         if not self._is_new():
+            self._model.require_precision(self._collection())
             return preview_index(self.index_folder, self._collection(), folders, options, cancel)
         for folder in folders:
             roots.require_folder(roots.absolute(folder))
@@ -159,7 +161,7 @@ class Indexer(Searcher):
         *sources: str,
         ray: str = "local",
         parts: str | None = None,
-        rules: WalkRules | None = None,
+        rules: WalkRules | RuleChanges | None = None,
         prune: bool = False,
         paranoid: bool = False,
         retry: bool = False,
@@ -316,6 +318,7 @@ class Indexer(Searcher):
             if needs_model:
                 self._model.for_new_index()
         with self._writer(on_busy) as collection:
+            self._model.require_precision(collection)
 
             def load_encoder() -> Encoder:
                 encoder = self._model.of(collection)

@@ -13,7 +13,7 @@ _PLAIN = re.compile(r"[\w ,./:;=@%+-]+" if sys.platform != "win32" else r"[\w ,.
 _PROPOSED = re.compile(r"`clipsearch ([a-z]+)([^`\n]*)`")
 _PARAMETER = re.compile(
     r"`(after|any_length|before|defaults|device|diverse|exact|exclude|folder|follow_links|force|format|hidden|hybrid|images|index|jobs"
-    r"|keep_old|min_match|min_score|model|offset|parts|place|precision|prune|relevant|store|take_over|text_model|top_k|trust_model|where)"
+    r"|keep_old|min_match|min_score|model|no_exclude|offset|parts|place|precision|prune|relevant|store|take_over|text_model|top_k|trust_model|where)"
     r"""(?:=["']?([^`"']*)["']?)?`"""
 )
 _OTHER_NAMES = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clipsearch._internal.commands import with_flags
+from clipsearch._internal.commands import quoted, with_flags
 from clipsearch.cli.backend import store_option
 from clipsearch.cli.choose_index import folders_to_index, index_to_write
 from clipsearch.cli.command import OUTPUT, WHERE, PathText, argument, command, flag, gathered, option
@@ -49,10 +49,10 @@ from clipsearch.cli.waiting import Patience, wait_option
 from clipsearch.errors import QueryError, SyncRefused
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.default_excludes import because
-from clipsearch.indexing.walk import WalkRules
+from clipsearch.indexing.rule_changes import RuleChanges
 from clipsearch.render.index_preview import preview_text, preview_to_json
 from clipsearch.render.json_output import reasons_to_json
-from clipsearch.render.skipped import lacking_lines, skipped_lines
+from clipsearch.render.skipped import excluded_lines, lacking_lines, skipped_lines
 from clipsearch.render.text import counted, human_bytes, joined_counts, printable
 from clipsearch.store.catalog_file import NEXT, has_catalog
 
@@ -72,13 +72,26 @@ _limit = partial(option, show_default=True, heading=_FILES)
 class IndexOptions:
     """How an index is made or brought up to date."""
 
-    hidden: bool = flag("--hidden", "Look into hidden files and folders too.", _FILES)
-    no_default_excludes: bool = flag(
-        "--no-default-excludes", "Look into recycle bins, thumbnails and the like too.", _FILES
+    hidden: bool | None = option(
+        "--hidden/--no-hidden", help="Look into hidden files and folders too; remembered.", heading=_FILES, default=None
     )
-    follow_links: bool = flag("--follow-links", "Enter folders that are symbolic links.", _FILES)
+    default_excludes: bool | None = option(
+        "--default-excludes/--no-default-excludes",
+        help="Skip recycle bins, thumbnails and the like (default: yes); remembered.",
+        heading=_FILES,
+        default=None,
+    )
+    follow_links: bool | None = option(
+        "--follow-links/--no-follow-links",
+        help="Enter folders that are symbolic links; remembered.",
+        heading=_FILES,
+        default=None,
+    )
     exclude: tuple[str, ...] = option(
-        "--exclude", "GLOB", "Skip files and folders of this name; repeatable.", _FILES, multiple=True
+        "--exclude", "GLOB", "Skip files and folders of this name; remembered, repeatable.", _FILES, multiple=True
+    )
+    no_exclude: tuple[str, ...] = option(
+        "--no-exclude", "GLOB", "No longer skip what --exclude GLOB skips; repeatable.", _FILES, multiple=True
     )
     paranoid: bool = flag("--paranoid", "Read every photo, even if its size and time are unchanged.", _FILES)
     retry: bool = flag("--retry", "Try all files again that failed (`clipsearch failures`).", _FILES)
@@ -153,9 +166,9 @@ class IndexOptions:
 
             parse_address(self.store)  # before an hour of indexing, not after it
             require_pymilvus()
-        rules = WalkRules(self.hidden, not self.no_default_excludes, self.follow_links, self.exclude)
+        rules = RuleChanges(self.hidden, self.default_excludes, self.follow_links, self.exclude, self.no_exclude)
         options: dict[str, Any] = {
-            "rules": None if rules == WalkRules() else rules,
+            "rules": None if rules == RuleChanges() else rules,
             "jobs": self.jobs,
             "batch_size": self.batch_size,
             "limits": ReadLimits(max_pixels=int(self.max_megapixels * 1_000_000), seconds=self.max_seconds),
@@ -228,7 +241,7 @@ def index(
                 if options.store and not report.interrupted:
                     pushed = push_to(engine, options.store, options.prune, options.take_over, options.wait)
             finally:
-                _show(report, engine, as_json, pushed, options.model)
+                _show(report, engine, as_json, pushed, options.model, options.no_exclude)
             if pushed and not as_json:
                 show_push(pushed, as_json)
         if options.watch and not (report and report.interrupted):
@@ -244,7 +257,8 @@ def _dry_run(
     """Print what a run would do."""
     from clipsearch.engine import SearchEngine
 
-    with SearchEngine(folder) as engine, interruptible() as cancel:
+    precision = "auto" if options.model else options.precision  # another model may have any
+    with SearchEngine(folder, precision=precision) as engine, interruptible() as cancel:
         preview = engine.preview(
             *folders,
             rules=engine_options["rules"],
@@ -348,8 +362,9 @@ def _show(
     as_json: bool,
     pushed: PushReport | None = None,
     named: str | None = None,
+    no_exclude: Sequence[str] = (),
 ) -> None:
-    """What a run did, on standard output. `named` is the model that the user named."""
+    """What a run did, on standard output. `named` is the model that the user named, `no_exclude` what is taken again."""
     if report.withheld:
         note(
             f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because they are so many, "
@@ -360,11 +375,24 @@ def _show(
     name = "" if report.no_index else engine.model_name or ""
     value = {"index": None if report.no_index else str(engine.index_folder), "model": name, **asdict(report)}
     del value["no_index"]
-    later = {key: value.pop(key) for key in ("unreadable", "skipped", "links", "left_alone", "own", "left_out")}
+    later = {
+        key: value.pop(key)
+        for key in (
+            "unreadable",
+            "skipped",
+            "links",
+            "left_alone",
+            "exclude",
+            "excluded",
+            "excluded_folders",
+            "own",
+            "left_out",
+        )
+    }
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
-    print_report(as_json, value, _summary(report, engine, name, named), summary=True)
+    print_report(as_json, value, _summary(report, engine, name, named, no_exclude), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
@@ -373,7 +401,9 @@ def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     return joined_counts(*counts, (report.facts, "with facts read again"), last)
 
 
-def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | None) -> str:
+def _summary(
+    report: SyncReport, engine: SearchEngine, model: str, named: str | None, no_exclude: Sequence[str] = ()
+) -> str:
     nothing = (
         "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
     )
@@ -405,6 +435,9 @@ def _summary(report: SyncReport, engine: SearchEngine, model: str, named: str | 
         away = counted(report.placeholders, "photo")
         lines.append(f"skipped {away} only in the cloud: download them to index them")
     lines += skipped_lines(report.skipped, report.links, report.left_alone, report.own)
+    if no_exclude:
+        lines.append(f"not excluded any more: {printable(', '.join(map(quoted, no_exclude)))}")
+    lines += excluded_lines(report.exclude, report.excluded, report.excluded_folders)
     if report.no_index:
         lines.append("no index was made")
     else:

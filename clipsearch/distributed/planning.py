@@ -27,6 +27,7 @@ from clipsearch.indexing.plan import (
     plan_sync,
 )
 from clipsearch.indexing.raw_thumbnails import raw_thumbnails
+from clipsearch.indexing.rule_changes import RuleChanges, next_rules
 from clipsearch.indexing.walk import ARCHIVES_ONLY, Listing, WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.rows import Place
@@ -139,12 +140,12 @@ def _changed_archives(plan: SyncPlan, root: str) -> list[str]:
 
 
 def _remote_target(
-    collection: CollectionWriter, url: str, rules: WalkRules | None, *, named: bool
+    collection: CollectionWriter, url: str, rules: WalkRules | RuleChanges | None, *, named: bool
 ) -> tuple[int, WalkRules]:
     """The root that holds a URL, and the rules of its walk. If no root holds it, it becomes one."""
     place = collection.place(url)
-    known = roots.rules_of(collection, place.root_id) if place else WalkRules()
-    new = rules or (WalkRules() if named and known == ARCHIVES_ONLY else known)
+    known = roots.rules_of(collection, place.root_id) if place else None
+    new = next_rules(rules, known, is_named=named)
     if place and (new == known or collection.roots()[place.root_id] != url):
         return place.root_id, new
     return collection.add_root(url, new.to_json()), new

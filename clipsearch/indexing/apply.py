@@ -31,6 +31,7 @@ from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, dates_fr
 from clipsearch.indexing.raw_thumbnails import keep_raw_thumbnails, paths_to_read_again, raw_thumbnails
 from clipsearch.indexing.report import IndexProgress, SyncReport
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
+from clipsearch.indexing.walk import ARCHIVES_ONLY
 from clipsearch.store.rows import Place
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Box, Embeddings, Failure, ImageFile, ImageInfo
@@ -187,6 +188,13 @@ class _Reconciler:
             skipped=dict(sum((plan.skipped for plan in plans), Counter[str]()).most_common()),
             links=sum(plan.links for plan in plans),
             left_alone=sum(plan.left_alone for plan in plans),
+            exclude=list(
+                dict.fromkeys(
+                    pattern for plan in plans for pattern in plan.rules.exclude if plan.rules != ARCHIVES_ONLY
+                )
+            ),
+            excluded=dict(sum((plan.excluded for plan in plans), Counter[str]()).most_common()),
+            excluded_folders=dict(sum((plan.excluded_folders for plan in plans), Counter[str]()).most_common()),
         )
         self._left_out = {image_id: reason for plan in plans for image_id, reason in plan.left_out.items()}
         self._taking_own = {

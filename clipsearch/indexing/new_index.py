@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clipsearch.errors import CollectionBusy
 from clipsearch.indexing import roots
+from clipsearch.indexing.rule_changes import RuleChanges, next_rules
 from clipsearch.indexing.walk import WalkRules, list_images
 from clipsearch.store.catalog_file import CATALOG, JOURNALS
 from clipsearch.store.collection import Collection
@@ -53,7 +54,8 @@ class NewIndex:
                 self._folder.rmdir()
         return True
 
-    def may_get_photos(self, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None) -> bool:
+    def may_get_photos(self, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | RuleChanges | None) -> bool:
         """Whether any file in the folders, or in the one that the index lies in, is taken for a photo. Ends at the first."""
-        walks = (list_images(roots.absolute(folder), rules) for folder in folders or (self._folder.parent,))
+        walk_rules = next_rules(rules, None, is_named=True)
+        walks = (list_images(roots.absolute(folder), walk_rules) for folder in folders or (self._folder.parent,))
         return any(listing.states for walk in walks for listing in walk)

@@ -21,6 +21,7 @@ from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing.default_excludes import because
 from clipsearch.indexing.facts import DATE_FROM_FILES, FactSources, sources_in, usual_key
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
+from clipsearch.indexing.rule_changes import RuleChanges
 from clipsearch.indexing.system_folders import system_devices
 from clipsearch.indexing.walk import Listing, WalkRules, list_images, reason_passed_over
 from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
@@ -47,7 +48,7 @@ FEW_FILES = 1_000
 class SyncOptions:
     """How to index. The fields are the parameters of `SearchEngine.index`."""
 
-    rules: WalkRules | None = None
+    rules: WalkRules | RuleChanges | None = None
     prune: bool = False
     paranoid: bool = False
     retry: bool = False
@@ -59,8 +60,8 @@ class SyncOptions:
     date_from_files: bool | None = None  # whether photos without a date get that of their file; None: as the index says
 
     def __post_init__(self) -> None:
-        """QueryError if the rules are not WalkRules."""
-        if not isinstance(self.rules, (WalkRules, type(None))):
+        """QueryError if the rules are not WalkRules or RuleChanges."""
+        if not isinstance(self.rules, (WalkRules, RuleChanges, type(None))):
             raise QueryError(f"rules must be WalkRules, not {self.rules!r}")
         if not isinstance(self.limits, ReadLimits):
             raise QueryError(f"limits must be ReadLimits, not {self.limits!r}")
@@ -89,6 +90,8 @@ class SyncPlan:
     skipped: Counter[str] = field(default_factory=Counter)  # suffix → how many of `others`; "" for none
     links: int = 0  # links to folders, which are not followed
     left_alone: int = 0  # folders in DEFAULT_EXCLUDES
+    excluded: Counter[str] = field(default_factory=Counter)  # suffix → files that `rules.exclude` leaves out
+    excluded_folders: Counter[str] = field(default_factory=Counter)  # name → folders that `rules.exclude` leaves out
     left_out: dict[int, SkipReason] = field(default_factory=dict)  # files of `missing` that the rules leave out now
     rules: WalkRules = field(default_factory=WalkRules)
     changed_archives: set[str] = field(default_factory=set)  # relative to the root
@@ -263,6 +266,10 @@ def count_skipped(plan: SyncPlan, listing: Listing) -> None:
     if listing.skipped:
         plan.links += sum(reason == "link" for reason in listing.skipped.values())
         plan.left_alone += sum(reason in ("default", "system") for reason in listing.skipped.values())
+        if plan.rules.exclude:
+            names = sorted(name for name, reason in listing.skipped.items() if reason == "excluded")
+            plan.excluded_folders.update(name for name in names if name in listing.folders)
+            plan.excluded.update(suffix_of(name) for name in names if name not in listing.folders)
 
 
 def is_read_archive(

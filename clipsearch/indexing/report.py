@@ -32,6 +32,11 @@ class SyncReport:
     skipped: dict[str, int] = field(default_factory=dict)  # suffix → how many of `others`, most first; "" for no suffix
     links: int = 0  # links to folders, which are not followed
     left_alone: int = 0  # folders of deleted or derived pictures, or of the machine itself, which are not walked
+    exclude: list[str] = field(default_factory=list)  # the patterns that the walked folders exclude
+    excluded: dict[str, int] = field(default_factory=dict)  # suffix → files that `exclude` leaves out, most first
+    excluded_folders: dict[str, int] = field(
+        default_factory=dict
+    )  # name → folders that `exclude` leaves out, most first
     own: int = 0  # pictures that clipsearch made from photos, and does not index
     left_out: dict[SkipReason, int] = field(
         default_factory=dict

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command
 from clipsearch._internal.paths import is_elsewhere, is_remote
 from clipsearch.errors import QueryError, SyncRefused
+from clipsearch.indexing.rule_changes import RuleChanges, next_rules
 from clipsearch.indexing.system_folders import is_system_folder
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules, why_passed_over
 from clipsearch.store.collection import Collection
@@ -25,7 +26,10 @@ _MOST_NAMED = 5  # folders in a message
 
 
 def targets(
-    collection: RootsToChoose, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | None, prune: bool
+    collection: RootsToChoose,
+    folders: Sequence[str | os.PathLike[str]],
+    rules: WalkRules | RuleChanges | None,
+    prune: bool,
 ) -> list[tuple[str, int, WalkRules]]:
     """Choose what to walk: (folder, the root that holds it, rules) for each. Folders inside another one are left out.
 
@@ -50,20 +54,20 @@ def targets(
         _require_there(collection, folder, place, prune)
         is_root = place is not None and folder == known.get(place.root_id)
         old_rules = rules_of(collection, place.root_id) if place else None
-        new_rules = rules or (WalkRules() if folders and old_rules == ARCHIVES_ONLY else old_rules)
+        new_rules = next_rules(rules, old_rules, is_named=bool(folders))
         if place and old_rules and not is_root:
             _require_walked(folder, known[place.root_id], old_rules, new_rules)
         if place is None or (is_root and new_rules != old_rules):
             if not prune:
-                _require_kept(collection, folder, new_rules or WalkRules())
-            root_id = collection.add_root(folder, (new_rules or WalkRules()).to_json())
+                _require_kept(collection, folder, new_rules)
+            root_id = collection.add_root(folder, new_rules.to_json())
         else:
             root_id = place.root_id
-        chosen.append((folder, root_id, rules or rules_of(collection, root_id)))
+        chosen.append((folder, root_id, new_rules))
     return chosen
 
 
-def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: WalkRules | None) -> None:
+def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: WalkRules) -> None:
     """Raise SyncRefused if the next walk of the root would not find this folder's photos, and would drop them."""
     if is_remote(folder):
         return
@@ -75,7 +79,7 @@ def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: Wal
     if why:
         raise SyncRefused(
             f"{folder} is inside {root}, and {why}: the next `clipsearch index` would drop what this adds. Index {root} itself "
-            "by the rules that it needs (`hidden=True`, `defaults=False`, `follow_links=True`, `exclude`), or give this "
+            "by the rules that it needs (`hidden=True`, `defaults=False`, `follow_links=True`, `no_exclude`), or give this "
             "folder an index of its own (`index`). Nothing was changed"
         )
 

@@ -20,6 +20,7 @@ from clipsearch.images.companions import JSON, XMP
 from clipsearch.images.file_types import is_image_name
 from clipsearch.indexing import roots
 from clipsearch.indexing.report import SyncReport
+from clipsearch.indexing.rule_changes import RuleChanges, next_rules
 from clipsearch.indexing.system_folders import system_folder_below
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.catalog_file import has_catalog
@@ -62,7 +63,7 @@ class Watch:
         self,
         index_folder: Path,
         folders: Sequence[str | os.PathLike[str]] = (),
-        rules: WalkRules | None = None,
+        rules: WalkRules | RuleChanges | None = None,
         *,
         update: Callable[[Sequence[str]], SyncReport],
         notice: Callable[[str], None],
@@ -202,7 +203,8 @@ class Watch:
 
     def _as_indexed(self, collection: Collection, folder: str) -> _Watched:
         place = collection.place(collection.spelled(folder))
-        rules = self._rules or (roots.rules_of(collection, place.root_id) if place else WalkRules())
+        known = roots.rules_of(collection, place.root_id) if place else None
+        rules = next_rules(self._rules, known, is_named=False)
         filled = roots.holds_something(folder) or any(
             collection.folders(root_id, under) for root_id, under in collection.places(folder)
         )

@@ -42,15 +42,20 @@ class IndexModel:
             if self.name is None:
                 for index in source.names:
                     require_trusted_model(fingerprint.model, Path(index))
-            if fingerprint.precision and self._precision not in ("auto", fingerprint.precision):
-                raise ModelMismatch(
-                    f"the index at {source.name} holds embeddings in {fingerprint.precision}, not in {self._precision}; "
-                    "leave `precision` out, or make another index"
-                )
+            self.require_precision(source)
             encoder = self._load(self.name or fingerprint.model, fingerprint.precision or self._precision)
         source.require(encoder.spec.fingerprint)  # each time: another index may have taken its place
         self._encoder = encoder
         return encoder
+
+    def require_precision(self, source: VectorStore[Any]) -> None:
+        """Raise ModelMismatch if another precision was named than that of an index or a store. No model is loaded."""
+        fingerprint = source.fingerprint
+        if fingerprint and fingerprint.precision and self._precision not in ("auto", fingerprint.precision):
+            raise ModelMismatch(
+                f"the index at {source.name} holds embeddings in {fingerprint.precision}, not in {self._precision}; "
+                "leave `precision` out, or make another index"
+            )
 
     def for_texts(self, source: VectorStore[Any]) -> Encoder:
         """The encoder for an index or a store, with the text model that was named or that the index remembers, if any.

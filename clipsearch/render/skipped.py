@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from clipsearch._internal.commands import quoted
 from clipsearch.images.file_types import is_image_suffix, missing_decoder, suffix_of
 from clipsearch.render.text import counted, printable
 from clipsearch.types import Failure
@@ -52,6 +53,23 @@ def skipped_lines(files: Mapping[str, int], links: int, left_alone: int, own: in
         yield f"left alone {counted(left_alone, 'folder')} of deleted photos, thumbnails, the system and the like"
     if own:
         yield f"left alone {counted(own, 'picture')} that clipsearch made"
+
+
+def excluded_lines(patterns: Sequence[str], files: Mapping[str, int], folders: Mapping[str, int]) -> Iterator[str]:
+    """A line for what `--exclude` leaves out: the patterns in force, suffixes of files and names of folders with their numbers.
+
+    What is inside the folders is not counted, because they are not walked.
+    """
+    if not patterns:
+        return
+    parts = [counted_suffixes(files)] if files else []
+    if folders:
+        named = [f"{name} ({count:,})" if count > 1 else name for name, count in list(folders.items())[:_MOST_KINDS]]
+        named += [f"{len(folders) - _MOST_KINDS:,} more names"] if len(folders) > _MOST_KINDS else []
+        kind = "the folder" if sum(folders.values()) == 1 else "the folders"
+        parts.append(printable(f"{kind} {', '.join(named)}"))
+    shown = printable(", ".join(map(quoted, patterns)))
+    yield f"skipped {' and '.join(parts) or 'nothing'}: --exclude {shown} (remembered; --no-exclude takes it back)"
 
 
 def lacking_lines(failures: Iterable[Failure]) -> Iterator[str]:

@@ -186,7 +186,16 @@ def test_walk_flags(clipsearch, photos):
     save_photo(photos / ".hidden" / "h.jpg", "red", note="h")
     save_photo(photos / "node_modules" / "n.jpg", "red", note="n")
     assert json.loads(clipsearch("index", photos, "--model", "mini", "--json", "--exclude", "*.png")[1])["added"] == 4
-    assert json.loads(clipsearch("index", photos, "--json", "--hidden", "--no-default-excludes")[1])["added"] == 3
+    assert json.loads(clipsearch("index", photos, "--json", "--hidden", "--no-default-excludes")[1])["added"] == 2
+    report = json.loads(clipsearch("index", photos, "--json", "--exclude", ".hidden")[1])
+    assert (report["removed"], report["exclude"]) == (1, ["*.png", ".hidden"])
+    assert (report["excluded"], report["excluded_folders"]) == ({".png": 1}, {".hidden": 1})
+    _, output, _ = clipsearch("index", photos, "--no-exclude", "*.png")
+    assert "not excluded any more: '*.png'\nskipped the folder .hidden: --exclude .hidden (remembered; " in output
+    assert output.startswith("1 added, 5 unchanged")
+    assert json.loads(clipsearch("index", photos, "--json", "--default-excludes")[1])["removed"] == 1
+    for wrong in ("priv/x", "/"):
+        assert clipsearch("index", photos, "--exclude", wrong)[0] == 2
 
 
 def test_eval(clipsearch, photos):

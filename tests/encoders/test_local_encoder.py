@@ -289,6 +289,10 @@ def test_an_index_keeps_its_precision(folder, tmp_path):
         pytest.raises(ModelMismatch, match="in int8, not in fp32"),
     ):
         engine.search("cat")
+    with SearchEngine.open(tmp_path, precision="fp32") as engine:
+        for update in (engine.index, engine.preview):  # also if there is no photo to encode
+            with pytest.raises(ModelMismatch, match="in int8, not in fp32"):
+                update()
 
 
 @pytest.mark.parametrize(("judged", "expected"), [(4, "int8"), (64, None)], ids=["enough photos", "too few"])

@@ -222,6 +222,7 @@ def test_the_summary_of_a_run_counts_what_was_skipped(engine, photos, tmp_path, 
         "skipped 3 files: 2 .json, 1 .aae",
         "skipped 1 link to a folder: use --follow-links",
         "left alone 1 folder of deleted photos, thumbnails, the system and the like",
+        "skipped 1 .jpg: --exclude 'red.*' (remembered; --no-exclude takes it back)",
     ]
     _, output, _ = run_here("index", photos, "--json", cwd=tmp_path)
-    assert list(json.loads(output))[-6:] == ["unreadable", "skipped", "links", "left_alone", "own", "left_out"]
+    assert list(json.loads(output))[-5:] == ["exclude", "excluded", "excluded_folders", "own", "left_out"]

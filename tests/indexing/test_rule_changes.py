@@ -1,0 +1,57 @@
+"""A run that changes one rule of a folder's walk keeps the others."""
+
+import pytest
+
+from clipsearch import RuleChanges, WalkRules
+from clipsearch.errors import QueryError
+from clipsearch.indexing.rule_changes import next_rules
+from clipsearch.indexing.walk import ARCHIVES_ONLY
+from tests.conftest import save_photo
+
+
+def test_each_change_leaves_the_other_rules_as_they_are():
+    rules = WalkRules(hidden=True, exclude=("priv",))
+    assert RuleChanges().applied_to(rules) == rules
+    assert RuleChanges(exclude=("work", "priv")).applied_to(rules) == WalkRules(hidden=True, exclude=("priv", "work"))
+    assert RuleChanges(hidden=False, follow_links=True).applied_to(rules) == WalkRules(
+        follow_links=True, exclude=("priv",)
+    )
+    assert RuleChanges(no_exclude=("priv", "never there")).applied_to(rules) == WalkRules(hidden=True)
+    assert RuleChanges(exclude=("priv/",)).exclude == ("priv",)  # as a shell completes it
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"exclude": ("a/b",)}, "takes the name of a file or folder"),
+        ({"no_exclude": ("/",)}, "takes the name of a file or folder"),
+        ({"exclude": "priv"}, "exclude must be a tuple of names"),
+        ({"exclude": (3,)}, "must be a text"),
+        ({"hidden": 1}, "hidden must be True or False"),
+        ({"exclude": ("a",), "no_exclude": ("a",)}, "in both"),
+    ],
+)
+def test_a_change_that_makes_no_sense_is_refused(change, message):
+    with pytest.raises(QueryError, match=message):
+        RuleChanges(**change)
+
+
+def test_a_folder_with_archives_only_is_not_walked_unless_it_is_named():
+    change = RuleChanges(exclude=("priv",))
+    assert next_rules(change, ARCHIVES_ONLY, is_named=False) == ARCHIVES_ONLY
+    assert next_rules(change, ARCHIVES_ONLY, is_named=True) == WalkRules(exclude=("priv",))
+    assert next_rules(WalkRules(), WalkRules(hidden=True), is_named=True) == WalkRules()
+
+
+def test_what_was_excluded_stays_excluded_until_it_is_taken_back(engine, photos):
+    save_photo(photos / ".hidden" / "h.jpg", "red", note="h")
+    assert engine.index(photos, rules=RuleChanges(exclude=("trip",))).removed == 1
+    report = engine.index(photos, rules=RuleChanges(exclude=("red.*",)))
+    assert (report.added, report.removed, report.exclude) == (0, 1, ["trip", "red.*"])
+    assert (report.excluded, report.excluded_folders) == ({".jpg": 1}, {"trip": 1})
+    hidden = RuleChanges(hidden=True)
+    assert [path.rpartition("/")[2] for path in engine.preview(photos, rules=hidden).new] == ["h.jpg"]
+    assert engine.index(photos, rules=hidden).added == 1
+    assert engine.index().exclude == ["trip", "red.*"]
+    assert engine.index(rules=RuleChanges(no_exclude=("trip",))).added == 1
+    assert engine.index(photos, rules=WalkRules()).exclude == []  # all rules at once
