@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -11,7 +11,7 @@ from clipsearch.conditions import Test, all_of
 from clipsearch.errors import QueryError
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text, texts_of
-from clipsearch.query.sentences.understood import FactKind, Understood, dates_in_words
+from clipsearch.query.sentences.understood import Fact, FactKind, Understood, dates_in_words
 from clipsearch.query.vector_store import SelectionT, VectorStore
 from clipsearch.render.text import counted
 from clipsearch.terms import Query, Term
@@ -19,6 +19,8 @@ from clipsearch.terms import Query, Term
 Understand: TypeAlias = "Callable[[Query], tuple[Query, Understood]]"
 
 _KINDS: frozenset[FactKind] = frozenset(("place", "person", "taken"))
+_BEFORE: dict[FactKind, str] = {"place": "in", "person": "with"}  # a name, within a sentence
+_NOT_BEFORE: dict[FactKind, str] = {"place": "not in", "person": "without"}
 _MOST_WORDS = 4  # of a name in small letters
 _SMALL = frozenset(("and", "or", "und", "oder", "et", "ou", "y", "e", "o", "u"))  # no capital between names
 
@@ -29,17 +31,26 @@ def fact_notes(
     """The notes on facts in a query's texts that some photos have: those that `understand` finds, and a keyword.
 
     A text in small letters counts if it is only names, such as "munich". `asked` is the query before facts in it became
-    filters, if it is `smart`: the notes propose all of it.
+    filters, if it is `smart`: the notes propose all of it, or nothing if no query is read as all of it.
     """
-    asked = asked or query
     notes = []
+    names: list[str] = []
     meant, (wanted, understood) = query, understand(query)
     text = query.terms[0].content if len(query.terms) == 1 else None
     if not understood.facts and isinstance(text, str) and len(text.split()) <= _MOST_WORDS:
         _, only_names = understand(replace(query, terms=(replace(query.terms[0], content=_titled(text)),)))
         if not only_names.text:
-            meant = _capitalized(asked, [fact.words for fact in only_names.facts])
+            names = [fact.words for fact in only_names.facts]
+            meant = _capitalized(query, names)
             wanted, understood = understand(meant)
+    is_whole = True
+    if asked and understood.facts:
+        is_whole = False
+        for whole in _with_understood(meant, _capitalized(asked, names), understand(asked)[1]):
+            read, facts_read = understand(whole)
+            if all(condition in read.filters for condition in wanted.filters):
+                meant, wanted, understood, is_whole = whole, read, facts_read, True
+                break
     facts = [
         f"{start} {' and '.join(named)}"
         for start, is_denied in (("with", False), ("without", True))
@@ -54,7 +65,7 @@ def fact_notes(
     count = _count(wanted, store) if facts else 0
     if facts and (count or not understood.text):
         message = _message(query, count, facts, bool(meant.filters))
-        notes.append(QueryNote("facts", message, texts_of(meant.terms) if count else ""))
+        notes.append(QueryNote("facts", message, texts_of(meant.terms) if count and is_whole else ""))
     # A hybrid search has looked for the words among the keywords.
     if isinstance(text, str) and not query.hybrid and (keyword := " ".join(text.split())):
         filters = (*query.filters, Test("keyword", "=", keyword))
@@ -62,6 +73,26 @@ def fact_notes(
             message = _message(query, count, [f'with the keyword "{keyword}"'], bool(query.filters))
             notes.append(QueryNote("keyword", message, keyword))
     return notes
+
+
+def _with_understood(query: Query, asked: Query, understood: Understood) -> Iterator[Query]:
+    """Queries that may be read as all of one: what is `understood` in it, and what more facts in the rest, `query`, mean."""
+    yield asked
+    facts = [fact for fact in understood.facts if fact.kind != "without"]
+    text = query.terms[0].content
+    if len(asked.terms) == 1 and isinstance(text, str):
+        # What is denied is a term of the rest, too; as a part of the sentence it also leaves out photos with that keyword.
+        denied = [fact.words for fact in understood.facts if fact.kind == "without"]
+        words = " ".join((text, *map(_within_sentence, facts), *denied))
+        yield replace(asked, terms=(replace(asked.terms[0], content=words),))
+    names = [_within_sentence(fact) if fact.is_denied else fact.words for fact in facts]
+    yield replace(asked, terms=(*query.terms, *map(Term, names)))
+
+
+def _within_sentence(fact: Fact) -> str:
+    """The words of a fact, with those that join it to what is before it."""
+    join = _NOT_BEFORE.get(fact.kind, "not") if fact.is_denied else _BEFORE.get(fact.kind, "")
+    return f"{join} {fact.words}".lstrip()
 
 
 def _titled(text: str) -> str:

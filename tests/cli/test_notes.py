@@ -5,6 +5,7 @@ import io
 import json
 import shlex
 import shutil
+from datetime import datetime
 
 import pytest
 from PIL import ExifTags, Image
@@ -14,7 +15,7 @@ from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.results import _gone
 from clipsearch.encoders.unread import TextPiece
 from tests.cli.running import run_here
-from tests.conftest import index_with_colours, save_photo
+from tests.conftest import give_facts, index_with_colours, save_photo
 
 
 @pytest.fixture(scope="module")
@@ -251,3 +252,47 @@ def test_smart_turns_a_date_into_a_filter_and_says_so(album):
         and output.startswith(b"1 ")
         and errors == 'clipsearch: no date, place, person or "without" was found in the text\n'
     )
+
+
+@pytest.fixture(scope="module")
+def with_facts(indexed_album, tmp_path_factory):
+    """A folder of photos with places, people, dates and keywords."""
+    photos = shutil.copytree(indexed_album, tmp_path_factory.mktemp("facts") / "photos")
+    index = photos / ".clipsearch"
+    munich = {"place": "DE/02/2867714", "people": ("Anna Meyer",), "keywords": ("Holidays", "Christmas")}
+    give_facts(index, "red.jpg", taken_at=datetime(2018, 12, 25, 12), **munich)
+    give_facts(index, "blue.jpg", taken_at=datetime(2018, 7, 3, 12), **munich)
+    give_facts(index, "green.jpg", people=("Anna Meyer",), keywords=("holidays",))
+    return photos
+
+
+@pytest.mark.parametrize(
+    ("text", "proposed"),
+    [
+        ("christmas Munich", ["christmas in Munich", "Munich --keyword christmas"]),
+        ("Munich, Christmas", ["Christmas in Munich", "Munich --keyword Christmas"]),
+        ("christmas Anna", ["christmas with Anna", "Anna --keyword christmas"]),
+        ("anna Munich", ["Anna Munich"]),
+        ("holidays Munich", ["Munich --keyword holidays"]),
+        ("holidays in 2018", ["in 2018 --keyword holidays"]),
+        ("christmas Anna in Munich", ["christmas in Munich with Anna", "Anna in Munich --keyword christmas"]),
+        ("christmas Munich without blue", ["christmas in Munich without blue"]),
+        ("christmas not in Munich", []),
+        ("christmas + Munich without blue", []),
+        ("photos of anna not in Munich", ["photos of Anna not in Munich"]),
+        ("IMG_0004.jpg in Munich", ["in Munich + IMG_0004.jpg", "IMG_0004.jpg in Munich --name IMG_0004.jpg"]),
+        ("red -cat in Munich", ["red in Munich - cat"]),
+        ("berlin Munich", []),
+    ],
+)
+def test_what_smart_understood_stays_in_every_proposed_command(with_facts, encoder, text, proposed):
+    def facts_and_commands(*words):
+        _, output, errors = run_here("query", *words, "--smart", "--json", cwd=with_facts)
+        facts = {(fact["kind"], fact["meaning"]) for fact in json.loads(output)["understood"]["facts"]}
+        commands = [shlex.split(part.split("`")[0]) for part in errors.split("`clipsearch query ")[1:]]
+        return facts, [[word for word in words if word not in ("--smart", "--json")] for words in commands]
+
+    facts, commands = facts_and_commands(text)
+    assert [" ".join(words) for words in commands] == proposed
+    for words in commands:
+        assert facts <= facts_and_commands(*words)[0]
