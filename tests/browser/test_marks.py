@@ -39,7 +39,12 @@ def test_photos_are_marked_in_the_rows_and_marks_are_taken_back_by_chips(page):
     assert page.locator(".photo").first.locator(".mark").count() == 0
     search(page, "an animal")
     before = shown(page)
+    for number in (0, 1):
+        page.locator(".photo .open").nth(number).focus()
+        page.keyboard.press("x")
     mark(page, 0, "wrong")
+    assert page.locator("#selection-count").inner_text() == "1 photo selected"  # what was marked wrong has left
+    page.keyboard.press("Escape")
     assert before[0] not in shown(page) and page.locator("#terms .marks").inner_text().strip() == "1 marked wrong"
     last = shown(page)[5]
     mark(page, 5, "right")

@@ -334,6 +334,7 @@ def test_dragging_to_the_edge_scrolls_on(phone):
     assert away.inner_text() == f"{number} not on the screen"
     away.click()
     phone.wait_for_selector("#panel[open]")
+    assert phone.locator("#panel h2").inner_text() == f"{number} photo{'s' * (number > 1)} selected, not on the screen"
     pictures = phone.locator("#panel .strip button")
     assert pictures.count() == number
     pictures.first.click()
@@ -360,6 +361,22 @@ def test_selecting_can_begin_without_a_long_press(phone):
     with answered(phone, "/api/search"):
         phone.fill("#query", "a guitar")
     assert phone.locator("#selection-count").inner_text() == "1 photo selected"
+    note = "async () => (await import('/static/messages.js')).announce('Taken out.', { label: 'Undo', act() {} })"
+    boxes = """() => ['#note', '#selection', '#photos'].map((one) => document.querySelector(one).getBoundingClientRect().toJSON())"""
+    for width in (320, 390, 600, 768, 820):
+        phone.set_viewport_size({"width": width, "height": 844})
+        phone.evaluate(note)
+        phone.wait_for_timeout(50)  # until it is drawn
+        note_box, bar, _ = phone.evaluate(boxes)
+        assert bar["height"] and note_box["height"] and note_box["bottom"] <= bar["top"], width
+    phone.set_viewport_size(PHONE["viewport"])
+    with answered(phone):
+        phone.evaluate("async () => (await import('/static/state.js')).newSearch({})")
+    for _ in range(2):  # at first, the bar gets a line more
+        phone.evaluate("scrollTo(0, document.body.scrollHeight)")
+        phone.wait_for_timeout(50)
+    _, bar, rows = phone.evaluate(boxes)
+    assert rows["bottom"] <= bar["top"]  # the end of the page is seen, too
 
 
 def test_back_ends_selecting_first_and_leaves_no_step_behind(phone):

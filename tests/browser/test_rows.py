@@ -349,7 +349,10 @@ def test_all_photos_are_selected_also_those_that_are_not_loaded(new_page, addres
     assert page.locator("#selection-all").inner_text() == "Select all"
     page.click("#selection-all")
     page.wait_for_function("() => document.querySelector('#selection-count').textContent === '1,500 photos selected'")
-    assert page.locator("#selection-all").is_enabled()
+    page.locator("#selection-all").wait_for(state="hidden")  # there are no others
+    assert page.evaluate("document.activeElement.id") == "selection-copy"
+    page.locator(".photo .pick").first.click()
+    assert page.locator("#selection-all").is_visible() and page.locator("#selection-all").is_enabled()
 
 
 def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected(page):
@@ -386,6 +389,7 @@ def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected
     assert page.locator("#selection-all").inner_text() == "Select all 700"
     page.click("#selection-all")
     page.wait_for_function("() => document.querySelector('#selection-count').textContent.startsWith('700 photos')")
+    page.locator("#selection-all").wait_for(state="hidden")
 
 
 def test_all_likely_photos_of_a_search_are_selected(page):
@@ -399,6 +403,9 @@ def test_all_likely_photos_of_a_search_are_selected(page):
         page.keyboard.press("Control+a")
     wanted = f"{likely} photo{'s' * (likely != 1)} selected"
     page.wait_for_function("(text) => document.querySelector('#selection-count').textContent === text", arg=wanted)
+    page.locator("#selection-all").wait_for(
+        state="hidden"
+    )  # all likely ones are selected, although there are other photos
     first = page.locator(".photo").first
     first.hover()
     with answered(page, "like="):

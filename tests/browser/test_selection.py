@@ -389,9 +389,12 @@ def test_the_list_of_favourites_follows_the_hearts(page):
     counted = """(wanted) => [...document.querySelectorAll('#filters [data-key^=format] .count')]
         .reduce((sum, one) => sum + Number(one.textContent), 0) === wanted"""
     page.wait_for_function(counted, arg=4)
+    page.keyboard.press("Control+a")
     page.locator(".photo .open").nth(1).focus()
     with answered(page, "/api/images?"):
         page.keyboard.press("h")
+    assert page.locator("#selection-count").inner_text() == "3 photos selected"  # what has left is not
+    page.keyboard.press("Escape")
     assert shown(page) == [names[0], *names[2:]] and page.locator("#status").inner_text() == "3 photos"
     page.wait_for_function(counted, arg=3)
     assert page.evaluate("document.activeElement.ariaLabel").startswith(names[2])  # the next one has its place
@@ -414,11 +417,20 @@ def test_the_list_of_favourites_follows_the_hearts(page):
     page.click("#selection-album")
     with answered(page, "/api/images?"):
         page.get_by_role("button", name="Take it out of Favourites").click()
-    assert shown(page) == []
+    assert shown(page) == [] and page.locator("#selection").is_hidden()  # what was selected has left
+    page.locator("#empty", has_text="This album is empty").get_by_role("button", name="All photos").wait_for()
     with answered(page, "/api/images?"):
         page.get_by_role("button", name="Undo").click()
     assert shown(page) == names[:1]
-    page.evaluate(change, "takeOut")
+    assert page.locator("#selection-count").inner_text() == "1 photo selected"  # as it was
+    assert page.locator("#selection-all").is_hidden()  # there are no others
+    with answered(page, "/api/images?"):
+        page.evaluate(change, "takeOut")
+    with answered(page, "/api/search"):
+        page.fill("#query", "a dog")
+    with answered(page, "/api/search"):
+        page.locator("#empty", has_text="This album is empty").get_by_role("button", name="Search all photos").click()
+    assert "album=" not in page.url and page.locator(".photo").count()
 
 
 def test_favourites_and_albums_are_filled_opened_and_removed(page):
@@ -470,8 +482,7 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
     assert "album=One+" in page.url and len(shown(page)) == 1  # the open album stays open
     page.keyboard.press("Escape")
     page.wait_for_function("() => !history.state?.dialogs")
-    page.go_back()  # ends selecting
-    page.wait_for_function("() => !document.documentElement.classList.contains('selecting')")
+    assert page.locator("#selection").is_hidden()  # nothing of the album is selected since it was taken out
     with answered(page):
         page.go_back()  # to the album with its old name
     assert "album=One+" in page.url and "q=" not in page.url and len(shown(page)) == 1

@@ -4,6 +4,7 @@ import { ApiError, ask } from "./api.js";
 import { counted, countedPhotos, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { forgetRename } from "./renamed-albums.js";
+import { selection } from "./selection.js";
 import { currentSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -181,9 +182,14 @@ export async function takeOut(name, photos) {
   announceTaken(`Taken out of ${visible(name)}.`, name, photos);
 }
 
-/** Say that photos are not in an album any more. If that has taken them off the page, it can be undone. @param {string} text @param {string} name @param {Photo[]} photos */
+/**
+ * Say that photos are not in an album any more. If that takes them off the page, it can be undone; then those are selected again that
+ * are selected now.
+ * @param {string} text @param {string} name @param {Photo[]} photos
+ */
 function announceTaken(text, name, photos) {
-  const undo = () => addToAlbum(name, photos).catch((error) => announce(error.message));
+  const selected = photos.filter((photo) => selection.has(photo));
+  const undo = () => addToAlbum(name, photos).then(() => selected.length && selection.add(selected), (error) => announce(error.message));
   announce(text, dependsOn(currentSearch(), [name]) ? { label: "Undo", act: undo } : undefined);
 }
 

@@ -1,6 +1,6 @@
 /** The page: it reacts when the search changes, and loads each panel when it is first opened. */
 
-import { albums, dependsOn, isInAlbums, toggleFavourite } from "./albums.js";
+import { albums, dependsOn, FAVOURITES, isInAlbums, toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, PICTURE_GONE, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
 import { placeIn, visible } from "./format.js";
@@ -14,6 +14,7 @@ import { photos } from "./photos.js";
 import { setUpQueryPictures } from "./query-pictures.js";
 import { setUpDragSelect } from "./drag-select.js";
 import { setUpHeaderHiding } from "./header-hiding.js";
+import { deselectWhatLeaves } from "./left-photos.js";
 import { setUpAnswerNotes } from "./answer-notes.js";
 import { setUpFilterChips } from "./filter-chips.js";
 import { setUpRubberBand } from "./rubber-band.js";
@@ -139,7 +140,9 @@ async function explainNothing() {
   if (state.isQuery(wanted)) actions.push({ label: "All photos", act: () => state.newSearch({}) });
   const isUnread = photos.notes.some(({ code }) => code === "unread");
   const plainer = isUnread ? "The note above says which words the model does not read." : "Try fewer or plainer words: describe what can be seen, not what it means.";
-  explainEmpty(isJudged ? noMatchWords(wanted.minMatch) : "Nothing found", {
+  const isEmptyAlbum = wanted.album !== "" && !photos.considered && !photos.understood?.facts.length && !state.isFiltered({ ...wanted, album: "" });
+  if (isEmptyAlbum) explainEmptyAlbum(wanted);
+  else explainEmpty(isJudged ? noMatchWords(wanted.minMatch) : "Nothing found", {
     text: isJudged
       ? [best && sentence(best.message), !hasLikely && plainer].filter(Boolean).join(" ")
       : photos.understood?.facts.length
@@ -149,6 +152,17 @@ async function explainNothing() {
   });
   if (!photos.considered) withModule(async () => (await import("./index-panel.js")).explainNoPhotos({ isLimited: true }), { isAsked: false }); // the index may be empty
   withModule(async () => proposeIdeas(await (await import("./suggestions.js")).ideaButtons()));
+}
+
+/** @param {Readonly<import("./state.js").Search>} wanted in an album without photos */
+function explainEmptyAlbum(wanted) {
+  explainEmpty("This album is empty", {
+    text: wanted.album === FAVOURITES ? "The heart on a photo makes it a favourite." : "Select photos, then “Album”, to add them to it.",
+    actions: [state.isQuery(wanted)
+      ? { label: "Search all photos", act: () => state.changeSearch({ album: "" }), isMain: true }
+      : { label: "All photos", act: () => state.newSearch({}), isMain: true }],
+    symbol: wanted.album === FAVOURITES ? "heart" : "album",
+  });
 }
 
 /** @param {{error: unknown, isFirst: boolean}} failure */
@@ -424,6 +438,7 @@ setUpQueryPictures();
 setUpThemeSwitch();
 setUpPhotos();
 followAlbums();
+deselectWhatLeaves(keyOf);
 setUpPanels();
 setUpConnectionBanner(goOn);
 setUpShortcuts(grid);

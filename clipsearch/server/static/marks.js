@@ -1,6 +1,7 @@
 /** Hits that are marked right or wrong. The search moves towards the right ones and away from the wrong ones, which leave. */
 
 import { byId } from "./dom.js";
+import { selection } from "./selection.js";
 import { changes, changeSearch, currentSearch, isQuery } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -19,7 +20,8 @@ export function setUpMarks() {
 export const isMarked = (photo, mark) => currentSearch()[mark].includes(String(photo.id));
 
 /**
- * Mark a photo, or take that mark back, and search again. The other files of a wrong photo's shot would take its place.
+ * Mark a photo, or take that mark back, and search again. The other files of a wrong photo's shot would take its place. What is
+ * marked wrong leaves the photos, and so the selection.
  * @param {Photo} photo @param {Mark} mark @returns {boolean} whether there is a search to mark photos of
  */
 export function toggleMark(photo, mark) {
@@ -31,5 +33,6 @@ export function toggleMark(photo, mark) {
   const without = (/** @type {string[]} */ marked) => marked.filter((id) => !ids.includes(id));
   const marked = isMarked(photo, mark) ? without(search[mark]) : [...without(search[mark]), ...ids].slice(-MOST);
   changeSearch({ [mark]: marked, [other]: without(search[other]) });
+  if (mark === "wrong" && isMarked(photo, mark)) selection.remove(files);
   return true;
 }

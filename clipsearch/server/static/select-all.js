@@ -13,6 +13,8 @@ import { matching } from "./threshold.js";
 /** @typedef {import("./state.js").Search} Search */
 
 let running = new AbortController();
+/** @type {{label: string, found: Photo[]}} what the button has selected of this answer, of more than the loaded photos */
+let lastFound = { label: "", found: [] };
 
 /** What is selected, in words, and the search that finds it; null if the loaded photos are all that can be meant. */
 function whole() {
@@ -28,12 +30,42 @@ function whole() {
   return { label: `Select the ${count(list.length)} loaded`, search: null };
 }
 
-/** The button says what it selects. */
+/** The photos that the button selects, as far as they are known without asking for them. @returns {Photo[]} */
+function knownWhole() {
+  const { search, label } = whole();
+  const { list, likely, moreLikely } = photos;
+  if (!search || (photos.hasAll && search === photos.search)) return list;
+  if (lastFound.label === label) return lastFound.found;
+  const isBestFirst = photos.isRanked && ["", "score"].includes(search.sort);
+  return isBestFirst && likely && !moreLikely && likely <= list.length ? list.slice(0, likely) : [];
+}
+
+/** Whether the button would select nothing more. */
+function isDone() {
+  if (!photos.list.length) return true;
+  const known = knownWhole();
+  return known.length > 0 && known.length <= selection.size && known.every((photo) => selection.has(photo));
+}
+
+/** @param {boolean} [hadFocus] whether the keyboard was on the button, and must not get lost with it */
+function showButton(hadFocus = document.activeElement === byId("selection-all")) {
+  const button = byId("selection-all");
+  button.textContent = whole().label;
+  button.hidden = isDone();
+  if (button.hidden && hadFocus) byId("selection-copy").focus();
+  else if (hadFocus) button.focus(); // it was disabled meanwhile
+}
+
+/** The button says what it selects, and is there as long as it would select something. */
 export function setUpSelectAll() {
   const button = byId("selection-all");
-  const show = () => { button.textContent = whole().label; };
   button.addEventListener("click", selectAll);
-  for (const event of ["shown", "more"]) photos.addEventListener(event, show);
+  photos.addEventListener("shown", () => {
+    lastFound = { label: "", found: [] };
+    showButton();
+  });
+  photos.addEventListener("more", () => showButton());
+  selection.addEventListener("change", () => showButton());
   changes.addEventListener("search", () => running.abort());
 }
 
@@ -65,7 +97,7 @@ export function toDownload() {
 }
 
 export async function selectAll() {
-  const { search } = whole();
+  const { search, label } = whole();
   if (!search || (photos.hasAll && search === photos.search)) {
     selection.add(photos.list);
     return;
@@ -73,16 +105,22 @@ export async function selectAll() {
   running.abort();
   const { signal } = (running = new AbortController());
   const button = byId("selection-all");
+  const hadFocus = document.activeElement === button;
   button.disabled = true;
+  /** @type {Photo[]} */
+  const all = [];
   try {
     for await (const found of pages(search, signal)) {
       if (signal.aborted) return;
+      all.push(...found);
       selection.add(found);
     }
+    lastFound = { label, found: all };
   } catch (error) {
     if (!isAbort(error)) announce(/** @type {Error} */ (error).message);
   } finally {
     button.disabled = false;
+    showButton(hadFocus && [button, document.body].includes(/** @type {HTMLElement} */ (document.activeElement)));
   }
 }
 

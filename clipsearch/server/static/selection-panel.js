@@ -24,6 +24,6 @@ export function openSelectionPanel(photos, grid) {
     const selected = photos.filter((photo) => selection.has(photo));
     if (selected.length) openSelectionPanel(selected, grid);
   };
-  openPanel(`${countedPhotos(photos)} selected elsewhere`,
+  openPanel(`${countedPhotos(photos)} selected, not on the screen`,
     photoStrip(photos.map(({ id, path }) => ({ id, name: fileName(path) })), show, { class: "strip wrapped", label: "Show" }));
 }

@@ -72,6 +72,11 @@ export const selection = new (class extends EventTarget {
 
 export function setUpSelectionBar() {
   const bar = byId("selection");
+  /** Messages lie above the bar, and the page ends above it. */
+  new ResizeObserver(() => {
+    const height = bar.hidden ? 0 : bar.offsetHeight + parseFloat(getComputedStyle(bar).bottom);
+    document.documentElement.style.setProperty("--selection-bar", `${height}px`);
+  }).observe(bar);
   selection.addEventListener("change", endByBack(() => selection.isActive, () => selection.clear()));
   selection.addEventListener("change", () => {
     bar.hidden = !selection.isActive;
