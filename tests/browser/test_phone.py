@@ -362,7 +362,8 @@ def test_selecting_can_begin_without_a_long_press(phone):
         phone.fill("#query", "a guitar")
     assert phone.locator("#selection-count").inner_text() == "1 photo selected"
     note = "async () => (await import('/static/messages.js')).announce('Taken out.', { label: 'Undo', act() {} })"
-    boxes = """() => ['#note', '#selection', '#photos'].map((one) => document.querySelector(one).getBoundingClientRect().toJSON())"""
+    box = "(one) => document.getElementById(one).getBoundingClientRect().toJSON()"
+    boxes = f"() => ['note', 'selection', 'photos'].map({box})"
     for width in (320, 390, 600, 768, 820):
         phone.set_viewport_size({"width": width, "height": 844})
         phone.evaluate(note)
