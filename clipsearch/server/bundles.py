@@ -25,6 +25,7 @@ _EXPORT = re.compile(r"^export ((?:async )?function\*?|class|const) (\w+)", re.M
 _DOC = re.compile(
     r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL
 )  # on lines of its own; a third of the bytes
+_TYPE = re.compile(r"/\*\* @type (?:(?!\*/).)*\*/ ?")  # within a line, as in a cast
 _NOTE = re.compile(r"[ \t]+// [^\"'`\n]*$", re.MULTILINE)  # after code; within a text, its end would follow
 _OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
 _NEED = """\
@@ -96,7 +97,7 @@ def _registered(names: Iterable[str], sources: dict[str, str]) -> str:
 def _function(name: str, source: str) -> str:
     """A module as a property whose value is a function that runs it and returns what it exports."""
     exported = exports(source)
-    body = _IMPORT.sub(_needs, _NOTE.sub("", _DOC.sub("", source)))
+    body = _IMPORT.sub(_needs, _NOTE.sub("", _TYPE.sub("", _DOC.sub("", source))))
     body = _EXPORT.sub(r"\1 \2", body)
     body = _LAZY.sub(r'await load("\1")', body)
     if other := _OTHER.search(body):
