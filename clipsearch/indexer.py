@@ -228,8 +228,12 @@ class Indexer(Searcher):
 
     @in_turn
     def failures(self) -> list[Failure]:
-        """Every file that could not be indexed, with the reason, by path."""
-        return self._collection().failures()
+        """Every file that could not be indexed, and every folder that could not be listed, with the reason, by path."""
+        from clipsearch.indexing.unreadable import unreadable_files
+
+        collection = self._collection()
+        files, others = collection.failures(), unreadable_files(collection)
+        return sorted([*files, *others], key=lambda failure: failure.file.path) if others else files
 
     @in_turn
     def remember_text_model(self, *, on_busy: OnBusy | None = None) -> None:

@@ -6,7 +6,7 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, command, flag
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import index_option, json_option
-from clipsearch.cli.output import current_folder, print_paths, print_report, terminal_width
+from clipsearch.cli.output import current_folder, note_failures, print_paths, print_report, terminal_width
 from clipsearch.render.index_preview import skipped_table, skipped_to_json
 from clipsearch.render.json_output import failure_to_json
 from clipsearch.render.tables import failures_table
@@ -19,7 +19,7 @@ def failures(
     as_json: bool = json_option,
     print0: bool = flag("-0 --print0", "Print only the paths, each ended by a NUL.", OUTPUT),
 ) -> None:
-    """The files that could not be read, and why.
+    """The files that could not be read, the folders that could not be listed, and why.
 
     \b
     clipsearch failures
@@ -45,7 +45,9 @@ def failures(
 def _print_skipped(index_folder: str | None, as_json: bool, print0: bool) -> None:
     """Print what a walk of the indexed folders does not take."""
     with open_engine(index_folder) as engine, interruptible() as cancel:
-        skipped = engine.preview(cancel=cancel).skipped
+        preview = engine.preview(cancel=cancel)
+    skipped = preview.skipped
+    note_failures(preview.unreadable)
     if print0 and not as_json:
         print_paths((file.path for file in skipped), b"\0")
         return

@@ -421,6 +421,8 @@ def _summary(
         failed += [f"{report.known_failures:,} failed earlier"] if report.known_failures else []
         lines.append(f"{', '.join(failed)}; see: {hint('failures')}")
         lines += lacking_lines(engine.failures())
+    if report.unreadable:
+        lines.append(f"{len(report.unreadable):,} could not be looked at; see: {hint('failures')}")
     if report.read:
         lines.append(
             f"text read in {counted(report.read, 'photo')}: {report.with_text:,} hold some; to find it: query --text"

@@ -31,6 +31,7 @@ from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, dates_fr
 from clipsearch.indexing.raw_thumbnails import keep_raw_thumbnails, paths_to_read_again, raw_thumbnails
 from clipsearch.indexing.report import IndexProgress, SyncReport
 from clipsearch.indexing.retries import IN_THE_FILE, circumstances
+from clipsearch.indexing.unreadable import keep_unreadable
 from clipsearch.indexing.walk import ARCHIVES_ONLY
 from clipsearch.store.rows import Place
 from clipsearch.store.writer import CollectionWriter
@@ -98,6 +99,7 @@ def apply_sync(
     """
     cancel = cancel or CancelToken()
     reconciler = _Reconciler(collection, plans, options, progress)
+    keep_unreadable(collection, plans)
     try:
         if outcomes is None:
             _embed_changes(reconciler, load_encoder, options, cancel)
