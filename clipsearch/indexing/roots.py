@@ -54,7 +54,7 @@ def targets(
         _require_there(collection, folder, place, prune)
         is_root = place is not None and folder == known.get(place.root_id)
         old_rules = rules_of(collection, place.root_id) if place else None
-        new_rules = next_rules(rules, old_rules, is_named=bool(folders))
+        new_rules = next_rules(rules, old_rules or _rules_inside(collection, folder), is_named=bool(folders))
         if place and old_rules and not is_root:
             _require_walked(folder, known[place.root_id], old_rules, new_rules)
         if place is None or (is_root and new_rules != old_rules):
@@ -65,6 +65,18 @@ def targets(
             root_id = place.root_id
         chosen.append((folder, root_id, new_rules))
     return chosen
+
+
+def _rules_inside(collection: KnownFiles, folder: str) -> WalkRules:
+    """The rules of a new root: it excludes what the roots inside it exclude, so that nothing of it comes back."""
+    inside = [
+        rules_of(collection, root_id)
+        for root_id, root in collection.roots().items()
+        if Path(root).is_relative_to(folder)
+    ]
+    return WalkRules(
+        exclude=tuple(dict.fromkeys(name for rules in inside if rules != ARCHIVES_ONLY for name in rules.exclude))
+    )
 
 
 def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: WalkRules) -> None:

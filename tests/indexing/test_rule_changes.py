@@ -55,3 +55,13 @@ def test_what_was_excluded_stays_excluded_until_it_is_taken_back(engine, photos)
     assert engine.index().exclude == ["trip", "red.*"]
     assert engine.index(rules=RuleChanges(no_exclude=("trip",))).added == 1
     assert engine.index(photos, rules=WalkRules()).exclude == []  # all rules at once
+
+
+def test_a_new_folder_excludes_what_the_indexed_folders_inside_it_exclude(engine, photos):
+    save_photo(photos / "trip" / "priv" / "p.jpg", "red", note="p")
+    engine.forget(photos)
+    assert engine.index(photos / "trip", rules=RuleChanges(exclude=("priv",))).added == 1
+    assert not any("priv" in path for path in engine.preview(photos).new)
+    report = engine.index(photos)
+    assert (report.added, report.exclude, report.excluded_folders) == (4, ["priv"], {"priv": 1})
+    assert engine.index(photos, rules=RuleChanges(no_exclude=("priv",))).added == 1
