@@ -51,6 +51,12 @@ def test_new_photos_are_indexed_and_appear(new_page, small):
         page.keyboard.press("Escape")
         page.wait_for_function("() => document.querySelector('#status').textContent === '33 photos'")
         wait_until(lambda: len(shown(page)) == 33)  # cards below the screen come in the next frames
+        page.keyboard.press("Control+a")
+        (small / "red.jpg").unlink()
+        index(small)
+        page.locator("#note", has_text="The index has changed.").get_by_role("button", name="Show").click()
+        page.locator("#status", has_text="32 photos").wait_for()
+        assert page.locator("#selection-count").inner_text() == "32 photos selected"  # the one that is gone is not
         page.close()  # close it first, or it logs that the server is gone
 
 
