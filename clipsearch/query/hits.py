@@ -129,17 +129,19 @@ class Hits(list[Hit]):
     def to_pandas(self) -> pandas.DataFrame:
         """One row a hit. ClipsearchError if pandas is not installed.
 
-        The columns are rank, score, match, path, width, height (pixels), format, size (bytes), taken_at (a datetime), camera,
-        latitude, longitude (degrees), content_hash, caption, moment ("second 42.1" or "page 3"), title, description, keywords
-        and people (joined by "; "), rating, label, text, taken_from and place (its names). Unknown values are missing.
+        The columns are rank, score, match, path, width, height (pixels), format, size (bytes), taken_at (by the camera's clock;
+        times with and without a zone would not sort), camera, latitude, longitude (degrees), content_hash, caption, moment
+        ("second 42.1" or "page 3"), title, description, keywords and people (joined by "; "), rating, label, text, taken_from
+        and place (its names). Unknown values are missing.
         """
         try:
             import pandas
         except ImportError as error:
             raise ClipsearchError("to_pandas() needs pandas: pip install 'clipsearch[pandas]'") from error
-        from clipsearch.render.csv_output import data_frame_columns
+        from clipsearch.render.csv_output import FLOATS, data_frame_columns
 
-        return pandas.DataFrame(data_frame_columns(self))
+        types = {**dict.fromkeys(FLOATS, "float64"), "taken_at": "datetime64[us]"}
+        return pandas.DataFrame(data_frame_columns(self)).astype(types)
 
     def _repr_html_(self) -> str:
         from clipsearch.render.notebook import hits_html

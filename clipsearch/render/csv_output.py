@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from clipsearch.render.grouping import GroupBy
@@ -22,6 +23,9 @@ FIELDS = (
 The moment is one text: "second 42.1" or "page 3". Keywords and people are joined by "; ", and the place has its names. The page
 writes the same columns (`static/download.js`). New ones come last.
 """
+
+FLOATS = ("score", "match", "latitude", "longitude", "rating")
+"""The columns of a data frame that are float64, also if no hit has a value."""
 
 _LISTS = ("keywords", "people")
 
@@ -47,9 +51,15 @@ def hits_csv(hits: Sequence[Hit], query: str, *, group_by: GroupBy | None = None
 
 
 def data_frame_columns(hits: Iterable[Hit]) -> dict[str, list[Any]]:
-    """FIELDS, each with the exact values of all hits; `taken_at` as datetimes."""
-    rows = [{**_flat(hit_to_json(hit, exact=True)), "taken_at": hit.record.info.taken_at} for hit in hits]
+    """FIELDS, each with the exact values of all hits; `taken_at` as datetimes by the camera's clock, without a zone."""
+    rows = [
+        {**_flat(hit_to_json(hit, exact=True)), "taken_at": _by_the_clock(hit.record.info.taken_at)} for hit in hits
+    ]
     return {name: [row.get(name) for row in rows] for name in FIELDS}
+
+
+def _by_the_clock(when: datetime | None) -> datetime | None:
+    return when and when.replace(tzinfo=None)
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 import base64
 import io
 import sys
-from datetime import datetime
+from datetime import datetime, timezone
 from html.parser import HTMLParser
+from math import nan
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from clipsearch.errors import ClipsearchError
-from clipsearch.render.csv_output import FIELDS
+from clipsearch.render.csv_output import FIELDS, FLOATS
 from clipsearch.render.notebook import MOST
 from clipsearch.types import Moment
 from tests.conftest import COLOURS, save_pages
@@ -70,11 +71,15 @@ def test_a_data_frame_has_a_row_a_hit():
     hits = answer(
         hit(1, "/photos/a.jpg", 0.123456789, 0.5, ANOTHER_DAY, gps=(1.5, -2.5)),
         hit(2, "/photos/b.jpg", taken_at=datetime(2020, 1, 1)),
+        hit(3, "/photos/c.jpg", taken_at=datetime(2022, 1, 1, tzinfo=timezone.utc)),
     )
     frame = hits.to_pandas()
-    assert tuple(frame.columns) == FIELDS and list(frame["rank"]) == [1, 2]
+    assert tuple(frame.columns) == FIELDS and list(frame["rank"]) == [1, 2, 3]
     assert frame["score"][0] == 0.123456789 and pandas.isna(frame["match"][1])
-    assert frame["taken_at"].dt.year.tolist() == [2024, 2020]
+    assert frame["taken_at"].dt.year.tolist() == [2024, 2020, 2022]
+    assert frame.sort_values("taken_at")["rank"].tolist() == [2, 3, 1]
+    listed = answer(hit(1, "/photos/a.jpg", nan, None, None)).to_pandas()
+    assert {str(listed[name].dtype) for name in FLOATS} == {"float64"} and listed["taken_at"].isna().all()
     assert tuple(answer().to_pandas().columns) == FIELDS
     assert all(name in (answer().to_pandas.__doc__ or "") for name in FIELDS)  # the reference names them
 

@@ -35,7 +35,8 @@ BEFORE_A_YEAR = re.compile(
 )
 AFTER_A_YEAR = re.compile(
     r"$|[,;.!?)]| (?:in|at|with|from|near|on|by|and|or|nor|im|am|an|auf|mit|bei|von|aus|und|oder|noch|en|a|au|aux|avec|dans|et"
-    r"|ou|ni|con|y|o|the)\b"
+    r"|ou|ni|con|y|o|the"
+    r"|without|but|except|excluding|not|no|ohne|aber|ausser|nicht|keine?|sans|mais|sauf|pas|sin|pero|excepto|salvo|menos)\b"
 )
 
 ARTICLE = re.compile(

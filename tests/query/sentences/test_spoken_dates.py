@@ -256,6 +256,10 @@ LISTS = [
     ("Mai 2018 und 2019", "2018-05, 2019-05"),
     ("in May 2018 and in 2019", "2018-05, 2019"),
     ("30 May 2018 and 80s party", "2018-05-30"),
+    ("dogs in 2016 or 2018 without people", "2016, 2018"),
+    ("photos from summer 2016 or 2018 but not Paris", "2016-06..2016-08, 2018-06..2018-08"),
+    ("Menschen 2016 oder 2018 ohne Hund", "2016, 2018"),
+    ("personnes en 2016 ou 2018 sans chiens", "2016, 2018"),
     ("the 80s and 90s", "1980..1989, 1990..1999"),
     ("les années 80 et 90", "1980..1989, 1990..1999"),
 ]
