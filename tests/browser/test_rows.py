@@ -355,7 +355,7 @@ def test_all_photos_are_selected_also_those_that_are_not_loaded(new_page, addres
     assert page.locator("#selection-all").is_visible() and page.locator("#selection-all").is_enabled()
 
 
-def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected(page):
+def test_photos_sorted_by_date_are_the_best_or_all_that_match_and_all_are_selected(page):
     every = hits([0.95] * 700)
     requested = []
 
@@ -363,8 +363,8 @@ def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected
         asked = parse_qs(urlsplit(route.request.url).query)
         offset, top_k = int(asked["offset"][0]), int(asked["top_k"][0])
         requested.append(top_k)
-        found = {"hits": every[offset : offset + top_k], "considered": 900, "seconds": 0.01}
-        route.fulfill(json={**found, "explanation": {"likely": 700, "more_likely": False}})
+        found = {"hits": every[offset : offset + top_k], "considered": len(every) + 200, "seconds": 0.01}
+        route.fulfill(json={**found, "explanation": {"likely": len(every), "more_likely": False}})
 
     show_made_up(page)
     page.route("**/api/search*", answer)
@@ -384,12 +384,16 @@ def test_photos_sorted_by_date_are_only_the_best_but_all_that_match_are_selected
         page.select_option("#sort", "oldest")
     assert page.evaluate(STATUS) == "About 700 likely, the best 300 of 900 photos"
     pick(page, "certain")
-    assert page.evaluate(STATUS) == "700 of 900 photos certain" and requested[-1] == 300
+    assert page.evaluate(STATUS) == "700 of 900 photos certain" and requested[-1] == 1000
+    assert page.evaluate("async () => (await import('/static/photos.js')).photos.list.length") == 700
     pick_first(page)
     assert page.locator("#selection-all").inner_text() == "Select all 700"
     page.click("#selection-all")
     page.wait_for_function("() => document.querySelector('#selection-count').textContent.startsWith('700 photos')")
     page.locator("#selection-all").wait_for(state="hidden")
+    every += hits([0.95] * 400)
+    pick(page, "likely")
+    assert page.evaluate(STATUS) == "1,100 of 1,300 photos likely, the best 1,000"
 
 
 def test_all_likely_photos_of_a_search_are_selected(page):

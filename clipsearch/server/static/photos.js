@@ -19,7 +19,7 @@ import { thumbnails } from "./thumbnails.js";
 const PAGE = 60;
 export const MOST_AT_ONCE = 1000; // the server's own limit
 const MOST_OUTLINED = 100_000; // the server's own limit; a longer list goes on page by page
-const SORTED = 300; // how many of the best are sorted by date or name
+const SORTED = 300; // how many of the best are sorted by date or name; with a limit, all that one answer has
 
 /**
  * The request for some photos of a search.
@@ -116,7 +116,7 @@ export const photos = new (class extends EventTarget {
 
   /** Whether `list` has all photos of the search: sorted ones are only the best. */
   get hasAll() {
-    return this.complete && !(this.search && this.isRanked && isSorted(this.search) && this.list.length >= SORTED);
+    return this.complete && !(this.search && this.isRanked && isSorted(this.search) && this.list.length >= this.reached);
   }
 
   /** Whether the photos are ranked: those of a query, unless all of its words became filters. */
@@ -136,7 +136,7 @@ export const photos = new (class extends EventTarget {
     const bySort = isQuery(search) && isSorted(search);
     const goesBack = !isQuery(search) && wanted > PAGE; // to a place that may be anywhere in the list
     const first = search.pictures.length || search.allMoments ? NEAREST_COUNTED : PAGE; // a short list is counted at once: a query's own pictures are not in it
-    const size = bySort ? SORTED : goesBack ? PAGE : Math.min(Math.max(wanted, first), MOST_AT_ONCE);
+    const size = bySort ? (search.minMatch ? MOST_AT_ONCE : SORTED) : goesBack ? PAGE : Math.min(Math.max(wanted, first), MOST_AT_ONCE);
     const [answer, list] = await Promise.all([this.#ask(search, 0, size, running), goesBack && this.#outline(search, running)]);
     if (!answer) return;
     this.hasFailed = false;

@@ -84,12 +84,14 @@ function summary(search) {
   const { list, considered, hasAll, hasMoments } = photos;
   if (!photos.isRanked || !considered) return counted(considered);
   const all = counted(hasAll && !hasMoments && !canJudge(search) ? list.length : considered);
+  const isBestFirst = !search.sort || search.sort === "score";
   if (search.minMatch && canJudge(search)) {
     if (!list.length) return `None of ${all}`; // the explanation in place of the photos says the rest
     const isExact = hasAll || (photos.likely !== null && !photos.moreLikely);
-    return `${isExact ? "" : "At least "}${listed(hasAll ? list.length : photos.likely ?? list.length)} of ${all} ${matchWords(search.minMatch)}`;
+    const number = hasAll ? list.length : photos.likely ?? list.length;
+    const shown = isBestFirst || hasAll || number === list.length ? "" : `, the best ${listed(list.length)}`;
+    return `${isExact ? "" : "At least "}${listed(number)} of ${all} ${matchWords(search.minMatch)}${shown}`;
   }
-  const isBestFirst = !search.sort || search.sort === "score";
   const found = canJudge(search) ? likely() : null;
   if (!isBestFirst && !hasAll && list.length !== considered) return sentence(`${found ? `${found}, ` : ""}the best ${listed(list.length)} of ${all}`);
   const isRandom = photos.notes.some(({ code }) => code === "unread"); // if a part can be read, something is likely or not
