@@ -95,7 +95,7 @@ complete --no-files --command %(prog_name)s --arguments "(%(complete_func)s)"
 """
 
 
-_PLAIN = re.compile(r"[^\w@%+=:,./-]")  # what a backslash stands before in bash, outside of quotes
+_ESCAPED = re.compile(r"[^\w@%+=:,./-]")  # what a backslash stands before in bash, outside of quotes
 _ASSIGNED = re.compile(r"(--[^=\s]+=)")
 
 
@@ -145,7 +145,7 @@ class QuotingBashComplete(BashComplete):
             case "'":
                 value = item.value.replace("'", r"'\''")
             case _:
-                value = _PLAIN.sub(r"\\\g<0>", item.value)
+                value = _ESCAPED.sub(r"\\\g<0>", item.value)
         return f"plain,{value}"
 
 
