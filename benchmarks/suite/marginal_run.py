@@ -39,8 +39,8 @@ from clipsearch import SearchEngine, load_encoder
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.cpu import cores
 from clipsearch.encoders.base import Encoder
+from clipsearch.images.file_decoder import DRAFT_FACTOR
 from clipsearch.images.preprocess import minimum_size, normalise, resize_and_crop
-from clipsearch.images.reader import DRAFT_FACTOR
 from clipsearch.types import PixelSpec
 
 START, COUNT = 200, 1000
@@ -216,13 +216,13 @@ class _Stopwatch:
         """Put a clock on the parts of a run of `index`."""
         from clipsearch.encoders import base
         from clipsearch.images import pool
-        from clipsearch.indexing import apply, pipeline
-        from clipsearch.store.collection import Collection
+        from clipsearch.indexing import pipeline, reconciler
+        from clipsearch.store.writer import CollectionWriter
 
         for name in ("add", "has_size", "same_content", "known_file", "known_failure"):
-            self._time(Collection, name, "catalog: rows and questions")
-        self._time(Collection, "commit", "commits: staged vectors, files, syncs")
-        self._time(apply, "is_own_picture", "looking for clipsearch's own pictures")
+            self._time(CollectionWriter, name, "catalog: rows and questions")
+        self._time(CollectionWriter, "commit", "commits: staged vectors, files, syncs")
+        self._time(reconciler, "is_own_picture", "looking for clipsearch's own pictures")
         self._time(pipeline, "normalise", "normalising pixels")
         self._time(base.Encoder, "encode_pixels", "the model, in the threads that call it")
         self._time(pool._Worker, "read", "pipes to the decoders, on this side")

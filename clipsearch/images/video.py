@@ -20,11 +20,11 @@ from clipsearch.errors import ImageError
 from clipsearch.images import film_facts, hdr
 from clipsearch.images.embedded import Packets, with_packets
 from clipsearch.images.facts import complete
+from clipsearch.images.file_decoder import DRAFT_FACTOR
 from clipsearch.images.file_types import VIDEO_HEAD_BYTES, is_sound, video_container
 from clipsearch.images.files import ReadLimits, require_few_pixels
 from clipsearch.images.frame_choice import FrameChoice
 from clipsearch.images.memory import TOO_MUCH
-from clipsearch.images.reader import DRAFT_FACTOR
 from clipsearch.images.video_stream import VideoStream, errors_named, opened, reason_of
 from clipsearch.types import ImageFile, ImageInfo, Moment
 

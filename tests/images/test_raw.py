@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageError
-from clipsearch.images import libraw, reader
+from clipsearch.images import file_decoder, libraw
 from clipsearch.images.file_types import RAW_FORMATS, is_image_name, looks_like_image
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import Decoded, DecoderPool
@@ -32,7 +32,7 @@ def files():
 
 @pytest.fixture
 def without_libraw(monkeypatch):
-    monkeypatch.setattr(reader, "has_libraw", lambda: False)
+    monkeypatch.setattr(file_decoder, "has_libraw", lambda: False)
 
 
 def decode(data, min_size=MODEL, **limits):
@@ -179,7 +179,7 @@ class TestLibRaw:
         def without_memory(*_):
             raise RuntimeError(b"Unsufficient memory")
 
-        monkeypatch.setattr(reader, "develop", without_memory)
+        monkeypatch.setattr(file_decoder, "develop", without_memory)
         with pytest.raises(ImageError) as refused:
             decode(raw_files.dng(previews=[]))
         assert refused.value.cause == "memory"

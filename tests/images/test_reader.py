@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from clipsearch.errors import ImageError
+from clipsearch.images.file_decoder import DRAFT_FACTOR, REDUCE_FACTOR
 from clipsearch.images.files import ReadLimits, content_hash
 from clipsearch.images.preprocess import resize_and_crop
-from clipsearch.images.reader import DRAFT_FACTOR, REDUCE_FACTOR, decode_image, read_image
+from clipsearch.images.reader import decode_image, read_image
 from clipsearch.images.rgb import to_rgb
 from clipsearch.types import PixelSpec
 from tests.conftest import PHOTOS, shared

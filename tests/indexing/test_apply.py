@@ -500,7 +500,7 @@ def test_the_first_batch_is_committed_at_once_and_is_small(index, indexed, photo
     for number in range(60):
         save_photo(photos / f"{number:02}.jpg", (number, 99, 30), note=str(number))
     monkeypatch.setattr(
-        "clipsearch.indexing.apply.time.monotonic", lambda: 0.0
+        "clipsearch.indexing.reconciler.time.monotonic", lambda: 0.0
     )  # so it is never time for another commit
     found = []
 

@@ -11,13 +11,15 @@ from PIL import Image
 from clipsearch._internal.partial_dates import to_iso
 from clipsearch.conditions import Contains, Test
 from clipsearch.images.xmp import add_keywords
-from clipsearch.indexing import apply, facts
+from clipsearch.indexing import facts
 from clipsearch.indexing.apply import index_folders
 from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions
+from clipsearch.indexing.reconciler import Reconciler
 from clipsearch.indexing.status import read_status
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
+from clipsearch.types import Failure, ImageFile
 from tests.conftest import ColourEncoder, save_photo
 from tests.store.support import downgrade
 
@@ -121,7 +123,7 @@ def test_takeout_and_names_give_dates(photos, run, info):
 def test_a_renamed_or_copied_photo_gets_the_date_in_its_own_name(photos, run, info, monkeypatch):
     run()
     decoded = []
-    monkeypatch.setattr(apply._Reconciler, "take_facts", lambda *arguments: decoded.append(arguments))
+    monkeypatch.setattr(Reconciler, "take_facts", lambda *arguments: decoded.append(arguments))
     os.rename(photos / "red.jpg", photos / "IMG_20200102_030405.jpg")
     shutil.copy(photos / "green.jpg", photos / "IMG_20210102_030405.jpg")
     report, embedded = run()
@@ -179,9 +181,9 @@ def test_a_file_that_cannot_be_read_now_keeps_its_facts_and_is_read_by_a_later_r
     write_sidecar(photos / "red.jpg.xmp", "Sea")
     run()
     write_sidecar(photos / "red.jpg.xmp", "Lake")
-    taken = apply._Reconciler.take_facts
-    broken = apply.Failure(apply.ImageFile("", 0, 0), "a disk sleeps", "access")
-    monkeypatch.setattr(apply._Reconciler, "take_facts", lambda self, file, read: taken(self, file, broken))
+    taken = Reconciler.take_facts
+    broken = Failure(ImageFile("", 0, 0), "a disk sleeps", "access")
+    monkeypatch.setattr(Reconciler, "take_facts", lambda self, file, read: taken(self, file, broken))
     assert run()[0].facts == 0 and info("red.jpg").keywords == ("Sea",)
     monkeypatch.undo()
     assert run()[0].facts == 1 and info("red.jpg").keywords == ("Lake",)

@@ -5,8 +5,8 @@ from PIL import Image
 
 from clipsearch.conditions import All, Below, Either, InAlbum, Known, Near, Not, Test, Within, leaves_of
 from clipsearch.errors import QueryError
+from clipsearch.images.file_decoder import _REFUSED_FORMATS
 from clipsearch.images.file_types import FORMATS, RAW_FORMATS, VIDEO_FORMATS
-from clipsearch.images.reader import _REFUSED_FORMATS
 from clipsearch.query.filters import (
     in_folder,
     oriented,
