@@ -54,7 +54,7 @@ class Repaired:
 def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     """Keep every image whose row and vector are provably what was written, and drop the others.
 
-    The damaged catalog is kept as catalog.sqlite.damaged. A reader sees the old index or the new one. Raises CollectionDamaged,
+    The damaged catalog is kept as catalog.sqlite.damaged, in the place of that of an earlier repair. A reader sees the old index or the new one. Raises CollectionDamaged,
     with nothing changed, if the model or the folders cannot be recovered.
     """
     require_own_files(folder)

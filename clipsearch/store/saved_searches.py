@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from contextlib import AbstractContextManager
@@ -93,8 +94,10 @@ class SavedSearches:
 
     @property
     def _aside(self) -> Path:
-        """Where a damaged file is kept once another one takes its place."""
-        return self._file.with_name(f"{self._file.name}.damaged")
+        """Where a damaged file is kept once another one takes its place: beside those that were damaged before."""
+        first = self._file.with_name(f"{self._file.name}.damaged")
+        names = itertools.chain([first], (first.with_name(f"{first.name}-{number}") for number in itertools.count(2)))
+        return next(path for path in names if not os.path.lexists(path))
 
     def _read(self) -> dict[str, dict[str, Any]]:
         searches = read_json(self._file, _MOST_BYTES)["searches"]
@@ -105,7 +108,7 @@ class SavedSearches:
         return locked_briefly(self._file)
 
     def _write(self, searches: dict[str, dict[str, Any]]) -> None:
-        if self._file.is_file() and self.damage() and not self._aside.exists():
+        if self._file.is_file() and self.damage():
             os.replace(self._file, self._aside)
         with replacing([self._file], force=True) as (unfinished,):
             unfinished.write_text(json.dumps({"searches": searches}))
