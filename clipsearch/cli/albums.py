@@ -79,6 +79,7 @@ def albums(
         remark(f"the album {printable(name)} is now called {printable(rename)}")
         return 0
     with open_engine(index_folder) as engine:
+        _require_readable(engine)
         ids = engine.album(name).ids
         records = engine.records(ids)
     photos = [records[number] for number in ids if number in records]
@@ -99,8 +100,8 @@ def albums(
 
 
 def _require_readable(engine: SearchEngine) -> None:
-    """Raise CollectionDamaged if the index cannot be opened. The file of albums alone does not show that."""
-    _ = engine.version
+    """Raise CollectionDamaged if the index cannot be read. The file of albums alone does not show that."""
+    engine.browse(top_k=1)
 
 
 def _list(index_folder: str | None, as_json: bool) -> int:

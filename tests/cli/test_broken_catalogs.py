@@ -58,7 +58,8 @@ def test_an_index_of_which_nothing_can_be_kept_leads_to_no_repair_in_vain(photos
     photos = shutil.copytree(photos_of_colours, tmp_path / "photos")
     with sqlite3.connect(photos / ".clipsearch" / "catalog.sqlite") as catalog:
         catalog.execute("UPDATE meta SET value = value || 'x'")
-    for command in (["query", "red"], ["index"], ["status"], ["forget", "red.jpg"], ["verify"], ["repair"]):
+    for command in (["query", "red"], ["index"], ["status"], ["forget", "red.jpg"], ["verify"], ["repair"],
+                    ["albums"], ["albums", "Favourites"], ["albums", "A", "--rename", "B"]):  # fmt: skip
         status, output, errors = run_here(*command, cwd=photos)
         text = " ".join((output.decode() + errors).split())
         assert status == 4 and "Move that folder away" in text and "clipsearch repair" not in text, (command, text)
@@ -112,4 +113,10 @@ def test_broken_saved_searches_are_said_and_kept_when_another_is_saved(engine, p
     assert status == 4 and f"{file}: it cannot be read as saved searches" in text and "restore it" in text
     saved.put("blue", {"q": "blue"})
     assert list(saved.all()) == ["blue"] and run_here("verify", cwd=photos)[0] == 0
+    assert file.with_name(f"{file.name}.damaged").read_text() == '{"searches": {"red"'
+    for number in (2, 3):
+        file.write_text(f"again {number}")
+        assert f"keeps this one as {file.name}.damaged-{number}\n" in run_here("verify", cwd=photos)[1].decode()
+        saved.put("green", {"q": "green"})
+        assert file.with_name(f"{file.name}.damaged-{number}").read_text() == f"again {number}"
     assert file.with_name(f"{file.name}.damaged").read_text() == '{"searches": {"red"'
