@@ -149,7 +149,9 @@ class Indexer(Searcher):
         require_paths("a folder", folders)
         options = SyncOptions(rules, prune, paranoid, retry, limits=ReadLimits() if limits is None else limits)
         if not self._is_new():
-            self._model.require_precision(self._collection())
+            known = self._collection().fingerprint
+            if self._model.name is None or (known and known.model == self._model.name):  # another model may have any
+                self._model.require_precision(self._collection())
             return preview_index(self.index_folder, self._collection(), folders, options, cancel)
         for folder in folders:
             roots.require_folder(roots.absolute(folder))

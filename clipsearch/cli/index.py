@@ -255,10 +255,10 @@ def _dry_run(
     folder: Path, folders: Sequence[str], options: IndexOptions, engine_options: dict[str, Any], as_json: bool
 ) -> int:
     """Print what a run would do."""
+    from clipsearch.encoders import canonical_name
     from clipsearch.engine import SearchEngine
 
-    precision = "auto" if options.model else options.precision  # another model may have any
-    with SearchEngine(folder, precision=precision) as engine, interruptible() as cancel:
+    with SearchEngine(folder, model=options.model, precision=options.precision) as engine, interruptible() as cancel:
         preview = engine.preview(
             *folders,
             rules=engine_options["rules"],
@@ -273,10 +273,8 @@ def _dry_run(
     text = preview_text(preview, current_folder(), terminal_width())
     print_report(as_json, value, broken_at_words(text, sys.stdout))
     note_failures(preview.unreadable)
-    if options.model and former not in (None, options.model):
-        remark(
-            f"the model of the index would change from {former} to {options.model}, so all photos are embedded again"
-        )
+    if options.model and former not in (None, model := canonical_name(options.model)):
+        remark(f"the model of the index would change from {former} to {model}, so all photos are embedded again")
     if preview.refusal:
         note(preview.refusal)
     return ExitStatus.ERROR if preview.refusal else ExitStatus.OK

@@ -42,13 +42,16 @@ def status(
         state = store_status(address)
         print_report(as_json, asdict(state), _text(_store_lines(state)))
         return
+    is_recorded = False
     if client := server_to_ask(server):
         with client:
             index = client.status()
     else:
         with open_engine(index_folder) as engine:
             index = engine.status(scan=not quick)
-    text = _text(_index_lines(index, remote=client is not None))
+            unreadable = sum(root.unreadable or 0 for root in index.roots)
+            is_recorded = 0 < unreadable <= len(engine.failures()) - index.failures
+    text = _text(_index_lines(index, remote=client is not None, is_recorded=is_recorded))
     print_report(as_json, {**asdict(index), "stale": index.stale}, text)
 
 
@@ -57,7 +60,9 @@ def _text(lines: list[tuple[str, str]]) -> str:
     return broken_at_words("".join(f"{name:<8} {printable(text)}\n" for name, text in lines), sys.stdout, indent=9)
 
 
-def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
+def _index_lines(state: Status, *, remote: bool, is_recorded: bool) -> list[tuple[str, str]]:
+    """`is_recorded` says whether the last run has recorded what cannot be looked at, so that `failures` answers at once."""
+    details = hint("failures") if is_recorded else hint("index", "--dry-run")
     see = f"; see: {hint('failures')}" if state.failures and not remote else ""
     return [
         ("index", f"{state.index} ({human_bytes(state.index_bytes)}, {counted(state.segments, 'segment')})"),
@@ -65,7 +70,7 @@ def _index_lines(state: Status, *, remote: bool) -> list[tuple[str, str]]:
         *_text_lines(state),
         *_change_lines(state, remote=remote),
         *([("search", _approximate(state.approximate, remote=remote))] if state.approximate else []),
-        *(("folder", f"{root.path}: {_freshness(root)}") for root in state.roots),
+        *(("folder", f"{root.path}: {_freshness(root, details)}") for root in state.roots),
     ]
 
 
@@ -123,7 +128,7 @@ def _approximate(state: ApproximateStatus, *, remote: bool) -> str:
     )
 
 
-def _freshness(root: RootStatus) -> str:
+def _freshness(root: RootStatus, details: str) -> str:
     if not root.present:
         return "not there now (a drive that is not mounted?)"
     if root.new is None:
@@ -138,4 +143,4 @@ def _freshness(root: RootStatus) -> str:
     unreadable = f"{root.unreadable:,} that cannot be looked at" if root.unreadable else ""
     if changes:
         return f"{', '.join(filter(None, (changes, unreadable)))}; to update: {hint('index')}"
-    return f"up to date, but for {unreadable}; see: {hint('index', '--dry-run')}" if unreadable else "up to date"
+    return f"up to date, but for {unreadable}; see: {details}" if unreadable else "up to date"

@@ -54,8 +54,8 @@ class Repaired:
 def repair(folder: Path, progress: Progress | None = None) -> Repaired:
     """Keep every image whose row and vector are provably what was written, and drop the others.
 
-    The damaged catalog is kept as catalog.sqlite.damaged, in the place of that of an earlier repair. A reader sees the old index or the new one. Raises CollectionDamaged,
-    with nothing changed, if the model or the folders cannot be recovered.
+    The damaged catalog is kept as catalog.sqlite.damaged, in the place of that of an earlier repair. A reader sees the old
+    index or the new one. Raises CollectionDamaged, with nothing changed, if the model or the folders cannot be recovered.
     """
     require_own_files(folder)
     with telling_unwritable(folder, is_new=False):

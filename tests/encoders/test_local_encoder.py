@@ -19,6 +19,7 @@ from clipsearch.encoders.prompts import query_bank
 from clipsearch.encoders.weights import Weights
 from clipsearch.errors import ClipsearchWarning, ModelError, ModelMismatch
 from clipsearch.images.pool import DecoderPool
+from tests.cli.running import run_here
 from tests.conftest import save_photo, shared
 from tests.encoders.support import TEXTS, save_checkpoint
 from tests.lazy import LazyModule
@@ -293,6 +294,11 @@ def test_an_index_keeps_its_precision(folder, tmp_path):
         for update in (engine.index, engine.preview):  # also if there is no photo to encode
             with pytest.raises(ModelMismatch, match="in int8, not in fp32"):
                 update()
+    words = ("index", "--dry-run", "--precision", "fp32", "--model")
+    status, _, errors = run_here(*words, folder, cwd=tmp_path)
+    assert status == 1 and "in int8, not in fp32" in errors
+    status, _, errors = run_here(*words, "mini", cwd=tmp_path)
+    assert status == 0 and "would change" in errors  # another model may have any precision
 
 
 @pytest.mark.parametrize(("judged", "expected"), [(4, "int8"), (64, None)], ids=["enough photos", "too few"])

@@ -47,9 +47,13 @@ def test_status_is_not_up_to_date_over_what_is_tried_again_or_cannot_be_looked_a
 ):
     assert "up to date" in status_of(engine, tmp_path) and engine.status().stale == 0
     refuse_to_list(monkeypatch, "trip")
-    assert "up to date, but for 1 that cannot be looked at" in status_of(engine, tmp_path)
+    answer = " ".join(status_of(engine, tmp_path).split())
+    assert "up to date, but for 1 that cannot be looked at; see: clipsearch index --dry-run" in answer
     assert [root.unreadable for root in engine.status().roots] == [1] and engine.status().stale == 1
+    engine.index()  # it records what `failures` lists
+    assert "cannot be looked at; see: clipsearch failures" in " ".join(status_of(engine, tmp_path).split())
     monkeypatch.undo()
+    engine.index()
     (photos / "broken.jpg").write_bytes(b"no picture")
     with CollectionWriter(engine.index_folder) as collection:
         (root_id,) = collection.roots()
