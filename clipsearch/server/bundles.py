@@ -27,7 +27,9 @@ _DOC = re.compile(
 )  # on lines of its own; a third of the bytes
 _TYPE = re.compile(r"/\*\* @type (?:(?!\*/).)*\*/ ?")  # within a line, as in a cast
 _NOTE = re.compile(r"[ \t]+// [^\"'`\n]*$", re.MULTILINE)  # after code; within a text, its end would follow
-_OTHER = re.compile(r"^(?:import|export)\b.*", re.MULTILINE)
+_OTHER = re.compile(r"^(?:import|export)\b.*|^[^`\n]*`(?:[^`\n]*`[^`\n]*`)*[^`\n]*$", re.MULTILINE)
+"""Also a line with an odd number of backticks, since a text over several lines would lose its indents."""
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
 _NEED = """\
 const modules = {};
 const loaded = {};
@@ -104,7 +106,7 @@ def _function(name: str, source: str) -> str:
         raise ValueError(
             f"{name}: {other.group()!r} is written in a way that clipsearch/server/bundles.py does not know"
         )
-    return f'"{name}": () => {{\n{body}\nreturn {{ {", ".join(exported)} }};\n}},\n\n'
+    return f'"{name}": () => {{\n{_INDENT.sub("", body)}\nreturn {{ {", ".join(exported)} }};\n}},\n\n'
 
 
 def _needs(found: re.Match[str]) -> str:

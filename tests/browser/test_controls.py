@@ -75,6 +75,22 @@ def test_the_status_is_one_line_and_a_chosen_value_stays_under_the_pointer(page)
     search(page, "a photo of something")
     status = page.locator("#status")
     assert " of 52" in status.inner_text() and status.bounding_box()["height"] < 36
+    lines = """(text) => {
+        const node = document.querySelector("#status");
+        const [before, range] = [node.textContent, document.createRange()];
+        node.textContent = text;
+        range.selectNodeContents(node);
+        const lines = range.getClientRects().length;
+        node.textContent = before;
+        return lines;
+    }"""
+    longest = "About 1,422 likely, the best 300 of 12,165 photos"
+    assert page.evaluate(lines, longest) == 1
+    with answered(page, "orientation=landscape"):
+        page.locator("#filters .facet-list").get_by_role("button", name="landscape").click()
+    for text in ("About 1,422 likely of 12,165", "1,422 of 12,165 photos likely"):
+        assert page.evaluate(lines, text) == 1, text
+    page.locator("#filter-chips button").click()
     page.locator("#clear-query").click()
     page.wait_for_selector("#filters .facet-list")
     stars = page.locator("#filters .facet-list button", has_text="3 stars")

@@ -356,7 +356,11 @@ def test_selecting_can_begin_without_a_long_press(phone):
     phone.click("#open-more")
     phone.click("#start-selecting")
     assert phone.locator("#selection-count").inner_text() == "0 photos selected"
+    acts = phone.locator("#selection-copy, #selection-album, #selection-download")
+    usable = "(all) => all.map((one) => !one.disabled)"
+    assert acts.evaluate_all(usable) == [False] * 3 and phone.locator("#selection-all").is_enabled()
     phone.locator(".photo .open").first.tap()
+    assert acts.evaluate_all(usable) == [True] * 3
     assert selected(phone) == 1 and phone.locator("#viewer").is_hidden()
     with answered(phone, "/api/search"):
         phone.fill("#query", "a guitar")

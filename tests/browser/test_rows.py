@@ -121,6 +121,18 @@ def test_on_a_tablet_the_choices_of_a_search_are_one_line(new_page, address):
         "(all) => all.map((one) => one.getBoundingClientRect()).map(({ top, bottom }) => Math.round((top + bottom) / 2))"
     )
     assert len(middles) == 4 and max(middles) - min(middles) <= 1
+    page.goto(f"{address}/?q=a+dog&orientation=landscape&sort=date")
+    page.wait_for_selector(".photo.loaded")
+    page.evaluate("document.querySelectorAll('.switch').forEach((one) => { one.hidden = false; })")
+    for width, height in ((820, 102), (1024, 57), (1280, 57), (1440, 57)):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.locator(".toolbar").bounding_box()["height"] <= height, width
+        line = page.locator(".choices")  # scrolls
+        line.evaluate("(one) => { one.scrollLeft = 0; }")
+        assert line.evaluate("(one) => one.scrollLeft === 0 && one.firstElementChild.offsetLeft >= 0"), width
+        page.locator("#sort").evaluate("(one) => one.scrollIntoView()")
+        assert page.locator("#sort").evaluate("(one) => one.getBoundingClientRect().right <= innerWidth"), width
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
 
 
 def test_all_switches_and_a_filter_leave_the_toolbar_one_line(page, address):
@@ -135,6 +147,16 @@ def test_all_switches_and_a_filter_leave_the_toolbar_one_line(page, address):
                 hidden,
             )
             assert page.locator(".toolbar").bounding_box()["height"] <= 57, (width, hidden)
+    for width in (700, 390):  # a narrow window, in which a wheel scrolls the line
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_selector("#filters", state="hidden")
+        toolbar = page.locator(".toolbar")
+        toolbar.evaluate("(one) => { one.scrollLeft = 0; }")
+        assert toolbar.bounding_box()["height"] <= 50, width
+        toolbar.hover(position={"x": 30, "y": 20})
+        page.mouse.wheel(0, 5000)
+        page.wait_for_function("() => document.querySelector('#sort').getBoundingClientRect().right <= innerWidth")
+        assert page.evaluate("() => scrollY") == 0
 
 
 def test_very_wide_and_very_high_pictures_are_shown_whole(new_page, address):
@@ -383,6 +405,13 @@ def test_photos_sorted_by_date_are_the_best_or_all_that_match_and_all_are_select
     with answered(page, "sort=oldest"):
         page.select_option("#sort", "oldest")
     assert page.evaluate(STATUS) == "About 700 likely, the best 300 of 900 photos"
+    end = page.locator("#list-end")
+    assert end.inner_text().startswith("This list ends with the best 300, in this order.")
+    below = page.evaluate("(one) => document.querySelector(one).getBoundingClientRect().bottom", "#photos")
+    assert end.bounding_box()["y"] >= below
+    with answered(page, "relevant=true"):
+        end.get_by_role("button", name="Only likely ones").click()
+    assert end.is_hidden() and page.evaluate("() => scrollY") == 0
     pick(page, "certain")
     assert page.evaluate(STATUS) == "700 of 900 photos certain" and requested[-1] == 1000
     assert page.evaluate("async () => (await import('/static/photos.js')).photos.list.length") == 700
@@ -394,6 +423,10 @@ def test_photos_sorted_by_date_are_the_best_or_all_that_match_and_all_are_select
     every += hits([0.95] * 400)
     pick(page, "likely")
     assert page.evaluate(STATUS) == "1,100 of 1,300 photos likely, the best 1,000"
+    assert end.locator("button").all_inner_texts() == ["All, best first"]
+    with answered(page, "/api/search"):
+        end.get_by_role("button").click()
+    assert end.is_hidden() and "sort=" not in page.url
 
 
 def test_all_likely_photos_of_a_search_are_selected(page):

@@ -24,6 +24,7 @@ def test_modules_get_each_other_from_the_bundles():
     for name in (FIRST, LATER):
         code = files[name]
         assert "/**" not in code  # neither descriptions nor types are sent
+        assert len(re.findall(r"^ ", code, re.MULTILINE)) <= 2  # nor indents
         assert (
             re.findall(r"^.*\bimport\b.*$", code, re.MULTILINE)
             == {
@@ -58,7 +59,13 @@ def test_a_module_by_its_own_address_is_the_one_of_the_bundle():
 
 @pytest.mark.parametrize(
     "line",
-    ["export let changing = 1;", "export default 1;", 'import thing from "./dom.js";', 'export * from "./dom.js";'],
+    [
+        "export let changing = 1;",
+        "export default 1;",
+        'import thing from "./dom.js";',
+        'export * from "./dom.js";',
+        "const text = `two\n  lines`;",
+    ],
 )
 def test_what_a_bundle_cannot_hold_is_refused(line):
     with pytest.raises(ValueError, match=r"main\.js: .*bundles\.py"):

@@ -14,17 +14,18 @@ const LARGEST = 3000; // kilometres; the lengths of a larger area say nothing
 
 export function setUpFilterChips() {
   changes.addEventListener("search", () => keepingPhotos(render));
-  byId("filter-chips").addEventListener("wheel", scrollSideways, { passive: false });
+  for (const line of document.querySelectorAll(".terms, .understood, .toolbar, .filter-chips, .choices")) {
+    line.addEventListener("wheel", (event) => scrollSideways(/** @type {WheelEvent} */ (event), line), { passive: false });
+  }
   render();
 }
 
-/** A wheel scrolls the chips, which may be longer than their line, until their end is reached. @param {WheelEvent} event */
-function scrollSideways(event) {
-  const list = byId("filter-chips");
-  const before = list.scrollLeft;
-  if (event.deltaX || event.ctrlKey) return; // the browser's own
-  list.scrollLeft += event.deltaY;
-  if (list.scrollLeft !== before) event.preventDefault();
+/** A wheel scrolls what may be longer than its line, until its end is reached. @param {WheelEvent} event @param {Element} line */
+function scrollSideways(event, line) {
+  const before = line.scrollLeft;
+  if (event.deltaX || event.ctrlKey || event.defaultPrevented) return; // the browser's own, or of a line within it
+  line.scrollLeft += event.deltaY;
+  if (line.scrollLeft !== before) event.preventDefault();
 }
 
 function render() {

@@ -119,6 +119,13 @@ export const photos = new (class extends EventTarget {
     return this.complete && !(this.search && this.isRanked && isSorted(this.search) && this.list.length >= this.reached);
   }
 
+  /** Whether `list` ends before the photos that the search is about: it is sorted, and has only the best of them. */
+  get endsEarly() {
+    const isLimited = this.search !== null && this.search.minMatch > 0 && canJudge(this.search);
+    const all = isLimited ? this.likely : this.considered;
+    return this.complete && !this.hasAll && (this.hasMoments || this.list.length !== all || (isLimited && this.moreLikely));
+  }
+
   /** Whether the photos are ranked: those of a query, unless all of its words became filters. */
   get isRanked() {
     return this.search !== null && isQuery(this.search) && (this.search.pictures.length > 0 || !isListed(this.understood));

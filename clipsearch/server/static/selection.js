@@ -81,6 +81,7 @@ export function setUpSelectionBar() {
   selection.addEventListener("change", () => {
     bar.hidden = !selection.isActive;
     document.documentElement.classList.toggle("selecting", selection.isActive);
+    for (const act of ["copy", "album", "download"]) byId(`selection-${act}`).disabled = !selection.size;
     byId("selection-count").textContent = `${countedPhotos(selection.photos)} selected`;
   });
   byId("selection-clear").addEventListener("click", () => selection.clear());
