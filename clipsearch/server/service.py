@@ -75,6 +75,7 @@ class Service:
         self.saved = SavedSearches(index_folder)  # only the thread of `lookups` uses it
         self.jobs = IndexJobs(make_engine, offered)
         self._favourites: tuple[object, frozenset[int]] | None = None  # only the thread of `lookups` uses it
+        self._preparations: list[Callable[[], None]] = [prepare_page]
 
     def load(self) -> tuple[Fingerprint | None, int]:
         """Load the model and the vectors. The model, or None for an empty index, and the number of photos.
@@ -93,10 +94,18 @@ class Service:
         return self.searches.submit(load).result()
 
     def warm_up(self) -> None:
-        """Prepare what the first page needs: its files, the index in the threads that list photos. Does not wait for it."""
+        """Prepare what the first page needs: its routes and files, the index in the threads that list photos. Does not wait."""
+        self.analyses.submit(lambda engine: self._prepare())
         for thread in (self.counts, self.lookups, self.facets):
             thread.submit(lambda engine: engine.browse(top_k=1))
-        self.analyses.submit(lambda engine: prepare_page())
+
+    def prepare_later(self, prepare: Callable[[], None]) -> None:
+        """Have `warm_up` call a function in a thread, before it prepares the page's files."""
+        self._preparations.insert(0, prepare)
+
+    def _prepare(self) -> None:
+        for prepare in self._preparations:
+            prepare()
 
     def watch(self, notice: Callable[[str], None]) -> None:
         """Index again after every change in the folders. ClipsearchError if watchfiles is not installed."""

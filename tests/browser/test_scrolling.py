@@ -89,6 +89,14 @@ def test_the_first_page_takes_few_requests(long_page):
     paths = [urlsplit(url).path for url in asked]
     for later in ("/api/outline", "/api/facets", "/api/status"):  # the first photos do not wait for them
         assert paths.index("/api/thumbnails") < paths.index(later)
+    assert paths.count("/api/images") == 1  # before the page's code is there, and for it
+    assert paths.index("/api/images") < paths.index("/static/panels.js")
+    assert (
+        long_page.evaluate(
+            "performance.getEntriesByType('resource').find(({name}) => name.includes('/api/images?')).initiatorType"
+        )
+        == "link"
+    )
     assert long_page.evaluate("widths.size") == 1  # no photo moves when the strip of dates comes
 
 

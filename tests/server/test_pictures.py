@@ -6,6 +6,7 @@ import threading
 
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 
 from clipsearch.server.page_files import packed
 from clipsearch.server.pictures import PICTURE_VERSION, browser_type, content_disposition
@@ -70,7 +71,7 @@ def test_the_page_starts_the_processes_that_make_thumbnails_of_all_usual_sizes(c
     assert 1 <= len(pool._all) <= pool.workers
 
 
-def test_the_first_page_finds_its_files_and_the_index_ready(client, service):
+def test_the_first_page_finds_its_files_the_index_and_the_routes_ready(client, service, monkeypatch):
     packed.cache_clear()
     service.warm_up()
     threads = (service.counts, service.lookups, service.facets, service.analyses)
@@ -78,9 +79,27 @@ def test_the_first_page_finds_its_files_and_the_index_ready(client, service):
     threads[3].submit(lambda engine: None).result()
     assert opened == [True] * 3
     made = packed.cache_info().misses
-    for name in ("app.css", "app.js", "panels.js"):
-        assert client.get(f"/static/{name}").status_code == 200
-    assert packed.cache_info().misses == made == 3
+    models = []
+    make_model = TypeAdapter.__init__
+    monkeypatch.setattr(
+        TypeAdapter, "__init__", lambda *given, **named: (models.append(given), make_model(*given, **named))[1]
+    )
+    for path in ("/static/app.css", "/static/app.js", "/static/panels.js", "/", "/api/images"):
+        assert client.get(path).status_code == 200
+    assert packed.cache_info().misses == 4 and made == 3  # the page itself is small
+    assert not models  # of parameters: FastAPI makes them when a route is first compared with a request
+
+
+def test_browsers_ask_for_the_first_photos_with_the_page_unless_it_is_of_a_search(client):
+    address, *attributes = client.get("/").headers["Link"].split("; ")
+    assert attributes == ["rel=preload", "as=fetch", "crossorigin"]
+    assert len(client.get(address.strip("<>")).json()["images"]) == 5
+    assert "Link" not in client.get("/?q=dog").headers
+
+
+def test_browsers_keep_the_icon_and_ask_each_time_for_code(client):
+    kept = {name: client.get(f"/static/{name}").headers["Cache-Control"] for name in ("icon.svg", "app.js")}
+    assert kept == {"icon.svg": "max-age=86400", "app.js": "no-cache"}
 
 
 def test_many_who_ask_at_once_are_answered_by_one_making(client, service, monkeypatch):

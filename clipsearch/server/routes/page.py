@@ -14,6 +14,12 @@ from clipsearch.server.parameters import NoParameters
 from clipsearch.server.schemas import file_responses
 from clipsearch.server.service import Service
 
+_FIRST_PHOTOS = "/api/images?one_per_shot=true&top_k=60&offset=0&placeholders=true&favourites=true"
+"""What a page without a search asks for first, letter by letter. Browsers ask for it before they have the page's code."""
+
+_ICON = "icon.svg"
+"""Browsers ask for it whenever the address changes, which is at each letter that is typed."""
+
 
 def page_routes(service: Service) -> APIRouter:
     """The page at / and its files below /static."""
@@ -22,7 +28,10 @@ def page_routes(service: Service) -> APIRouter:
     @router.get("/")
     async def page(request: Request) -> Response:
         service.pictures.start()
-        return _static(request, "index.html")
+        response = _static(request, "index.html")
+        if not request.url.query:
+            response.headers["Link"] = f"<{_FIRST_PHOTOS}>; rel=preload; as=fetch; crossorigin"
+        return response
 
     @router.get("/static/{name:path}")
     async def static(request: Request, name: str) -> Response:
@@ -60,7 +69,7 @@ def _static(request: Request, name: str) -> Response:
     compressed, tag = packed(data)
     headers = {  # a weak tag, since the compressed file has the same
         "ETag": f'W/"{tag}"',
-        "Cache-Control": "no-cache",
+        "Cache-Control": "max-age=86400" if name == _ICON else "no-cache",
         "Vary": "Accept-Encoding",
     }
     if request.headers.get("if-none-match") == headers["ETag"]:

@@ -334,13 +334,25 @@ async function showInViewer(viewer, id) {
   }
 }
 
+/** Do something once the first photos are drawn, or are known not to come. @param {() => void} act */
+function onFirstAnswer(act) {
+  const answered = new AbortController();
+  for (const event of ["shown", "failed"]) {
+    photos.addEventListener(event, () => {
+      answered.abort();
+      act();
+    }, { signal: answered.signal });
+  }
+}
+
 /** The panels beside and above the photos are loaded when they are first opened. */
 function setUpPanels() {
   const toggleFilters = (/** @type {boolean | undefined} */ open) => withModule(async () => (await import("./filters.js")).toggleFilters(WIDE.matches, open));
   WIDE.addEventListener("change", () => {
     if (WIDE.matches || byId("filters").open) withModule(async () => (await import("./filters.js")).followWidth(WIDE.matches), { isAsked: false });
   });
-  if (document.documentElement.classList.contains("with-filters")) toggleFilters(true);
+  const isRoomKept = () => document.documentElement.classList.contains("with-filters");
+  if (isRoomKept()) onFirstAnswer(() => isRoomKept() && toggleFilters(true)); // photos are drawn before
   if (sessionStorage.getItem("clipsearch-map")) withModule(async () => (await import("./map.js")).toggleMap(grid, { isAsked: false }), { isAsked: false });
   const open = (/** @type {string} */ button, /** @type {() => Promise<any>} */ act) => byId(button).addEventListener("click", () => withModule(act));
   open("toggle-filters", async () => (await import("./filters.js")).toggleFilters(WIDE.matches));
@@ -419,6 +431,7 @@ function followAlbums() {
   albums.addEventListener("elsewhere", (event) => isConcerned(event) && showChanged("The album has changed."));
 }
 
+state.changes.addEventListener("search", (event) => search(/** @type {CustomEvent} */ (event).detail ?? {})); // before others draw: the answer comes sooner
 hideBrokenPictures();
 showStripsWhole();
 setUpSearchBox();
@@ -449,7 +462,6 @@ byId("home").addEventListener("click", (/** @type {MouseEvent} */ event) => {
   state.newSearch({});
 });
 history.scrollRestoration = "manual";
-state.changes.addEventListener("search", (event) => search(/** @type {CustomEvent} */ (event).detail ?? {}));
 state.changes.addEventListener("photo", showPhoto);
 state.changes.addEventListener("leaving", rememberScroll);
 addEventListener("pagehide", rememberScroll);
@@ -459,10 +471,8 @@ addEventListener("scroll", () => { // browsers lose what is remembered only when
   resting = setTimeout(() => photos.isLoading || rememberScroll(), AT_REST);
 }, { passive: true });
 search({ returning: true });
-for (const event of ["shown", "failed"]) { // not before there is something to see
-  photos.addEventListener(event, async () => {
-    await thumbnails.settled();
-    await withModule(async () => (await import("./index-panel.js")).watchIndex(indexChanged), { isAsked: false });
-  }, { once: true });
-}
+onFirstAnswer(async () => { // not before there is something to see
+  await thumbnails.settled();
+  await withModule(async () => (await import("./index-panel.js")).watchIndex(indexChanged), { isAsked: false });
+});
 connection.addEventListener("gone", () => byId("progress").classList.remove("busy"));
