@@ -150,7 +150,7 @@ def test_a_parent_folder_drops_no_photos_of_its_children_unless_confirmed(photos
     with SearchEngine(tmp_path / "index") as engine:
         engine.index(photos / "trip", rules=WalkRules(defaults=False))
         with pytest.raises(SyncRefused, match=r"trip is indexed already, .* skip 1 of its photos"):
-            engine.index(photos)
+            engine.index(photos, rules=WalkRules())
         engine.index(secret)
         with pytest.raises(SyncRefused, match=r"secret is indexed already, .* skip 1 of its photos"):
             engine.index(photos, rules=WalkRules(defaults=False))

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -241,10 +241,12 @@ def index(
                 if options.store and not report.interrupted:
                     pushed = push_to(engine, options.store, options.prune, options.take_over, options.wait)
             finally:
-                _show(report, engine, as_json, pushed, options.model, options.no_exclude)
+                _show(report, engine, as_json, pushed, options.model)
             if pushed and not as_json:
                 show_push(pushed, as_json)
         if options.watch and not (report and report.interrupted):
+            if report and isinstance(rules := engine_options["rules"], RuleChanges):
+                engine_options["rules"] = replace(rules, no_exclude=())  # it is done, and no round need say so
             report = _watch(engine, folders, engine_options, as_json)
     if report is None:
         return ExitStatus.OK
@@ -360,9 +362,8 @@ def _show(
     as_json: bool,
     pushed: PushReport | None = None,
     named: str | None = None,
-    no_exclude: Sequence[str] = (),
 ) -> None:
-    """What a run did, on standard output. `named` is the model that the user named, `no_exclude` what is taken again."""
+    """What a run did, on standard output. `named` is the model that the user named."""
     if report.withheld:
         note(
             f"the files of {report.withheld:,} indexed photos have changed and cannot be decoded. Because they are so many, "
@@ -381,6 +382,7 @@ def _show(
             "links",
             "left_alone",
             "exclude",
+            "no_longer_excluded",
             "excluded",
             "excluded_folders",
             "own",
@@ -390,7 +392,7 @@ def _show(
     later["unreadable"] = reasons_to_json(report.unreadable)
     value |= later
     value |= {"push": asdict(pushed)} if pushed else {}
-    print_report(as_json, value, _summary(report, engine, name, named, no_exclude), summary=True)
+    print_report(as_json, value, _summary(report, engine, name, named), summary=True)
 
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
@@ -435,8 +437,8 @@ def _summary(
         away = counted(report.placeholders, "photo")
         lines.append(f"skipped {away} only in the cloud: download them to index them")
     lines += skipped_lines(report.skipped, report.links, report.left_alone, report.own)
-    if no_exclude:
-        lines.append(f"not excluded any more: {printable(', '.join(map(quoted, no_exclude)))}")
+    if report.no_longer_excluded:
+        lines.append(f"not excluded any more: {printable(', '.join(map(quoted, report.no_longer_excluded)))}")
     lines += excluded_lines(report.exclude, report.excluded, report.excluded_folders)
     if report.no_index:
         lines.append("no index was made")

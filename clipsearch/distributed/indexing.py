@@ -29,6 +29,7 @@ from clipsearch.errors import Cancelled, ClipsearchError, ClipsearchWarning, Col
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.own_pictures import OwnPicture
 from clipsearch.images.pool import Decoded, DecoderPool
+from clipsearch.indexing import roots
 from clipsearch.indexing.apply import apply_sync
 from clipsearch.indexing.pipeline import Embedded, first_pixels
 from clipsearch.indexing.plan import SyncOptions, check_loss
@@ -75,6 +76,7 @@ def index_on_cluster(
     """
     cancel, limits = cancel or CancelToken(), options.limits
     folder = _folder_for_parts(collection, cluster.parts)
+    taken_back = roots.taken_back(collection, sources, options.rules)
     work = plan_work(collection, sources, options)
     check_loss(work.plans, len(collection), prune=options.prune)
     chunks = [*work.chunks, *(chunk for archive in work.archives for chunk in archive.chunks)]
@@ -111,6 +113,7 @@ def index_on_cluster(
     remove_parts(folder, {name for name, _ in named} if cluster.parts else None)
     for name in SyncReport.__dataclass_fields__:
         setattr(report, name, getattr(done, name))
+    report.no_longer_excluded = taken_back
     return report
 
 

@@ -41,6 +41,7 @@ def index_folders(
     Without `folders`, the indexed ones. If cancelled, returns a report with `interrupted`. Raises SyncRefused.
     """
     collection.make_roots_relative()
+    taken_back = roots.taken_back(collection, folders, options.rules)
     targets = roots.targets(collection, folders, options.rules, options.prune)
     try:
         again = paths_to_read_again(collection)
@@ -50,7 +51,9 @@ def index_folders(
     check_loss(plans, len(collection), prune=options.prune)
     if options.date_from_files is not None:
         collection.remember(DATE_FROM_FILES, "yes" if options.date_from_files else None)
-    return apply_sync(collection, plans, load_encoder, options, progress, cancel)
+    report = apply_sync(collection, plans, load_encoder, options, progress, cancel)
+    report.no_longer_excluded = taken_back
+    return report
 
 
 def apply_sync(

@@ -69,10 +69,12 @@ def change_model(
                 "change the model"
             )
     with collection.begin_successor(fingerprint, keep_old=keep_old) as successor:
+        taken_back = roots.taken_back(successor, folders, options.rules)
         roots.targets(successor, folders, options.rules, options.prune)  # stores the rules
         for key in (DATE_FROM_FILES, READ_TEXT):
             successor.remember(key, collection.meta(key))
         report = index_folders(successor, (), lambda: encoder, replace(options, rules=None), progress, cancel)
+        report.no_longer_excluded = taken_back
         if report.interrupted:
             report.next_model = fingerprint.model
             return report

@@ -43,6 +43,7 @@ def preview_index(
             yield listing
 
     outdated = set() if collection is None else paths_to_read_again(collection)
+    roots.taken_back(known, folders, options.rules)  # warns of names that are not excluded
     targets = roots.targets(known, folders, options.rules, options.prune)
     plans = [
         plan_sync(known, *target, options, walk=walk, read_again=outdated, cancel=cancel)

@@ -33,6 +33,7 @@ class SyncReport:
     links: int = 0  # links to folders, which are not followed
     left_alone: int = 0  # folders of deleted or derived pictures, or of the machine itself, which are not walked
     exclude: list[str] = field(default_factory=list)  # the patterns that the walked folders exclude
+    no_longer_excluded: list[str] = field(default_factory=list)  # the patterns that this run has taken back
     excluded: dict[str, int] = field(default_factory=dict)  # suffix → files that `exclude` leaves out, most first
     excluded_folders: dict[str, int] = field(
         default_factory=dict

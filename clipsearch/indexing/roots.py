@@ -8,8 +8,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command
+from clipsearch._internal.commands import INDEX_FOLDER, PHOTOS, command, quoted
 from clipsearch._internal.paths import is_elsewhere, is_remote
+from clipsearch._internal.warn import warn
 from clipsearch.errors import QueryError, SyncRefused
 from clipsearch.indexing.rule_changes import RuleChanges, next_rules
 from clipsearch.indexing.system_folders import is_system_folder
@@ -54,7 +55,10 @@ def targets(
         _require_there(collection, folder, place, prune)
         is_root = place is not None and folder == known.get(place.root_id)
         old_rules = rules_of(collection, place.root_id) if place else None
-        new_rules = next_rules(rules, old_rules or _rules_inside(collection, folder), is_named=bool(folders))
+        inside = _rules_inside(collection, folder)
+        new_rules = next_rules(rules, old_rules or inside, is_named=bool(folders))
+        if place is None and not isinstance(rules, WalkRules):
+            _say_what_is_taken_over(folder, new_rules, inside)
         if place and old_rules and not is_root:
             _require_walked(folder, known[place.root_id], old_rules, new_rules)
         if place is None or (is_root and new_rules != old_rules):
@@ -68,15 +72,67 @@ def targets(
 
 
 def _rules_inside(collection: KnownFiles, folder: str) -> WalkRules:
-    """The rules of a new root: it excludes what the roots inside it exclude, so that nothing of it comes back."""
+    """The rules of a new root: those of the roots inside it, so that nothing comes back and no photo of them is lost.
+
+    It excludes what any of them excludes, and looks at what any of them looks at.
+    """
     inside = [
-        rules_of(collection, root_id)
+        rules
         for root_id, root in collection.roots().items()
-        if Path(root).is_relative_to(folder)
+        if Path(root).is_relative_to(folder) and (rules := rules_of(collection, root_id)) != ARCHIVES_ONLY
     ]
     return WalkRules(
-        exclude=tuple(dict.fromkeys(name for rules in inside if rules != ARCHIVES_ONLY for name in rules.exclude))
+        hidden=any(rules.hidden for rules in inside),
+        defaults=all(rules.defaults for rules in inside),
+        follow_links=any(rules.follow_links for rules in inside),
+        exclude=tuple(dict.fromkeys(name for rules in inside for name in rules.exclude)),
     )
+
+
+def _say_what_is_taken_over(folder: str, rules: WalkRules, inside: WalkRules) -> None:
+    """Warn that a new root looks at more than usual, because the roots inside it do. A run says itself what is excluded."""
+    usual = WalkRules()
+    kept = [
+        (f"`{name}={getattr(rules, name)}`", f"`{name}={getattr(usual, name)}`")
+        for name in ("hidden", "defaults", "follow_links")
+        if getattr(rules, name) == getattr(inside, name) != getattr(usual, name)
+    ]
+    if kept:
+        ways = " and ".join(way for way, _ in kept)
+        back = " and ".join(back for _, back in kept)
+        warn(f"{folder} takes over {ways} from the indexed folders inside it; to end that: {back}")
+
+
+def taken_back(
+    collection: KnownFiles, folders: Sequence[str | os.PathLike[str]], rules: WalkRules | RuleChanges | None
+) -> list[str]:
+    """The names of `no_exclude` that the roots of some folders, or all roots, have excluded until now. Warns of the others.
+
+    To be called before `targets`, which changes the rules.
+    """
+    if not isinstance(rules, RuleChanges) or not rules.no_exclude:
+        return []
+    paths = map(absolute, folders)
+    named = [path if is_remote(path) else collection.spelled(path) for path in paths]
+    excluded = {
+        pattern: None
+        for root_id, root in collection.roots().items()
+        if not named or any(Path(root).is_relative_to(name) or Path(name).is_relative_to(root) for name in named)
+        if (known := rules_of(collection, root_id)) != ARCHIVES_ONLY
+        for pattern in known.exclude
+    }
+    for name in rules.no_exclude:
+        if name not in excluded:
+            near = get_close_matches(name, excluded, 1)
+            guess = f"; did you mean {quoted(near[0])}?" if near else ""
+            shown = ", ".join(map(quoted, excluded))
+            what = (
+                f"{'these names are' if len(excluded) > 1 else 'what is excluded is'}: {shown}"
+                if excluded
+                else "no name is"
+            )
+            warn(f"{quoted(name)} was not excluded, so nothing changes; {what}{guess}")
+    return [name for name in rules.no_exclude if name in excluded]
 
 
 def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: WalkRules) -> None:

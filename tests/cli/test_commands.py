@@ -193,6 +193,10 @@ def test_walk_flags(clipsearch, photos):
     _, output, _ = clipsearch("index", photos, "--no-exclude", "*.png")
     assert "not excluded any more: '*.png'\nskipped the folder .hidden: --exclude .hidden (remembered; " in output
     assert output.startswith("1 added, 5 unchanged")
+    for dry_run in ((), ("--dry-run",)):
+        status, output, errors = clipsearch("index", photos, "--no-exclude", ".hiden", *dry_run)
+        assert status == 0 and "not excluded any more" not in output
+        assert "note: .hiden was not excluded, so nothing changes; what is excluded is: .hidden; did you mean" in errors
     assert json.loads(clipsearch("index", photos, "--json", "--default-excludes")[1])["removed"] == 1
     for wrong in ("priv/x", "/"):
         assert clipsearch("index", photos, "--exclude", wrong)[0] == 2

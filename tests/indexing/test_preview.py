@@ -225,4 +225,5 @@ def test_the_summary_of_a_run_counts_what_was_skipped(engine, photos, tmp_path, 
         "skipped 1 .jpg: --exclude 'red.*' (remembered; --no-exclude takes it back)",
     ]
     _, output, _ = run_here("index", photos, "--json", cwd=tmp_path)
-    assert list(json.loads(output))[-5:] == ["exclude", "excluded", "excluded_folders", "own", "left_out"]
+    assert list(json.loads(output))[-6:-4] == ["exclude", "no_longer_excluded"]
+    assert list(json.loads(output))[-4:] == ["excluded", "excluded_folders", "own", "left_out"]

@@ -3,7 +3,7 @@
 import pytest
 
 from clipsearch import RuleChanges, WalkRules
-from clipsearch.errors import QueryError
+from clipsearch.errors import ClipsearchWarning, QueryError, SyncRefused
 from clipsearch.indexing.rule_changes import next_rules
 from clipsearch.indexing.walk import ARCHIVES_ONLY
 from tests.conftest import save_photo
@@ -65,3 +65,35 @@ def test_a_new_folder_excludes_what_the_indexed_folders_inside_it_exclude(engine
     report = engine.index(photos)
     assert (report.added, report.exclude, report.excluded_folders) == (4, ["priv"], {"priv": 1})
     assert engine.index(photos, rules=RuleChanges(no_exclude=("priv",))).added == 1
+
+
+def test_a_new_folder_takes_over_what_the_folders_inside_it_look_at(engine, photos):
+    for folder in (".a", "node_modules"):
+        save_photo(photos / "trip" / folder / "p.jpg", "red", note=folder)
+    engine.forget(photos)
+    engine.index(photos / "trip", rules=RuleChanges(hidden=True, defaults=False))
+    for run in (engine.preview, engine.index):
+        with pytest.warns(
+            ClipsearchWarning, match=r"takes over `hidden=True` and `defaults=False` from .* end that: `hidden=False`"
+        ):
+            report = run(photos)
+    assert (report.added, report.unchanged, report.removed) == (4, 3, 0)
+    assert engine.index(photos, rules=RuleChanges(hidden=False)).removed == 1
+
+
+def test_a_folder_that_takes_over_nothing_unusual_says_nothing(engine, photos, recwarn):
+    save_photo(photos / "trip" / ".a" / "p.jpg", "red", note="p")
+    engine.forget(photos)
+    engine.index(photos / "trip", rules=RuleChanges(hidden=True))
+    with pytest.raises(SyncRefused, match="would skip 1 of its photos"):
+        engine.index(photos, rules=RuleChanges(hidden=False))
+    assert engine.index(photos, rules=WalkRules(hidden=True)).unchanged == 2 and not recwarn.list
+
+
+def test_what_was_not_excluded_is_not_taken_back(engine, photos):
+    engine.index(photos, rules=RuleChanges(exclude=("trip", "red.*")))
+    with pytest.warns(
+        ClipsearchWarning, match=r"tripp was not excluded, .* these names are: trip, 'red\.\*'; did you mean trip"
+    ):
+        report = engine.index(photos, rules=RuleChanges(no_exclude=("tripp", "red.*")))
+    assert (report.no_longer_excluded, report.exclude) == (["red.*"], ["trip"])
