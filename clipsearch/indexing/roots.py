@@ -58,7 +58,7 @@ def targets(
         inside = _rules_inside(collection, folder)
         new_rules = next_rules(rules, old_rules or inside, is_named=bool(folders))
         if place is None and not isinstance(rules, WalkRules):
-            _say_what_is_taken_over(folder, new_rules, inside)
+            _say_what_is_taken_over(folder, rules or RuleChanges(), inside)
         if place and old_rules and not is_root:
             _require_walked(folder, known[place.root_id], old_rules, new_rules)
         if place is None or (is_root and new_rules != old_rules):
@@ -89,13 +89,13 @@ def _rules_inside(collection: KnownFiles, folder: str) -> WalkRules:
     )
 
 
-def _say_what_is_taken_over(folder: str, rules: WalkRules, inside: WalkRules) -> None:
+def _say_what_is_taken_over(folder: str, changes: RuleChanges, inside: WalkRules) -> None:
     """Warn that a new root looks at more than usual, because the roots inside it do. A run says itself what is excluded."""
     usual = WalkRules()
     kept = [
-        (f"`{name}={getattr(rules, name)}`", f"`{name}={getattr(usual, name)}`")
+        (f"`{name}={getattr(inside, name)}`", f"`{name}={getattr(usual, name)}`")
         for name in ("hidden", "defaults", "follow_links")
-        if getattr(rules, name) == getattr(inside, name) != getattr(usual, name)
+        if getattr(changes, name) is None and getattr(inside, name) != getattr(usual, name)
     ]
     if kept:
         ways = " and ".join(way for way, _ in kept)

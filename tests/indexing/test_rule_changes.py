@@ -87,7 +87,7 @@ def test_a_folder_that_takes_over_nothing_unusual_says_nothing(engine, photos, r
     engine.index(photos / "trip", rules=RuleChanges(hidden=True))
     with pytest.raises(SyncRefused, match="would skip 1 of its photos"):
         engine.index(photos, rules=RuleChanges(hidden=False))
-    assert engine.index(photos, rules=WalkRules(hidden=True)).unchanged == 2 and not recwarn.list
+    assert engine.index(photos, rules=RuleChanges(hidden=True)).unchanged == 2 and not recwarn.list
 
 
 def test_what_was_not_excluded_is_not_taken_back(engine, photos):
