@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
-from clipsearch.conditions import Test, all_of
+from clipsearch.conditions import Condition, Located, Test, all_of, leaves_of
 from clipsearch.errors import QueryError
 from clipsearch.query.hits import QueryNote
 from clipsearch.query.language import terms_text, texts_of
@@ -43,6 +43,8 @@ def fact_notes(
             names = [fact.words for fact in only_names.facts]
             meant = _capitalized(query, names)
             wanted, understood = understand(meant)
+    conditions = wanted.filters[len(query.filters) :]
+    is_new = not conditions or any(_is_new(condition, query, store) for condition in conditions)
     is_whole = True
     if asked and understood.facts:
         is_whole = False
@@ -54,7 +56,8 @@ def fact_notes(
     facts = [
         f"{start} {' and '.join(named)}"
         for start, is_denied in (("with", False), ("without", True))
-        if (
+        if is_new
+        and (
             named := [
                 f"a date {dates_in_words(fact.meaning)}" if fact.kind == "taken" else f"the {fact.kind} {fact.meaning}"
                 for fact in understood.facts
@@ -68,8 +71,9 @@ def fact_notes(
         notes.append(QueryNote("facts", message, texts_of(meant.terms) if count and is_whole else ""))
     # A hybrid search has looked for the words among the keywords.
     if isinstance(text, str) and not query.hybrid and (keyword := " ".join(text.split())):
-        filters = (*query.filters, Test("keyword", "=", keyword))
-        if count := _count(replace(query, filters=filters), store):
+        test = Test("keyword", "=", keyword)
+        count = _count(replace(query, filters=(*query.filters, test)), store)
+        if count and _is_new(test, query, store):
             message = _message(query, count, [f'with the keyword "{keyword}"'], bool(query.filters))
             notes.append(QueryNote("keyword", message, keyword))
     return notes
@@ -112,6 +116,22 @@ def _capitalized(query: Query, names: Sequence[str]) -> Query:
         return replace(term, content=text)
 
     return replace(query, terms=tuple(map(with_names, query.terms)))
+
+
+def _is_new(condition: Condition, query: Query, store: VectorStore[SelectionT]) -> bool:
+    """Whether a condition is not one of the query's filters, in other words: "Turkey", if only photos of there are searched."""
+    fields = _fields(condition)
+    if not any(fields & _fields(known) for known in query.filters):
+        return True
+    return _count(replace(query, filters=(*query.filters, condition)), store) < _count(query, store)
+
+
+def _fields(condition: Condition) -> set[str]:
+    """The facts that a condition is about."""
+    leaves = leaves_of(condition)
+    return {
+        "place" if isinstance(leaf, Located) else leaf.field for leaf in leaves if isinstance(leaf, (Located, Test))
+    }
 
 
 def _count(query: Query, store: VectorStore[SelectionT]) -> int:

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from clipsearch.conditions import (
@@ -172,7 +173,10 @@ def _lacking(missing: int, images: int) -> str:
 
 
 def _dates(condition: Condition, store: VectorStore[SelectionT]) -> QueryNote | None:
-    """If no photo is from some dates: that they exclude each other, or from when the photos are. None if none has a date."""
+    """If no photo is from some dates: that they exclude each other, or from when photos are. None if none has a date.
+
+    Between photos, these are the nearest ones; else all that have a date.
+    """
     limits = [leaf for leaf in leaves_of(condition) if isinstance(leaf, Test)]
     starts = [str(test.value) for test in limits if test.operator == ">="]
     ends = [str(test.value) for test in limits if test.operator == "<"]
@@ -187,7 +191,43 @@ def _dates(condition: Condition, store: VectorStore[SelectionT]) -> QueryNote | 
         shown.append(day(records[0].info.taken_at))
     images = len(store)
     lack = f"; {_lacking(images - dated, images)} a date" if dated < images else ""
-    return QueryNote("unknown", f"the photos with a date are from {shown[0]} to {shown[1]}{lack}", "taken")
+    if (
+        starts
+        and ends
+        and len(starts) + len(ends) == len(limits)
+        and (near := _nearest_dates(max(starts), min(ends), store))
+    ):
+        return QueryNote(
+            "unknown", f"no photo is from {_days(max(starts), min(ends))}; the nearest are from {near}{lack}", "taken"
+        )
+    yearly = [test for test in limits if test.operator == "~" and str(test.value).startswith("????-")]
+    reason = (
+        ""
+        if not yearly
+        else "no photo is from this time of any year; "
+        if yearly == limits
+        else "no photo is from these dates; "
+    )
+    return QueryNote("unknown", f"{reason}the photos with a date are from {shown[0]} to {shown[1]}{lack}", "taken")
+
+
+def _nearest_dates(start: str, end: str, store: VectorStore[SelectionT]) -> str:
+    """The dates of the last photo before a time and of the first after it; "" unless both exist."""
+    before, _ = store.browse(Test("taken", "<", start), "date", 0, 1)
+    after, _ = store.browse(Test("taken", ">=", end), "oldest", 0, 1)
+    return f"{day(before[0].info.taken_at)} and {day(after[0].info.taken_at)}" if before and after else ""
+
+
+def _days(start: str, end: str) -> str:
+    """The days, months or years from one time until before another: "2012-10-31", "2012-06 to 2012-08"."""
+    first, after = (datetime.fromisoformat(value + "0001-01-01T00:00:00"[len(value) :]) for value in (start, end))
+    last = after - timedelta(seconds=1)
+    next_day = last + timedelta(1)
+    letters = 10
+    if first.day == next_day.day == 1:
+        letters = 4 if first.month == next_day.month == 1 else 7
+    shown = [value.isoformat()[:letters] for value in (first, last)]
+    return shown[0] if shown[0] == shown[1] else " to ".join(shown)
 
 
 def _longer(test: Test, store: VectorStore[SelectionT]) -> QueryNote | None:

@@ -104,6 +104,15 @@ def test_a_note_counts_what_meets_the_filters_and_proposes_all_that_was_asked(fa
     assert code == "keyword" and message.endswith('2 photos that meet the filters with the keyword "holidays"')
 
 
+def test_a_filter_that_holds_already_is_not_proposed(facts_of):
+    for text in ("munich in Munich", "a munich in Munich", "anna with Anna", "Holidays in Munich with Anna"):
+        found = facts_of(text, smart=True)
+        assert [code for code, *_ in found] == (["keyword"] if "Holidays" in text else []), (text, found)
+    assert facts_of("a mug in Munich", place="Munich") == facts_of("holidays", keyword="Holidays") == []
+    ((code, value, _),) = facts_of("Anna in Munich", place="Munich")
+    assert (code, value) == ("facts", "Anna in Munich")
+
+
 @pytest.mark.parametrize("text", ['"Munich"', "Munich red", "Berlin", "a mug", "a mug in 2024"])
 def test_literals_likely_matches_and_unknown_names_get_no_note(facts_of, text):
     assert facts_of(text) == []

@@ -393,6 +393,32 @@ def test_only_the_filter_that_alone_leaves_nothing_is_blamed(engine, filters, me
     assert [note.message for note in engine.search(Query((), chosen(**filters))).explanation.notes] == messages
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Halloween 2012", "no photo is from 2012-10-31; the nearest are from 2011-12-20 and 2014-05-01"),
+        ("photos of 2012", "no photo is from 2012; the nearest are from 2011-12-20 and 2014-05-01"),
+        ("summer 2012", "no photo is from 2012-06 to 2012-08; the nearest are from 2011-12-20 and 2014-05-01"),
+        ("3-7 May 2012", "no photo is from 2012-05-03 to 2012-05-07; the nearest are from 2011-12-20 and 2014-05-01"),
+        ("Halloween 2010", "the photos with a date are from 2011-12-20 to 2014-05-01"),
+        ("before 2010", "the photos with a date are from 2011-12-20 to 2014-05-01"),
+        (
+            "Christmas",
+            "no photo is from this time of any year; the photos with a date are from 2011-12-20 to 2014-05-01",
+        ),
+        (
+            "dogs in August with a ball 2011",
+            "no photo is from these dates; the photos with a date are from 2011-12-20 to 2014-05-01",
+        ),
+    ],
+)
+def test_a_time_without_photos_is_told_with_the_nearest_that_have_some(engine, text, message):
+    give_facts(engine.index_folder, "red.jpg", taken_at=datetime(2011, 12, 20, 18, 30))
+    give_facts(engine.index_folder, "blue.jpg", taken_at=datetime(2014, 5, 1, 9))
+    notes = engine.search(text, smart=True).explanation.notes
+    assert [note.message for note in notes] == [f"{message}; 3 of 5 photos lack a date"]
+
+
 def test_a_folder_without_photos_is_told_with_one_that_has_some(engine, photos):
     engine.index()
     (note,) = engine.search(Query((), chosen(folders=[photos / "tripp"])), 3).explanation.notes
