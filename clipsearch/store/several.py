@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -14,11 +16,12 @@ import numpy as np
 
 from clipsearch._internal.commands import command
 from clipsearch.conditions import Condition
-from clipsearch.errors import ModelMismatch, QueryError
+from clipsearch.errors import CollectionDamaged, ModelMismatch, QueryError
 from clipsearch.store.approximate.info import ApproximateInfo
 from clipsearch.store.collection import Collection
 from clipsearch.store.filters import with_albums
 from clipsearch.store.image_table import Countable, Listed
+from clipsearch.store.validation import what_to_do, without_advice
 from clipsearch.types import Embeddings, Fingerprint, Ids, ImageRecord, Order, Scores
 
 ID_STEP = 1 << 40
@@ -38,6 +41,39 @@ class SeveralSelections:
         return sum(map(len, self.parts))
 
 
+@contextmanager
+def _naming(folder: str) -> Iterator[None]:
+    """Have a damage of an index name it, and propose commands for it: the nearest index may be another one."""
+    try:
+        yield
+    except CollectionDamaged as error:
+        problem = without_advice(str(error))
+        if problem == str(error):  # its advice is its own, and it was named
+            raise
+        start = "" if folder in problem else f"the index at {folder}: "
+        raise CollectionDamaged(f"{start}{problem}; {what_to_do(folder)}") from error
+
+
+class _Member(Collection):
+    """One of several indexes. What it says of damage names it."""
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        with _naming(os.fspath(folder)):
+            super().__init__(folder)
+
+    def __len__(self) -> int:
+        with _naming(self.name):
+            return super().__len__()
+
+    def __getattribute__(self, attribute: str) -> Any:
+        """Any method or property; only a generator's items would come without the name."""
+        if attribute.startswith("_") or attribute in ("folder", "name"):
+            return super().__getattribute__(attribute)
+        with _naming(self.name):
+            value = super().__getattribute__(attribute)
+        return _naming(self.name)(value) if inspect.ismethod(value) else value
+
+
 class SeveralCollections:
     """Indexes of one model, open for reading, with the questions and answers of one. `close` closes them all.
 
@@ -49,7 +85,7 @@ class SeveralCollections:
         self._members: list[Collection] = []
         try:
             for folder in folders:
-                self._members.append(Collection(folder))
+                self._members.append(_Member(folder))
             self._require_one_model()
         except BaseException:
             self.close()

@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from clipsearch._internal.commands import command
 from clipsearch._internal.paths import is_remote_folder
 from clipsearch._internal.windows import is_junction
 from clipsearch.errors import CollectionDamaged
@@ -27,7 +28,14 @@ BEGIN_ANEW = (
 )
 """What to do with an index of which nothing can be kept."""
 
-WHAT_TO_DO = "`clipsearch verify` says what else is, and `clipsearch repair` keeps what can be kept"
+
+def what_to_do(index: str | None = None) -> str:
+    """What helps against damage: of the index that a command finds, or of a named one."""
+    verify, repair = (command(word, index=index) for word in ("verify", "repair"))
+    return f"`{verify}` says what else is, and `{repair}` keeps what can be kept"
+
+
+WHAT_TO_DO = what_to_do()
 
 
 def without_advice(message: str) -> str:

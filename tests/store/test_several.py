@@ -2,6 +2,8 @@
 
 import math
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import datetime
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from clipsearch import ClipsearchError, ModelMismatch, Query, SearchEngine
 from clipsearch.conditions import Below, InAlbum, Test
 from clipsearch.encoders.base import normalise
-from clipsearch.errors import CollectionNotFound, QueryError
+from clipsearch.errors import CollectionDamaged, CollectionNotFound, QueryError
 from clipsearch.store.several import ID_STEP
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageFile, ImageInfo
@@ -234,3 +236,18 @@ def test_random_indexes_rank_as_a_brute_force_over_all_vectors(tmp_path, encoder
         assert [hit.path for hit in engine.search(query, 7, offset=20)] == best[20:27]
         some = [path for path in best if path.endswith("7.jpg")]
         assert [hit.path for hit in engine.search(query, 20, name="*7.jpg")] == some
+
+
+def test_damage_names_the_index_that_has_it_and_commands_for_it(folders):
+    for statement, problem in (
+        ("UPDATE images SET vector_check = vector_check + 1", "the vector of image 1 is damaged"),
+        ("UPDATE images SET width = width + 1", "the catalog's row of image 1 is damaged"),
+        ("UPDATE meta SET value = value || 'x' WHERE key = 'check'", "the catalog"),
+    ):
+        with closing(sqlite3.connect(folders[1] / ".clipsearch" / "catalog.sqlite")) as catalog, catalog:
+            catalog.execute(statement)
+        with SearchEngine.open_many(folders) as engine, pytest.raises(CollectionDamaged) as caught:
+            engine.search("blue")
+        message = str(caught.value)
+        assert problem in message and message.count(f"clipsearch verify --index {folders[1] / '.clipsearch'}`") == 1
+        assert str(folders[0]) not in message, message
