@@ -345,7 +345,8 @@ class SearchEngine(Indexer):
         the engine's. If it does not name its model, name it when opening the engine and confirm with `trust_model`. Vectors
         have length 1, unless `any_length`. The report lists rows that are not taken. `jobs` files are read at once; `progress`
         gets the report so far, the rows done and their total. If `cancel` is cancelled, what is committed stays and the report
-        has `interrupted`. ClipsearchError, with nothing written, if the file as a whole cannot be taken.
+        has `interrupted`. A file without rows changes nothing. ClipsearchError, with nothing written, if the file as a whole
+        cannot be taken.
         """
         from clipsearch.indexing.new_index import NewIndex
         from clipsearch.transfer.import_ import import_file
@@ -357,7 +358,9 @@ class SearchEngine(Indexer):
         named = partial(self._model.named, model)
         new = NewIndex(index) if self._is_new() else None
         report = import_file(index, model, file, named, folder, any_length, trust_model, jobs, progress, cancel)
-        if new and not (report.added or report.updated or report.unchanged):
+        if new and not has_catalog(index):  # the file has no rows
+            report.no_index = True
+        elif new and not (report.added or report.updated or report.unchanged):
             self._take_back(new, report)
         return report
 

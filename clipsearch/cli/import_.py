@@ -12,7 +12,7 @@ from clipsearch.cli.exit_status import ended
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import device_option, folder_option, index_option, jobs_option, json_option, model_option
-from clipsearch.cli.output import note, print_report
+from clipsearch.cli.output import note, print_report, remark
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.text import joined_counts, printable
 
@@ -48,8 +48,8 @@ def import_(
     FILE is a .npy of floats (rows, values) with a .jsonl of the same name that has {"path": ...} for each row, a .jsonl of
     {"path": ..., "embedding": [...]}, or a .parquet with such columns. Nothing is written unless all vectors are finite and of
     length 1, and the model is the index's. A row is refused if its photo is missing, or differs from the row's "content_hash"
-    (sha256): exit status 3. Rows that are already in the index change nothing. A later `clipsearch index` embeds these photos
-    again only if they change. Ctrl-C keeps what is committed; run it again to continue.
+    (sha256): exit status 3. A file without rows changes nothing. Rows that are already in the index change nothing. A later
+    `clipsearch index` embeds these photos again only if they change. Ctrl-C keeps what is committed; run it again to continue.
     """
     from clipsearch.engine import SearchEngine
 
@@ -65,8 +65,11 @@ def import_(
             progress=lambda report, done, total: bar.show(done, total, failed=report.failed),
             cancel=cancel,
         )
-        if not report.no_index:
+        is_empty = not (report.added or report.updated or report.unchanged or report.failed or report.interrupted)
+        if not (report.no_index or is_empty):
             remember_index(engine.index_folder)
+    if is_empty:
+        remark(f"{file} has no rows, so there is nothing to import")
     for line in () if as_json else _refusals(report.refused):
         note(line)
     counts = [(report.added, "added"), (report.updated, "updated"), (report.unchanged, "unchanged")]

@@ -58,7 +58,7 @@ class Row:
 
 
 class EmbeddingReader(ABC):
-    """A file of embeddings whose beginning was read and makes sense."""
+    """A file of embeddings whose beginning was read and makes sense. If it has no rows, nothing else is known of it."""
 
     path: Path
     stated: Fingerprint | None  # the model that the file names

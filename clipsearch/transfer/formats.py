@@ -118,7 +118,9 @@ class NpyReader(EmbeddingReader):
             raise ClipsearchError(
                 f"{path} holds {size:,} bytes of vectors, and {self.rows:,} x {self.dim:,} of {self._dtype} are {expected:,}"
             )
-        _, first = next(_objects(self._lines), (0, {}))
+        number, first = next(_objects(self._lines), (0, {}))
+        if number and not self.rows:
+            raise ClipsearchError(f"{self._lines} has more lines than {path.name} has rows (0)")
         self.stated = stated_model(first, str(self._lines))
 
     def blocks(self) -> Iterator[tuple[list[Row], NDArray[Any]]]:
@@ -152,8 +154,6 @@ class NpyReader(EmbeddingReader):
             raise ClipsearchError(f"{self.path} holds {dtype}; embeddings are float32, float16 or float64")
         if len(shape) != 2 or shape[1] < 1 or shape[0] < 0:
             raise ClipsearchError(f"{self.path} has the shape {shape}; embeddings are (rows, values)")
-        if not shape[0]:
-            raise ClipsearchError(f"{self.path} holds no rows")
         if fortran_order and min(shape) > 1:
             raise ClipsearchError(f"{self.path} is stored by columns; save numpy.ascontiguousarray(...) of it")
         return dtype, (int(shape[0]), int(shape[1]))
@@ -162,13 +162,13 @@ class NpyReader(EmbeddingReader):
 class JsonlReader(EmbeddingReader):
     """A JSON object per line, with "path" and "embedding", a list of numbers."""
 
-    rows = None
-
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.rows = None
         number, value = next(_objects(path), (0, {}))
         if not number:
-            raise ClipsearchError(f"{path} holds no rows")
+            self.rows, self.dim, self.stated = 0, 0, None
+            return
         if EMBEDDING not in value and path.with_suffix(".npy").is_file():
             raise ClipsearchError(f"{path} has the rows of {path.with_suffix('.npy').name}; import that")
         self.dim = len(_numbers(number, value, path))

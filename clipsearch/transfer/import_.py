@@ -101,7 +101,8 @@ def import_file(
     """Add a file's embeddings to an index, for photos below its roots, or below `folder`, which becomes a root.
 
     `index` is the index's model, None for a new index; `named` returns that of the model that the user names, if any. A row is
-    taken if its photo is what the file says it was. The whole file is checked before anything is written.
+    taken if its photo is what the file says it was. The whole file is checked before anything is written. A file without rows
+    changes nothing.
     """
     start = time.monotonic()
     below = None if folder is None else roots.absolute(folder)
@@ -112,6 +113,8 @@ def import_file(
             f"there is no index at {index_folder}; for a new one, say where the photos are: `folder=FOLDER`"
         )
     source = open_embeddings(Path(roots.absolute(file)))
+    if source.rows == 0:  # as `export` writes it if no photo is chosen
+        return ImportReport(seconds=time.monotonic() - start)
     fingerprint = agreed_model(source, index, named(), trust=trust_model)
     total = sum(len(rows) for rows, _ in unit_blocks(source, any_length=any_length))
     logger.info("%s has %d rows of %d values", source.path, total, source.dim)

@@ -77,7 +77,8 @@ class ParquetReader(EmbeddingReader):
             if not lists or not pa.types.is_floating(kind.value_type):
                 raise ClipsearchError(f"{path}: the column {EMBEDDING!r} has the type {kind}, not lists of floats")
         if not self.rows:
-            raise ClipsearchError(f"{path} holds no rows")
+            self.dim, self.stated = 0, None
+            return
         self.stated = schema_model(schema, str(path))
         self.dim = kind.list_size if pa.types.is_fixed_size_list(kind) else self._first_length()
         if not self.dim:

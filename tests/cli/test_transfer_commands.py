@@ -55,6 +55,23 @@ def test_choosing_and_relative_paths(clipsearch, indexed, tmp_path):
     assert clipsearch("import", tmp_path / "out.jsonl", "--in", indexed / "trip", cwd=indexed)[0] == 0
 
 
+def test_an_export_of_nothing_is_imported_as_nothing(clipsearch, indexed, tmp_path):
+    for name in ("out.npy", "out.jsonl", "out.parquet"):
+        if name.endswith(".parquet"):
+            pytest.importorskip("pyarrow")
+        assert clipsearch("export", tmp_path / name, "--where", "width > 90000", "--force", cwd=indexed)[0] == 0
+        status, output, errors = clipsearch("import", tmp_path / name, cwd=indexed)
+        assert (
+            status == 0
+            and output.startswith("nothing done in")
+            and f"{name} has no rows, so there is nothing" in errors
+        )
+        assert clipsearch("import", tmp_path / name, "-q", cwd=indexed) == (0, "", "")
+        new = ("--in", indexed, "--model", "mini", "--index", tmp_path / "new")
+        status, output, _ = clipsearch("import", tmp_path / name, *new)
+        assert status == 0 and "no index was made" in output and not (tmp_path / "new").exists()
+
+
 def test_embeddings_of_who_knows_what(clipsearch, indexed, tmp_path):
     clipsearch("export", tmp_path / "out.npy", cwd=indexed)
     np.save(tmp_path / "out.npy", np.load(tmp_path / "out.npy") * 3)
