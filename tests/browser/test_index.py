@@ -169,6 +169,14 @@ def test_copies_are_shown_in_groups_and_selected(page):
     page.get_by_role("button", name="Find copies").click()
     panel.locator(".copy").first.click()
     page.wait_for_selector("#viewer[open] .viewer-title")
+    page.reload()
+    page.wait_for_selector("#viewer[open] .viewer-title")
+    assert "list=copies" in page.url and panel.is_hidden()
+    page.keyboard.press("Escape")
+    panel.locator(".copy").first.wait_for()
+    assert "?" not in page.url and page.locator("#viewer").is_hidden()
+    panel.locator(".copy").first.click()
+    page.wait_for_selector("#viewer[open] .viewer-title")
     with answered(page, "/api/search"):
         page.keyboard.press("m")  # another search, and no copies over it
     page.wait_for_selector("#viewer", state="hidden")

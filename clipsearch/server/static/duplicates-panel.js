@@ -3,7 +3,7 @@
 import { ask, isAbort, thumbnailUrl } from "./api.js";
 import { byId, element, icon } from "./dom.js";
 import { bytes, count, counted, fileName, folderOf, visible } from "./format.js";
-import { closePanel, openFromPanel, openPanel } from "./panel.js";
+import { closePanel, comeBackTo, openFromPanel, openPanel } from "./panel.js";
 import { selection } from "./selection.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -24,6 +24,9 @@ export async function openDuplicatesPanel() {
     if (!isAbort(error)) openPanel(TITLE, element("p", {}, /** @type {Error} */ (error).message));
   }
 }
+
+/** Closing the open photo leads to the copies. */
+export const comeBackToCopies = () => comeBackTo(openDuplicatesPanel);
 
 /** @param {Report} report */
 function show(report) {
@@ -64,7 +67,7 @@ const likeness = ({ exact, differing_bits: bits }) => exact ? "The same bytes as
 
 /** @param {Photo} photo @param {string} badge @param {string} title */
 function tile(photo, badge, title) {
-  return element("button", { type: "button", class: `copy ${badge}`, title: `${visible(photo.path)}\n${title}`, onclick: () => openFromPanel(photo.id) },
+  return element("button", { type: "button", class: `copy ${badge}`, title: `${visible(photo.path)}\n${title}`, onclick: () => openFromPanel(photo.id, { from: "copies" }) },
     element("span", { class: "copy-picture" }, element("img", { src: thumbnailUrl(photo.id, 256), alt: "", loading: "lazy" }), element("span", { class: "badge" }, badge)),
     element("bdi", {}, fileName(photo.path)),
     element("span", { class: "soft" }, `${photo.width} × ${photo.height}, ${bytes(photo.size)}`),

@@ -279,6 +279,7 @@ async function withModule(act, { isAsked = true, isRepeated = false } = {}) {
 async function showPhoto() {
   const id = state.openPhotoId();
   if (id === null && !byId("viewer").open && opened === null) return;
+  if (state.openedFrom()) withModule(async () => (await import("./duplicates-panel.js")).comeBackToCopies(), { isAsked: false });
   await withModule(async () => showInViewer((await import("./viewer.js")).viewer, id));
 }
 

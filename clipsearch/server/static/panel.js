@@ -40,12 +40,17 @@ const searchKey = () => JSON.stringify(toPairs(currentSearch()));
 
 /**
  * Open a photo from the panel. When it is closed, the panel is there again.
- * @param {number} id @param {() => void} [again] opens the panel anew; by default it is as it was
+ * @param {number} id @param {{again?: () => void, from?: "" | "copies"}} [options] `again` opens the panel anew, by default as it was; `from` is its name in addresses
  */
-export function openFromPanel(id, again = comingBack()) {
+export function openFromPanel(id, { again = comingBack(), from = "" } = {}) {
   closePanel();
-  openPhoto(id, { isAside: true });
+  openPhoto(id, { isAside: true, from });
   left = { search: searchKey(), again };
+}
+
+/** The photo of the address was opened from a list that is not on this page, as after a reload: closing it opens the list anew. @param {() => void} again */
+export function comeBackTo(again) {
+  if (openPhotoId() !== null) left ??= { search: searchKey(), again };
 }
 
 /** What shows the panel again as it is now, at the same place. */

@@ -13,7 +13,7 @@ export function openSelectionPanel(photos, grid) {
   const show = (/** @type {number} */ id) => {
     const index = grid.photos.findIndex((photo) => photo?.id === id);
     if (index < 0) {
-      openFromPanel(id, again);
+      openFromPanel(id, { again });
       return;
     }
     closePanel();

@@ -69,7 +69,7 @@ const BEGINNING = "0001"; // of time, for a period that has only an end
 /** Fires "search" when the search changes, "photo" when another photo is opened or the photo is closed, and "leaving" before a new page address. */
 export const changes = new EventTarget();
 
-let { search, photo } = read(location.search);
+let { search, photo, list } = read(location.search);
 let typing = false; // whether the newest entry of the history was made by typing, and can be typed over
 
 /** @returns {Readonly<Search>} */
@@ -77,6 +77,9 @@ export const currentSearch = () => search;
 
 /** @returns {number | null} the id of the photo that is open */
 export const openPhotoId = () => photo;
+
+/** The list of the page that the open photo was opened from; "" if it was none that an address can bring back. @returns {"" | "copies"} */
+export const openedFrom = () => (photo === null ? "" : list);
 
 /**
  * Change the search. Marks are about a query: another one has none. Words typed one after another are one step back in the history, not one each.
@@ -116,14 +119,16 @@ export function followRename(name, newName) {
 
 /**
  * @param {number} id
- * @param {{isAside?: boolean, of?: Readonly<Search>}} [options] `isAside` if it is opened beside the rows, which stay where they are;
+ * @param {{isAside?: boolean, from?: "" | "copies", of?: Readonly<Search>}} [options] `isAside` if it is opened beside the rows, which stay where they are;
+ *   `from` if it is opened from a list that an address can bring back, by default the one of the photo before;
  *   `of` if the rows are those of another search, as the answer to this one has not come: closing the photo leads back to this one
  */
-export function openPhoto(id, { isAside = false, of = search } = {}) {
+export function openPhoto(id, { isAside = false, from = openedFrom(), of = search } = {}) {
   const wasOpen = photo !== null;
   const isOther = address(of, null) !== address(search, null);
   search = of;
   photo = id;
+  list = from;
   write(wasOpen ? "replaceState" : "pushState", { opened: wasOpen ? history.state?.opened : true, isAside: isAside || (wasOpen && history.state?.isAside) });
   if (isOther) changes.dispatchEvent(new CustomEvent("search", { detail: { again: true } }));
   changes.dispatchEvent(new Event("photo"));
@@ -278,7 +283,7 @@ window.addEventListener("popstate", () => {
   }
   const before = address(search, null);
   const openBefore = photo;
-  ({ search, photo } = read(location.search));
+  ({ search, photo, list } = read(location.search));
   typing = false;
   useNewNames();
   if (address(search, null) !== before) changes.dispatchEvent(new CustomEvent("search", { detail: { returning: true } }));
@@ -457,13 +462,13 @@ function parsePeriod(text) {
   return { from: from === BEGINNING ? "" : from, to };
 }
 
-/** @param {string} query */
+/** @param {string} query @returns {{search: Search, photo: number | null, list: "" | "copies"}} */
 function read(query) {
   const pairs = decodePairs(query);
   const id = pairs.find(([name]) => name === "photo")?.[1];
   const found = fromPairs(pairs);
   found.album = nameNow(found.album);
-  return { search: found, photo: id && /^\d+$/.test(id) ? Number(id) : null };
+  return { search: found, photo: id && /^\d+$/.test(id) ? Number(id) : null, list: pairs.some(([name, value]) => name === "list" && value === "copies") ? "copies" : "" };
 }
 
 /** Write the address anew if it has the old name of an album. */
@@ -475,6 +480,7 @@ function useNewNames() {
 function address(search, photo) {
   const pairs = toPairs(search);
   if (photo !== null) pairs.push(["photo", String(photo)]);
+  if (photo !== null && list) pairs.push(["list", list]);
   return `${location.pathname}${pairs.length ? "?" : ""}${encodePairs(pairs)}`;
 }
 
