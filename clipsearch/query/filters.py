@@ -149,7 +149,9 @@ def require_order(after: str, before: str) -> None:
 
 
 def taken_by(text: str) -> Condition:
-    """A camera whose name contains a text."""
+    """A camera whose name contains a text; in double quotes, one of exactly this name."""
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        return Test("camera", "=", _filled("camera", text[1:-1]))
     return Test("camera", "~", f"*{literal_glob(_filled('camera', text))}*")
 
 

@@ -50,7 +50,7 @@ class SearchKeywords(TypedDict, total=False):
     )  # then, or "2024-06..2024-08" or "2024..", or any of a list
     after: Day | None  # then or later
     before: Day | None  # before it begins
-    camera: str | Sequence[str] | None  # a part of the camera's name, or of any of several
+    camera: str | Sequence[str] | None  # a part of the camera's name, or of any of several; in double quotes, its name
     place: str | Sequence[str] | None  # a city, region or country, or any of several
     near: (
         str | tuple[float, float] | tuple[float, float, float] | NDArray[Any] | None

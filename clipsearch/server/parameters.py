@@ -81,7 +81,11 @@ class FilterParameters(StrictParameters):
     )
     after: Word | None = Field(None, description="Taken on this date or later.", examples=["2023"])
     before: Word | None = Field(None, description="Taken before this date begins.", examples=["2024-07-15"])
-    camera: Word | None = Field(None, description="Taken by a camera whose name contains this.", examples=["canon"])
+    camera: Word | None = Field(
+        None,
+        description="Taken by a camera whose name contains this; in double quotes, by one of this name.",
+        examples=["canon"],
+    )
     near: Word | None = Field(
         None, description="Taken near `LATITUDE,LONGITUDE[,KM]`; within 1 km by default.", examples=["48.14,11.58,50"]
     )

@@ -44,7 +44,7 @@ def test_dates_by_bars_and_by_days(page, filters):
     assert shown(page) == ["pagoda.jpg", "kite.jpg"]
 
 
-def test_folders_cameras_shapes_and_formats_have_counts(page, filters, album):
+def test_folders_cameras_shapes_and_formats_have_counts(page, filters, album, address):
     first = filters.get_by_role("button", name=re.compile("^first"))
     expected = sum(1 for path in (album / "first").iterdir())
     assert first.inner_text().split() == ["first", str(expected)]
@@ -57,6 +57,14 @@ def test_folders_cameras_shapes_and_formats_have_counts(page, filters, album):
     with answered(page):
         filters.get_by_role("button", name=re.compile("^Testing Camera 1")).click()
     assert page.locator("#status").inner_text() == "6 photos"
+    camera = filters.get_by_role("button", name=re.compile("^Testing Camera 1"), pressed=True)
+    assert camera.inner_text().split()[-1] == "6"  # of this name, not of longer ones: a part of the name finds nothing
+    assert page.locator("#filter-chips").inner_text().split("\n")[0] == "Testing Camera 1"
+    named = parse_qs(urlsplit(page.url).query)["camera"][0]
+    found = (
+        page.request.get(f"{address}/api/images", params={"camera": one}) for one in (named, named.replace(" 1", ""))
+    )
+    assert [one.json()["considered"] for one in found] == [6, 0]
     with answered(page):
         filters.get_by_role("button", name=re.compile("^landscape")).click()
     with answered(page):

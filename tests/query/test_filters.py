@@ -131,6 +131,7 @@ def test_single_filters(tmp_path, monkeypatch):
     assert taken_near("48.1,11.6") == Near(48.1, 11.6, 1)
     assert taken_near("-33.9, 151.2, 20") == Near(-33.9, 151.2, 20)
     assert taken_by("5D [II]*") == Test("camera", "~", "*5D [[]II][*]*")
+    assert taken_by('"5D [II]*"') == Test("camera", "=", "5D [II]*") and taken_by('"') == Test("camera", "~", '*"*')
     assert of_format("nef") == Test("format", "=", "NEF")
     assert of_format("RAW") == Either(tuple(Test("format", "=", name) for name in (*RAW_FORMATS, "RAW")))
     assert of_format("Video") == Either(tuple(Test("format", "=", name) for name in VIDEO_FORMATS))
@@ -207,6 +208,7 @@ def test_a_range_may_be_open(text, same):
         (parse_where, "width > 2..3", "is a range"),
         (parse_where, "camera = ''", "the camera is empty"),
         (taken_by, " ", "the camera is empty"),
+        (taken_by, '" "', "the camera is empty"),
     ],
 )
 def test_a_value_is_checked_where_its_condition_is_made(read, text, says):

@@ -2,7 +2,7 @@
 
 import { albums } from "./albums.js";
 import { ask } from "./api.js";
-import { EMPTY, filterPairs } from "./state.js";
+import { cameraName, EMPTY, filterPairs } from "./state.js";
 import { encodePairs } from "./url.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
@@ -52,7 +52,7 @@ export async function countsOf(search, query, wanted) {
     /** @type {const} */ ([key, (await countPhotos(pairs, facets)).facets]))));
   return Object.fromEntries(asked.map(({ facet, names, key, inside }) => {
     const counts = answers.get(key)?.[facet] ?? [];
-    return [facet, inside === null ? counts : withChosen(counts, answers.get(inside)?.[facet] ?? [], names.flatMap((name) => search[name]).map(String))];
+    return [facet, inside === null ? counts : withChosen(counts, answers.get(inside)?.[facet] ?? [], names.flatMap((name) => (name === "camera" ? cameraName(search.camera) : search[name])).map(String))];
   }));
 }
 

@@ -3,7 +3,7 @@
 import { byId, element, icon } from "./dom.js";
 import { count, fileName, place, starsText, visible } from "./format.js";
 import { keepingPhotos } from "./keep-place.js";
-import { canJudge, changes, changeSearch, currentSearch, isFiltered, withoutFilters } from "./state.js";
+import { cameraName, canJudge, changes, changeSearch, currentSearch, isFiltered, withoutFilters } from "./state.js";
 import { matchWords } from "./threshold.js";
 
 /** @typedef {import("./state.js").Search} Search */
@@ -54,7 +54,7 @@ function chipsOf(search) {
   /** @param {Partial<Search>} change @param {string} text */
   const add = (change, text) => chips.push({ text, change: /** @type {any} */ (change) });
   if (search.from || search.to) add({ from: "", to: "" }, period(search.from, search.to));
-  if (search.camera) add({ camera: "" }, visible(search.camera));
+  if (search.camera) add({ camera: "" }, visible(cameraName(search.camera)));
   if (search.within) add({ within: "" }, area(search.within));
   if (search.near) add({ near: "" }, surroundings(search.near));
   for (const [list, word] of /** @type {const} */ ([["places", "in"], ["keywords", "keyword"], ["people", "with"]])) {

@@ -11,7 +11,7 @@ import { count, counted, starSigns, starsText, visible } from "./format.js";
 import { keptSet } from "./kept-set.js";
 import { expressionProblem } from "./messages.js";
 import { photos } from "./photos.js";
-import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, showDialog, wordPairs } from "./state.js";
+import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, exactly, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, showDialog, wordPairs } from "./state.js";
 import { matching } from "./threshold.js";
 import { thumbnails } from "./thumbnails.js";
 
@@ -334,8 +334,9 @@ function section(title, content) {
 /** @param {"camera" | "format" | "orientation"} name @param {Count[]} counts */
 function choices(name, counts) {
   const chosen = currentSearch()[name];
-  const isChosen = (/** @type {string} */ value) => same(value, chosen);
-  return valueList(name, counts, isChosen, (value) => changeSearch({ [name]: isChosen(value) ? "" : name === "camera" ? value : value.toLowerCase() }));
+  const filter = (/** @type {string} */ value) => (name === "camera" ? exactly(value) : value.toLowerCase()); // a longer name may contain it
+  const isChosen = (/** @type {string} */ value) => same(filter(value), chosen);
+  return valueList(name, counts, isChosen, (value) => changeSearch({ [name]: isChosen(value) ? "" : filter(value) }));
 }
 
 /** Facts with several choices. @param {keyof typeof LISTS} name @param {Count[]} counts */

@@ -5,7 +5,7 @@ import { bytes, count, day, fieldName, fileName, folderOf, markedParts, MATCH_ME
 import { copyText } from "./clipboard.js";
 import { announce } from "./messages.js";
 import { photos } from "./photos.js";
-import { literal, newSearch, openPhoto } from "./state.js";
+import { exactly, literal, newSearch, openPhoto } from "./state.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -31,7 +31,7 @@ export function photoFacts(photo) {
     ["Place", photo.place && placeNames(photo.place)],
     ["Location", gps && link(place(...gps), () => newSearch({ near: `${gps[0]},${gps[1]},${AROUND}` }), `Photos within ${AROUND} km`)],
     ["People", photo.people && tags(photo.people, (person) => ({ people: [literal(person)] }))],
-    ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: photo.camera ?? "" }))],
+    ["Camera", photo.camera && link(visible(photo.camera), () => newSearch({ camera: exactly(photo.camera ?? "") }))],
     ["Keywords", photo.keywords && tags(photo.keywords, (keyword) => ({ keywords: [literal(keyword)] }))],
     ["Rating", photo.rating ? rating(photo.rating) : null],
     ["Label", photo.label && element("bdi", {}, visible(photo.label))],

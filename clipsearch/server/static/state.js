@@ -300,6 +300,12 @@ export const isFiltered = (search) => FILTERS.some((name) => search[name].length
 /** The value of a filter in which * ? [ stand for themselves. @param {string} value a keyword or a name */
 export const literal = (value) => value.replace(/[*?[]/g, "[$&]");
 
+/** The filter of a camera that means this name, rather than all names that contain it. @param {string} name */
+export const exactly = (name) => `"${name}"`;
+
+/** What a filter of a camera says to people. @param {string} camera */
+export const cameraName = (camera) => camera.replace(/^"(.+)"$/s, "$1");
+
 /** The search without its filters, or with some of them taken out. @param {readonly (keyof Search)[]} [names] */
 export function withoutFilters(names = FILTERS) {
   return Object.fromEntries(names.map((name) => [name, EMPTY[name]]));

@@ -5,7 +5,7 @@ import { countsFor } from "./facet-counts.js";
 import { counted, visible } from "./format.js";
 import { photos } from "./photos.js";
 import { forgetRecentSearches, recentSearches } from "./recent-searches.js";
-import { changeSearch, currentSearch, EMPTY, literal, newSearch } from "./state.js";
+import { cameraName, changeSearch, currentSearch, EMPTY, exactly, literal, newSearch } from "./state.js";
 
 /** @typedef {import("./state.js").Search} Search */
 /** @typedef {{label: string, kind: string, symbol: string, images?: number, choose: () => void}} Suggestion */
@@ -24,7 +24,7 @@ const KINDS = [
   ["year", "year", "calendar", 2, (value) => ({ from: value, to: value })],
   ["country", "country", "map", 1, (value) => ({ places: [value] })],
   ["region", "region", "map", 0, (value) => ({ places: [value] })],
-  ["camera", "camera", "picture", 1, (value) => ({ camera: value })],
+  ["camera", "camera", "picture", 1, (value) => ({ camera: exactly(value) })],
 ];
 
 const input = /** @type {HTMLInputElement} */ (byId("query"));
@@ -119,7 +119,7 @@ function recent(typed) {
 
 /** @param {Search} search */
 function described({ q, pictures, people, places, keywords, camera, from }) {
-  return [q, pictures.length ? "a picture" : "", ...people, ...places, ...keywords, camera, from].filter(Boolean).join(" · ");
+  return [q, pictures.length ? "a picture" : "", ...people, ...places, ...keywords, cameraName(camera), from].filter(Boolean).join(" · ");
 }
 
 /**
