@@ -191,23 +191,17 @@ def _dates(condition: Condition, store: VectorStore[SelectionT]) -> QueryNote | 
         shown.append(day(records[0].info.taken_at))
     images = len(store)
     lack = f"; {_lacking(images - dated, images)} a date" if dated < images else ""
-    if (
-        starts
-        and ends
-        and len(starts) + len(ends) == len(limits)
-        and (near := _nearest_dates(max(starts), min(ends), store))
-    ):
-        return QueryNote(
-            "unknown", f"no photo is from {_days(max(starts), min(ends))}; the nearest are from {near}{lack}", "taken"
-        )
+    if starts and ends and len(starts) + len(ends) == len(limits):
+        start, end = max(starts), min(ends)
+        if near := _nearest_dates(start, end, store):
+            return QueryNote(
+                "unknown", f"no photo is from {_days(start, end)}; the nearest are from {near}{lack}", "taken"
+            )
+    reason = ""
     yearly = [test for test in limits if test.operator == "~" and str(test.value).startswith("????-")]
-    reason = (
-        ""
-        if not yearly
-        else "no photo is from this time of any year; "
-        if yearly == limits
-        else "no photo is from these dates; "
-    )
+    if yearly:
+        when = "this time of any year" if yearly == limits else "these dates"
+        reason = f"no photo is from {when}; "
     return QueryNote("unknown", f"{reason}the photos with a date are from {shown[0]} to {shown[1]}{lack}", "taken")
 
 
@@ -220,9 +214,12 @@ def _nearest_dates(start: str, end: str, store: VectorStore[SelectionT]) -> str:
 
 def _days(start: str, end: str) -> str:
     """The days, months or years from one time until before another: "2012-10-31", "2012-06 to 2012-08"."""
-    first, after = (datetime.fromisoformat(value + "0001-01-01T00:00:00"[len(value) :]) for value in (start, end))
-    last = after - timedelta(seconds=1)
-    next_day = last + timedelta(1)
+    try:
+        first, after = (datetime.fromisoformat(value + "0001-01-01T00:00:00"[len(value) :]) for value in (start, end))
+        last = after - timedelta(seconds=1)
+        next_day = last + timedelta(1)
+    except (ValueError, OverflowError):  # a day that does not exist, such as 2012-02-30
+        return f"{start} until before {end}"
     letters = 10
     if first.day == next_day.day == 1:
         letters = 4 if first.month == next_day.month == 1 else 7

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from clipsearch import SearchEngine
-from clipsearch.conditions import Contains, Test
+from clipsearch.conditions import All, Contains, Test
 from clipsearch.encoders.other_languages import words_of_other_languages
 from clipsearch.encoders.prompts import everyday_texts, query_bank
 from clipsearch.encoders.recommended import find_entry
@@ -417,6 +417,9 @@ def test_a_time_without_photos_is_told_with_the_nearest_that_have_some(engine, t
     give_facts(engine.index_folder, "blue.jpg", taken_at=datetime(2014, 5, 1, 9))
     notes = engine.search(text, smart=True).explanation.notes
     assert [note.message for note in notes] == [f"{message}; 3 of 5 photos lack a date"]
+    odd = All((Test("taken", ">=", "2012-02-30"), Test("taken", "<", "2012-02-31")))  # days that do not exist
+    (note,) = engine.search(Query((), (odd,))).explanation.notes
+    assert note.message.startswith("no photo is from 2012-02-30 until before 2012-02-31; ")
 
 
 def test_a_folder_without_photos_is_told_with_one_that_has_some(engine, photos):
