@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -121,7 +121,11 @@ class SearchEngine(Indexer):
         """Favourites and albums: lists of photos in a file inside the index's folder."""
         from clipsearch.store.albums import Albums
 
-        return Albums(self.index_folder)
+        return Albums(self.index_folder, self._ids_of_files)
+
+    @in_turn
+    def _ids_of_files(self, files: Sequence[tuple[str, str]]) -> list[int]:
+        return self._collection().ids_of_files(files)
 
     @in_turn
     def album(self, name: str) -> Among:

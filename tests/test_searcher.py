@@ -131,7 +131,7 @@ def test_wrong_values_fail_when_the_engine_is_made(tmp_path):
         (lambda engine: engine.export("x.npy", condition="width > 3"), "condition must be a Condition"),
         (lambda engine: engine.stats(by=["colour"]), "by must be one of 'year', .*, not 'colour'"),
         (lambda engine: engine.search_many(3), "queries must be a list of queries"),
-        (lambda engine: engine.index(rules="*.jpg"), r"rules must be WalkRules, not '\*.jpg'"),
+        (lambda engine: engine.index(rules="*.jpg"), r"rules must be WalkRules or RuleChanges, not '\*.jpg'"),
     ],
 )
 def test_wrong_values_are_refused_in_words_of_python(engine, ask, message):

@@ -139,7 +139,7 @@ WRONG = [
     (lambda e: e.optimize(recall=2), "recall must be a number above 0 and at most 1, not 2"),
     (lambda e: e.optimize(recall=0), "recall must be a number above 0 and at most 1, not 0"),
     (lambda e: e.optimize(max_milliseconds=0), "max_milliseconds must be a number above 0, not 0"),
-    (lambda e: e.index(rules="x"), "rules must be WalkRules, not 'x'"),
+    (lambda e: e.index(rules="x"), "rules must be WalkRules or RuleChanges, not 'x'"),
     (
         lambda e: e.search("red", right=[5], wrong=[5]),
         "^the photo 5 is both right and wrong; it can only be one of them$",

@@ -262,6 +262,8 @@ def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> Seque
     group_by = options.group_by
     if options.preview and can_preview(options.preview):
         return print_preview(hits, options.preview, group_by)
+    if options.preview and first:
+        remark("--preview draws only on a terminal that shows pictures; --preview=blocks draws everywhere")
     if options.format == "table":
         terminal = sys.stdout.isatty()
         plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"  # https://no-color.org

@@ -62,7 +62,7 @@ class SyncOptions:
     def __post_init__(self) -> None:
         """QueryError if the rules are not WalkRules or RuleChanges."""
         if not isinstance(self.rules, (WalkRules, RuleChanges, type(None))):
-            raise QueryError(f"rules must be WalkRules, not {self.rules!r}")
+            raise QueryError(f"rules must be WalkRules or RuleChanges, not {self.rules!r}")
         if not isinstance(self.limits, ReadLimits):
             raise QueryError(f"limits must be ReadLimits, not {self.limits!r}")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -39,10 +39,15 @@ Member: TypeAlias = "tuple[str, str]"
 
 
 class Albums:
-    """The albums of one index. Every method reads the file, so that several programs agree."""
+    """The albums of one index. Every method reads the file, so that several programs agree.
 
-    def __init__(self, index_folder: Path) -> None:
+    A name without an album of exactly this name finds the only one that differs in case alone.
+    """
+
+    def __init__(self, index_folder: Path, indexed: Callable[[Sequence[Member]], list[int]] | None = None) -> None:
+        """The albums of the index in a folder. With `indexed`, which finds photos' ids, only photos that it finds are added."""
         self._index_folder = index_folder
+        self._indexed = indexed
         self._file = index_folder / ALBUMS_FILE
         self._above = os.path.abspath(index_folder.parent)
 
@@ -76,19 +81,17 @@ class Albums:
         """The photos of an album, in the order in which they were added. QueryError if no album has this name."""
         _require_text(name)
         albums = self._read()
-        if name == FAVOURITES:
-            albums.setdefault(name, {})
-        if name not in albums:
-            raise _no_album(name, albums)
-        return [(os.path.normpath(os.path.join(self._above, path)), digest) for path, digest in albums[name].items()]
+        album = albums.get(_existing(name, albums), {})
+        return [(os.path.normpath(os.path.join(self._above, path)), digest) for path, digest in album.items()]
 
     def add(self, name: str, photos: Iterable[ImageRecord | Hit]) -> int:
         """Add photos to an album; returns how many it has. A new name makes a new album. ClipsearchError if it is full.
 
-        Photos are records; hits count as theirs. TypeError for something else.
+        Photos are records; hits count as theirs. TypeError for something else, QueryError for a photo of another index.
         """
         _check_name(name)
         photos = records_of(photos)
+        self._require_indexed([(record.file.path, record.info.content_hash) for record in photos])
         with locked_briefly(self._file):
             albums = self._read()
             if name not in albums and len(albums) >= MOST_ALBUMS:
@@ -106,8 +109,7 @@ class Albums:
         photos = records_of(photos)
         with locked_briefly(self._file):
             albums = self._read()
-            if name not in albums and name != FAVOURITES:
-                raise _no_album(name, albums)
+            name = _existing(name, albums)
             paths = {self._stored(record.file.path) for record in photos}
             hashes = {record.info.content_hash for record in photos}
             albums[name] = {
@@ -125,12 +127,11 @@ class Albums:
         """
         _require_text(name)
         _check_name(new_name)
-        if FAVOURITES in (name, new_name):
-            raise QueryError(f"{FAVOURITES} is the album that the hearts fill, so it keeps its name")
         with locked_briefly(self._file):
             albums = self._read()
-            if name not in albums:
-                raise _no_album(name, albums)
+            name = _existing(name, albums)
+            if FAVOURITES in (name, new_name):
+                raise QueryError(f"{FAVOURITES} is the album that the hearts fill, so it keeps its name")
             if new_name == name:
                 return
             if new_name in albums:
@@ -148,10 +149,21 @@ class Albums:
         _require_text(name)
         with locked_briefly(self._file):
             albums = self._read()
-            if albums.pop(name, None) is None:
+            try:
+                del albums[_existing(name, albums)]
+            except (UnknownAlbum, KeyError):
                 return False
             self._write(albums)
             return True
+
+    def _require_indexed(self, photos: Sequence[Member]) -> None:
+        if self._indexed is None or len(self._indexed(photos)) == len(photos):
+            return
+        for photo in photos:  # some may be one photo
+            if not self._indexed([photo]):
+                raise QueryError(
+                    f"{photo[0]} is not in this index, so its albums cannot have it; index its folder first"
+                )
 
     def _stored(self, path: str) -> str:
         """A path as the file has it: relative to the folder that holds the index, if it is below that."""
@@ -196,6 +208,16 @@ def _check_name(name: str) -> None:
     _require_text(name)
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
+
+
+def _existing(name: str, albums: Iterable[str]) -> str:
+    """The name as the album has it; favourites are always there. UnknownAlbum if there is none."""
+    same = [known for known in {FAVOURITES, *albums} if known.casefold() == name.casefold()]
+    if name in same:
+        return name
+    if len(same) == 1:
+        return same[0]
+    raise _no_album(name, albums)
 
 
 def _no_album(name: str, albums: Iterable[str]) -> UnknownAlbum:

@@ -70,8 +70,9 @@ def test_a_page_is_refused_before_a_search_and_replaced_by_force(run, photos):
 
 
 @pytest.mark.parametrize("where", [("--preview", "a dog"), ("a dog", "--preview")])
-def test_in_a_pipe_a_preview_is_the_table(run, where):
-    assert run(*where).stdout == run("a dog").stdout
+def test_in_a_pipe_a_preview_is_the_table_and_says_so(run, where):
+    result = run(*where)
+    assert result.stdout == run("a dog").stdout and "--preview=blocks draws everywhere" in result.stderr
 
 
 def test_what_follows_a_preview_is_no_value_of_it(run):
@@ -156,7 +157,7 @@ def test_on_a_terminal_photos_are_drawn(indexed, term, drawn):
     except OSError:  # Linux reports this when the other end is closed
         pass
     os.close(ours)
-    assert process.communicate()[1] == b"" and process.returncode == 0
+    assert (process.communicate()[1] == b"") == drawn and process.returncode == 0
     assert ("▀" in output.decode()) == drawn and "cat.png" in output.decode()
 
 

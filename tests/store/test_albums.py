@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -101,6 +102,31 @@ def test_albums_survive_indexing_renaming_and_moving(engine, indexed_photos, tmp
     with SearchEngine.open(tmp_path / "elsewhere") as moved:
         moved.index()
         assert in_album(moved, "Warm") == {"grey.png"}
+
+
+def test_the_case_of_a_name_counts_only_between_albums_that_differ_in_nothing_else(engine):
+    albums, photos = engine.albums, records(engine, "red.jpg", "blue.jpg")
+    albums.add("Straße 2016", photos)
+    assert len(engine.search(album="STRASSE 2016")) == len(engine.search(where='album = "straße 2016"')) == 2
+    assert engine.album("favourites").ids == ()
+    with pytest.raises(QueryError, match="keeps its name"):
+        albums.rename("favourites", "Best")
+    assert albums.take_out("straße 2016", photos[:1]) == 1
+    albums.rename("straße 2016", "Street")
+    albums.add("street", photos)
+    assert len(albums.members("street")) == 2 and len(albums.members("Street")) == 1
+    with pytest.raises(QueryError, match="no album 'STREET'; there are: Street, street"):
+        albums.members("STREET")
+    assert not albums.remove("STREET") and albums.remove("street") and albums.remove("STREET")
+    assert albums.names() == []
+
+
+def test_a_photo_of_another_index_is_in_no_album(engine):
+    [red] = records(engine, "red.jpg")
+    file, info = replace(red.file, path="/elsewhere/red.jpg"), replace(red.info, content_hash="0" * 64)
+    with pytest.raises(QueryError, match=r"/elsewhere/red\.jpg is not in this index, so its albums cannot have it"):
+        engine.albums.add("Warm", [red, red, replace(red, file=file, info=info)])
+    assert engine.albums.names() == [] and engine.albums.add("Warm", [red, red]) == 1
 
 
 def test_what_is_no_album_is_refused(engine, monkeypatch):
