@@ -462,6 +462,14 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
     with answered(page):
         page.get_by_role("button", name="Take it out").click()
     assert len(shown(page)) == 1
+    with answered(page):
+        page.locator("#note").get_by_role("button", name="Undo").click()
+    assert len(shown(page)) == 2 and page.locator("#selection-count").inner_text() == "1 photo selected"
+    page.locator("#selection-away").wait_for(state="hidden")  # it is on the screen again
+    page.click("#selection-album")
+    with answered(page):
+        page.get_by_role("button", name="Take it out").click()
+    assert len(shown(page)) == 1
     search(page, "a")
     page.click("#open-saved")
     page.get_by_label("Rename the album Two <b>").click()

@@ -444,7 +444,7 @@ setUpToolbar((scale) => grid.rescale(scale));
 setUpListEnd();
 setUpSelectionBar();
 setUpSelectAll();
-setUpSelectedElsewhere(grid);
+setUpSelectedElsewhere(grid, photos);
 setUpDragSelect(byId("photos"), grid);
 setUpRubberBand(/** @type {HTMLElement} */ (document.querySelector("main")), byId("photos"), grid);
 setUpHeaderHiding();

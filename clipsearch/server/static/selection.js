@@ -102,9 +102,9 @@ export function setUpSelectionBar() {
 
 /**
  * Say how many of the selected photos are not on the screen, and show them if that is wanted.
- * @param {import("./grid.js").Grid} grid
+ * @param {import("./grid.js").Grid} grid @param {EventTarget} list of photos; it fires "shown"
  */
-export function setUpSelectedElsewhere(grid) {
+export function setUpSelectedElsewhere(grid, list) {
   const away = byId("selection-away");
   let waiting = 0;
   const elsewhere = () => {
@@ -122,6 +122,8 @@ export function setUpSelectedElsewhere(grid) {
   };
   selection.addEventListener("change", update);
   for (const event of ["scroll", "resize"]) addEventListener(event, update, { passive: true });
+  list.addEventListener("shown", update);
+  new ResizeObserver(update).observe(document.body); // more or larger photos, or what opens above them
   away.addEventListener("click", async () => {
     const { openSelectionPanel } = await import("./selection-panel.js");
     openSelectionPanel(elsewhere(), grid);
