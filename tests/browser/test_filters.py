@@ -82,7 +82,7 @@ def test_people_keywords_and_ratings_have_counts_and_chips(page, filters):
         filters.get_by_role("button", name=re.compile("^Temple .old. 1")).click()
     assert shown(page) == ["pagoda.jpg"] and "keyword=Temple" in page.url
     chips = page.locator("#filter-chips li")
-    assert [chip.split("\n")[0] for chip in chips.all_inner_texts()][1] == "keyword Temple [old]"
+    assert [chip.split("\n")[0] for chip in chips.all_inner_texts()][1] == "and keyword Temple [old]"
     page.reload()
     page.wait_for_selector(".photo.loaded")
     assert shown(page) == ["pagoda.jpg"]
@@ -110,6 +110,22 @@ def test_places_have_names_and_alternatives(page, filters):
     assert shown(page) == ["wave.jpg", "rio.jpg"] and "place=Brazil" in page.url
     with answered(page):
         filters.get_by_role("button", name=re.compile("^Japan 1")).click()
+    assert shown(page) == ["pagoda.jpg", "wave.jpg", "rio.jpg"]
+    chips = page.locator("#filter-chips bdi")
+    assert chips.all_inner_texts() == ["in Brazil", "or in Japan", "Clear all"]
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Brazil 2")).click()
+    places = filters.locator("[data-key^='place ']")
+    assert places.first.inner_text().startswith("Tokyo")  # those of the chosen country come first
+    with answered(page):
+        places.first.click()  # it takes the country's place
+    assert chips.all_inner_texts() == ["in Tokyo, Japan"] and shown(page) == ["pagoda.jpg"]
+    assert filters.locator("[data-key^='country '][aria-pressed=true]").count() == 0
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Rio de Janeiro")).click()
+    with answered(page):
+        filters.get_by_role("button", name=re.compile("^Japan 1")).click()  # and the country that of its city
+    assert [chip.split(",")[0] for chip in chips.all_inner_texts()] == ["in Rio de Janeiro", "or in Japan", "Clear all"]
     assert shown(page) == ["pagoda.jpg", "wave.jpg", "rio.jpg"]
     page.locator(".photo .open").first.click()
     with answered(page):

@@ -48,8 +48,8 @@ export function searchTitle(search) {
 
 /** @param {Readonly<Search>} search @returns {{text: string, change: Partial<Search>}[]} */
 function chipsOf(search) {
-  const chips = search.folders.map((folder) => ({
-    text: fileName(folder), change: { folders: search.folders.filter((other) => other !== folder) },
+  const chips = search.folders.map((folder, i) => ({
+    text: `${i ? "or " : ""}${fileName(folder)}`, change: { folders: search.folders.filter((other) => other !== folder) },
   }));
   /** @param {Partial<Search>} change @param {string} text */
   const add = (change, text) => chips.push({ text, change: /** @type {any} */ (change) });
@@ -58,7 +58,8 @@ function chipsOf(search) {
   if (search.within) add({ within: "" }, area(search.within));
   if (search.near) add({ near: "" }, surroundings(search.near));
   for (const [list, word] of /** @type {const} */ ([["places", "in"], ["keywords", "keyword"], ["people", "with"]])) {
-    for (const value of search[list]) add({ [list]: search[list].filter((other) => other !== value) }, `${word} ${visible(value.replace(/\[([*?[])\]/g, "$1"))}`);
+    search[list].forEach((value, i) => add({ [list]: search[list].filter((other) => other !== value) },
+      `${i ? (list === "places" ? "or " : "and ") : ""}${word} ${visible(value.replace(/\[([*?[])\]/g, "$1"))}`));
   }
   if (search.rating) add({ rating: "" }, starsText(search.rating));
   if (search.text) add({ text: "" }, `has the words ${visible(search.text)}`);

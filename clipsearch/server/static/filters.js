@@ -278,7 +278,7 @@ function draw() {
       (!isCounted || format.length > 0 || year.length > 0 || search.from !== "" || search.to !== "") && datesSection(year, month, search, { isCounted, problem: date ? reasonOf(date[1]) : null }),
       folder.length > 0 && section("Folders", folderTree(folder, search.folders, render)),
       country.length > 1 && section("Countries", severalChoices("country", country)),
-      place.length > 0 && section("Places", severalChoices("place", place)),
+      place.length > 0 && section("Places", severalChoices("place", ownFirst(place, country))),
       person.length > 0 && section("People", severalChoices("person", person)),
       keyword.length > 0 && section("Keywords", severalChoices("keyword", keyword)),
       rating.length > 0 && section("Rating", ratingChoices(rating)),
@@ -339,14 +339,26 @@ function choices(name, counts) {
   return valueList(name, counts, isChosen, (value) => changeSearch({ [name]: isChosen(value) ? "" : filter(value) }));
 }
 
-/** Facts with several choices. @param {keyof typeof LISTS} name @param {Count[]} counts */
+/** Facts with several choices. Of two places of which one holds the other, the one chosen last stays. @param {keyof typeof LISTS} name @param {Count[]} counts */
 function severalChoices(name, counts) {
   const list = LISTS[name];
   const chosen = currentSearch()[list];
   const isChosen = (/** @type {string} */ value) => chosen.some((other) => same(value, other));
+  const goesWith = (/** @type {string} */ value) => (/** @type {string} */ other) => list !== "places" || !(holds(value, other) || holds(other, value));
   return valueList(name, counts, isChosen, (value) => changeSearch({
-    [list]: isChosen(value) ? chosen.filter((other) => !same(value, other)) : [...chosen, list === "places" ? value : literal(value)],
+    [list]: isChosen(value) ? chosen.filter((other) => !same(value, other)) : [...chosen.filter(goesWith(value)), list === "places" ? value : literal(value)],
   }));
+}
+
+/** Whether a place, such as "Bavaria, Germany", has another in it, such as "Munich, Bavaria, Germany". @param {string} whole @param {string} part */
+const holds = (whole, part) => part.toLowerCase().endsWith(`, ${whole.toLowerCase()}`);
+
+/** The places of the countries that are chosen, or that have a chosen place, before the others. @param {Count[]} places @param {Count[]} countries @returns {Count[]} */
+function ownFirst(places, countries) {
+  const chosen = currentSearch().places;
+  const own = countries.filter(({ value }) => chosen.some((other) => same(value, other) || holds(value, other)));
+  const rank = (/** @type {Count} */ place) => Number(!own.some(({ value }) => holds(value, place.value)));
+  return own.length ? [...places].sort((a, b) => rank(a) - rank(b)) : places;
 }
 
 /** So many stars or more; rejected photos alone. @param {Count[]} counts the best first */
