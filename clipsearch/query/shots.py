@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import TypeAlias
 
 from clipsearch.images.file_types import is_image_name
@@ -40,6 +41,7 @@ _BURST_NUMBER = re.compile(r"_BURST\d{1,4}(?:_COVER)?$", re.IGNORECASE)
 _SAMSUNG_BURST = re.compile(r"^(\d{8}_\d{6})_\d{3}$")
 
 
+@lru_cache(maxsize=16_384)  # while a user types, each answer has many photos of the one before
 def shot_name(name: str) -> str:
     """The common part of the names of one shot's files: lower case, without suffixes and marks of edits and bursts."""
     stem = os.path.splitext(name)[0]

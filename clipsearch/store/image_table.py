@@ -6,7 +6,7 @@ import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Literal, TypeAlias, cast
 
@@ -263,16 +263,12 @@ class ImageTable(FileTable):
 
     def _files(self, ids: Sequence[int], roots: dict[int, str]) -> dict[int, ImageRecord]:
         """image_id → the file, for ids that are a file's."""
-        return self._with_facts([record_of(row, roots) for row in self._rows(self.todays_columns, ids)])
+        return self._with_facts(list(self._rows(self.todays_columns, ids)), roots)
 
-    def _with_facts(self, files: Sequence[ImageRecord]) -> dict[int, ImageRecord]:
-        facts = self.facts.of([file.image_id for file in files])
-        return {
-            file.image_id: replace(file, info=replace(file.info, **facts[file.image_id]))
-            if file.image_id in facts
-            else file
-            for file in files
-        }
+    def _with_facts(self, rows: Sequence[tuple[Any, ...]], roots: dict[int, str]) -> dict[int, ImageRecord]:
+        """image_id → the file, with its facts, of rows that have today's columns."""
+        facts = self.facts.of([row[0] for row in rows])
+        return {row[0]: record_of(row, roots, facts.get(row[0])) for row in rows}
 
     def _later_pictures(self, ids: Sequence[int]) -> dict[int, int]:
         """image_id → the id of its file, for pictures after a file's first. Ids that do not exist may be among them."""
@@ -285,8 +281,8 @@ class ImageTable(FileTable):
     def all_records(self, roots: dict[int, str]) -> Iterator[ImageRecord]:
         """Every file, in the order of its path."""
         rows = iter(self._db.execute(f"SELECT {self.todays_columns} FROM images ORDER BY root_id, folder, name"))
-        while part := [record_of(row, roots) for row in itertools.islice(rows, _MANY)]:
-            yield from self._with_facts(part).values()
+        while part := list(itertools.islice(rows, _MANY)):
+            yield from self._with_facts(part, roots).values()
 
     def rows(self, ids: Sequence[int], roots: dict[int, str]) -> list[tuple[Any, ...]]:
         """The rows of files, by id: IMAGE_COLUMNS, row_check, vector_check, LATER_IMAGE_COLUMNS.

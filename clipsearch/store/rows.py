@@ -195,12 +195,15 @@ def path_of(roots: dict[int, str], root_id: int, folder: bytes, name: bytes) -> 
     return os.path.join(roots[root_id], *parts, os.fsdecode(name))
 
 
-def record_of(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
-    """The file in a row of the table of images. CollectionDamaged if the row is not as it was written."""
+def record_of(row: tuple[Any, ...], roots: dict[int, str], facts: dict[str, Any] | None = None) -> ImageRecord:
+    """The file in a row of the table of images. CollectionDamaged if the row is not as it was written.
+
+    `facts` are further fields of its ImageInfo, from other tables.
+    """
     if not is_sound(row):
         raise CollectionDamaged(f"the catalog's row of image {row[0]} is damaged; {WHAT_TO_DO}")
     with as_written(f"the catalog's row of image {row[0]}"):
-        return _record(row, roots)
+        return _record(row, roots, facts or {})
 
 
 def known_failure_of(row: tuple[Any, ...]) -> KnownFailure:
@@ -247,7 +250,7 @@ def is_plausible(row: tuple[Any, ...], roots: dict[int, str]) -> bool:
     return True
 
 
-def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
+def _record(row: tuple[Any, ...], roots: dict[int, str], facts: dict[str, Any]) -> ImageRecord:
     (image_id, root_id, folder, name, size, mtime_ns, width, height, image_format, content_hash, taken_at, camera,
      latitude, longitude, _, _, caption, pictures, stored_moments) = row  # fmt: skip
     if (latitude is None) != (longitude is None):
@@ -265,5 +268,6 @@ def _record(row: tuple[Any, ...], roots: dict[int, str]) -> ImageRecord:
             gps=None if latitude is None else (number(latitude, -90, 90), number(longitude, -180, 180)),
             caption=None if caption is None else text(caption, LONGEST_CAPTION),
             moments=_moments(pictures, stored_moments)[0],
+            **facts,
         ),
     )
