@@ -13,20 +13,36 @@ import { selection } from "./selection.js";
 
 const TITLE = "Copies";
 const AT_ONCE = 50; // groups that are shown; more on demand
+const KEPT = "clipsearch-copies"; // the last report of this tab, for a reload: comparing takes minutes in a large library; main.js forgets it
 
 export async function openDuplicatesPanel() {
   const stop = new AbortController();
   openPanel(TITLE, element("p", { role: "status" }, "Comparing all photos with each other. Similar ones are read again, which takes a while in a large library."), element("progress", { "aria-label": "Looking for copies" }));
   byId("panel").addEventListener("close", () => stop.abort(), { once: true }); // the server stops, too
   try {
-    show(await ask("/api/duplicates", { signal: stop.signal }));
+    const report = await ask("/api/duplicates", { signal: stop.signal });
+    keep(report);
+    show(report);
   } catch (error) {
     if (!isAbort(error)) openPanel(TITLE, element("p", {}, /** @type {Error} */ (error).message));
   }
 }
 
+/** @param {Report} report */
+function keep(report) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(report));
+  } catch { // no room for so many groups
+    sessionStorage.removeItem(KEPT);
+  }
+}
+
 /** Closing the open photo leads to the copies. */
-export const comeBackToCopies = () => comeBackTo(openDuplicatesPanel);
+export const comeBackToCopies = () => comeBackTo(() => {
+  const kept = sessionStorage.getItem(KEPT);
+  if (kept) show(JSON.parse(kept));
+  else openDuplicatesPanel();
+});
 
 /** @param {Report} report */
 function show(report) {

@@ -409,6 +409,7 @@ function goOn() {
 }
 
 function indexChanged() {
+  sessionStorage.removeItem("clipsearch-copies"); // of other photos, perhaps; duplicates-panel.js keeps them
   thumbnails.forget(); // another index may have taken its place, with other photos under the same ids
   showChanged("The index has changed.");
 }
