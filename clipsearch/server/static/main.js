@@ -352,8 +352,7 @@ function setUpPanels() {
   WIDE.addEventListener("change", () => {
     if (WIDE.matches || byId("filters").open) withModule(async () => (await import("./filters.js")).followWidth(WIDE.matches), { isAsked: false });
   });
-  const isRoomKept = () => document.documentElement.classList.contains("with-filters");
-  if (isRoomKept()) onFirstAnswer(() => isRoomKept() && toggleFilters(true)); // photos are drawn before
+  if (document.documentElement.classList.contains("with-filters")) toggleFilters(true);
   if (sessionStorage.getItem("clipsearch-map")) withModule(async () => (await import("./map.js")).toggleMap(grid, { isAsked: false }), { isAsked: false });
   const open = (/** @type {string} */ button, /** @type {() => Promise<any>} */ act) => byId(button).addEventListener("click", () => withModule(act));
   open("toggle-filters", async () => (await import("./filters.js")).toggleFilters(WIDE.matches));
