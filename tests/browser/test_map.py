@@ -105,7 +105,7 @@ def test_photos_of_a_town_separate_and_those_of_one_spot_are_spread(map_of, page
     the_map.locator(".map-strip").get_by_role("button", name="Zoom in").click()
     page.wait_for_function("() => document.querySelectorAll('.mark:not(.several)').length === 10")
     scale = the_map.locator(".map-scale")
-    assert scale.inner_text() == "30 m"
+    assert scale.inner_text() == "50 m"
     scale.evaluate("(one) => { one.firstChild.data = '2,000 km'; one.style.width = '62px'; }")  # its least length
     assert scale.evaluate("(one) => one.scrollWidth <= one.clientWidth")
     ids = photo_ids(address)
@@ -239,6 +239,38 @@ def test_marks_do_not_cover_each_other_on_a_large_screen(new_page, address):
         return Math.min(...boxes.flatMap((a, i) => boxes.slice(i + 1).map((b) => apart(a, b))));
     }""")
     assert nearest >= 0.9  # so that no number, in a corner, is covered
+
+
+def test_nothing_covers_the_marks_of_the_view_that_the_map_chooses(map_of, page):
+    covered = """() => {
+        const [frame, ...controls] = ["#map", ".map-tools", "#map .here", ".map-note", ".map-scale"].map((one) =>
+            document.querySelector(one).getBoundingClientRect());
+        return [...document.querySelectorAll(".mark")].map((one) => one.getBoundingClientRect()).filter((mark) =>
+            mark.left < frame.left || mark.right > frame.right || mark.top < frame.top || mark.bottom > frame.bottom ||
+            controls.some((other) => mark.left < other.right && mark.right > other.left &&
+                mark.top < other.bottom && mark.bottom > other.top)).length;
+    }"""
+    corners = [(1, 1), (1, -1), (-1, 1), (-1, -1)]
+    the_map = map_of([(48 + 0.3 * y, 11 + 0.4 * x) for y, x in corners])
+    everywhere = [
+        (64.1, -21.9),
+        (61.2, -149.9),
+        (-33.9, 18.4),
+        (-37.8, 145),
+        (43.1, 131.9),
+        (66.5, 25.7),
+        (-22.9, -43.2),
+    ]
+    for points in (corners, everywhere):
+        if points is everywhere:
+            page.unroute("**/api/places*")
+            page.click("#toggle-map")
+            map_of(points)
+        for width, height in ((390, 844), (820, 1180), (1440, 900)):
+            page.set_viewport_size({"width": width, "height": height})
+            the_map.get_by_label("All locations").click()
+            page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            assert page.locator(".mark").count() >= min(len(points), 4) and page.evaluate(covered) == 0, (width, points)
 
 
 def test_an_area_over_the_date_line(map_of, page):

@@ -22,7 +22,7 @@ const NEAREST_FIT = 800; // widths of the panel that the world may be by itself:
 const NEAR = 2500; // metres; if less is seen, outlines and names of towns do not say where it is
 const SPREAD_FROM = 2 ** 25; // pixels; from here on, photos of one spot are spread around it
 const MOST_SPREAD = 24;
-const MARGIN = 0.2; // around all places, of their extent
+const CAPTION = 3.5; // rem, of two lines; other searches may have longer ones than this
 const MOST_HIGH = 0.55; // of the world's height that is seen: from the far north to the far south of the land
 const UNEVEN = 2; // how many times as long as at the bottom a length may be at the top; then one scale says nothing
 const BAR = 7.75; // rem that the scale bar may be long; half of it, its least length, has room for "2,000 km"
@@ -154,21 +154,34 @@ const momentsSummary = (images, which) =>
   images ? `${counted(images)} with ${which} moments and a location` : `No photo with ${which} moments has a location`;
 
 /**
- * Show some places, or the whole world if there are none.
+ * Show some places where nothing covers their marks, or the whole world if there are none.
  * @param {Place[]} wanted @param {number} [nearest] pixels that the world may then be wide
  */
 function fit(wanted, nearest = panel.clientWidth * NEAREST_FIT) {
   const { clientWidth: width, clientHeight: height } = panel;
   if (!width) return;
+  closeStrip();
   const ys = wanted.map((place) => toY(place.latitude));
   const [left, right] = wanted.length ? spanOf(wanted.map((place) => toX(place.longitude))) : [0, 1];
   const [top, bottom] = wanted.length ? [Math.min(...ys), Math.max(...ys)] : [0.12, 0.75];
   view.x = ((left + right) / 2) % 1;
-  view.y = (top + bottom) / 2;
-  const size = Math.min(width / ((right - left) * (1 + 2 * MARGIN)), height / ((bottom - top) * (1 + 2 * MARGIN)));
-  view.size = Math.max(Math.min(size, nearest), smallest());
+  for (let i = 0; i < 2; i++) { // the caption may be longer in the view that the first turn finds
+    const free = freeHeight();
+    const size = Math.min((width - pixels(APART)) / (right - left), (free.bottom - free.top) / (bottom - top), nearest);
+    view.size = Math.max(size, wanted.length ? height : smallest());
+    view.y = (top + bottom) / 2 + (height - free.top - free.bottom) / 2 / view.size;
+    showWhereabouts();
+  }
   keepInWorld();
   draw();
+}
+
+/** Where the middle of a mark may be, in pixels from the map's top, so that neither the buttons nor the caption cover it. */
+function freeHeight() {
+  const tools = /** @type {HTMLElement} */ (panel.querySelector(".map-tools"));
+  const half = pixels(APART) / 2;
+  const top = tools.offsetTop + tools.offsetHeight + half;
+  return { top, bottom: Math.max(top + half, Math.min(note.offsetTop, panel.clientHeight - pixels(CAPTION)) - half) };
 }
 
 /** @param {number} dx pixels @param {number} dy */
@@ -182,7 +195,7 @@ function move(dx, dy) {
 /** @param {number} factor @param {number} [x] the fixed point, in pixels of the panel @param {number} [y] */
 function zoom(factor, x = panel.clientWidth / 2, y = panel.clientHeight / 2) {
   const before = view.size;
-  view.size = Math.max(smallest(), Math.min(view.size * factor, FARTHEST_IN));
+  view.size = Math.max(Math.min(smallest(), before), Math.min(before * factor, FARTHEST_IN));
   const [dx, dy] = [x - panel.clientWidth / 2, y - panel.clientHeight / 2];
   view.x = (view.x + dx / before - dx / view.size + 1) % 1;
   view.y += dy / before - dy / view.size;
@@ -372,7 +385,7 @@ function openStrip(group) {
   strip.replaceChildren(
     element("div", { class: "map-strip-head" },
       element("strong", {}, counted(group.length)),
-      canZoom && element("button", { type: "button", onclick: () => (closeStrip(), fit(group, isOneSpot(group) ? 2 * SPREAD_FROM : FARTHEST_IN)) }, "Zoom in"),
+      canZoom && element("button", { type: "button", onclick: () => fit(group, isOneSpot(group) ? 2 * SPREAD_FROM : FARTHEST_IN) }, "Zoom in"),
       onlyThese(group),
       iconButton("close", "Close", () => {
         closeStrip();
