@@ -126,6 +126,10 @@ def test_places_have_names_and_alternatives(page, filters):
     with answered(page):
         filters.get_by_role("button", name=re.compile("^Japan 1")).click()  # and the country that of its city
     assert [chip.split(",")[0] for chip in chips.all_inner_texts()] == ["in Rio de Janeiro", "or in Japan", "Clear all"]
+    high = "(one) => one.closest('ul').offsetHeight"
+    line = chips.first.evaluate(high)
+    chips.first.evaluate("(one) => { one.textContent = 'or in Nice, Provence-Alpes-C\u00f4te d\\'Azur, France'; }")
+    assert chips.first.evaluate(high) == line  # the photos below stay where they are
     assert shown(page) == ["pagoda.jpg", "wave.jpg", "rio.jpg"]
     page.locator(".photo .open").first.click()
     with answered(page):
