@@ -353,12 +353,16 @@ function severalChoices(name, counts) {
 /** Whether a place, such as "Bavaria, Germany", has another in it, such as "Munich, Bavaria, Germany". @param {string} whole @param {string} part */
 const holds = (whole, part) => part.toLowerCase().endsWith(`, ${whole.toLowerCase()}`);
 
-/** The places of the countries that are chosen, or that have a chosen place, before the others. @param {Count[]} places @param {Count[]} countries @returns {Count[]} */
+/** @type {Count[]} the countries whose places come first; the same while the pointer or the keyboard is among the places */
+let leading = [];
+
+/** The places of the countries that are chosen, or that have a chosen place, before the others, if they have photos. @param {Count[]} places @param {Count[]} countries @returns {Count[]} */
 function ownFirst(places, countries) {
   const chosen = currentSearch().places;
-  const own = countries.filter(({ value }) => chosen.some((other) => same(value, other) || holds(value, other)));
-  const rank = (/** @type {Count} */ place) => Number(!own.some(({ value }) => holds(value, place.value)));
-  return own.length ? [...places].sort((a, b) => rank(a) - rank(b)) : places;
+  const isInUse = body.querySelector("[data-key^='place ']")?.closest("ul")?.matches(":hover, :focus-within");
+  if (!isInUse) leading = countries.filter(({ value }) => chosen.some((other) => same(value, other) || holds(value, other)));
+  const rank = (/** @type {Count} */ place) => Number(!(place.images && leading.some(({ value }) => holds(value, place.value))));
+  return leading.length ? [...places].sort((a, b) => rank(a) - rank(b)) : places;
 }
 
 /** So many stars or more; rejected photos alone. @param {Count[]} counts the best first */
