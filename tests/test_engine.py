@@ -13,6 +13,7 @@ from clipsearch import Query, SearchEngine, Term
 from clipsearch.conditions import Located, Test
 from clipsearch.errors import (
     ClipsearchError,
+    CollectionDamaged,
     CollectionNotFound,
     ImageError,
     ModelMismatch,
@@ -20,6 +21,8 @@ from clipsearch.errors import (
     SyncRefused,
 )
 from clipsearch.indexing.walk import WalkRules
+from clipsearch.store.collection import Collection
+from clipsearch.store.repair import repair
 from tests.conftest import COLOURS, ColourEncoder, give_facts, names, save_photo
 
 
@@ -34,6 +37,25 @@ def test_hits_are_ranked_cosines(engine):
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
     assert all(-1 <= hit.score <= 1 for hit in hits)
     assert hits[0].score == pytest.approx(1, abs=1e-3)
+
+
+def test_a_vector_that_no_answer_has_any_more_is_noticed_by_the_next_run(indexed_photos, encoder):
+    index = indexed_photos / ".clipsearch"
+    (segment,) = (index / "segments").glob("*.faiss")
+    with SearchEngine.open(indexed_photos) as engine, Collection(index) as collection:
+        best = engine.search("red", 1)[0]
+        vector = collection.vectors([best.record.image_id]).tobytes()
+    data = segment.read_bytes()
+    assert data.count(vector) == 1
+    segment.write_bytes(data.replace(vector, bytes(len(vector))))
+    save_photo(indexed_photos / "new.jpg", "red")
+    with SearchEngine.open(indexed_photos) as engine:
+        assert engine.search("red", 1)[0].path != best.path  # its score is 0 now, so no answer has it
+        with pytest.raises(CollectionDamaged, match=rf"{segment.name} is damaged: its bytes .*clipsearch repair"):
+            engine.index()
+    assert repair(index).lost == (best.path,)
+    with SearchEngine.open(indexed_photos) as engine:
+        assert engine.index().added == 2 and engine.search("red", 1)[0].score > 0.9
 
 
 def test_a_picture_finds_itself(engine, photos):

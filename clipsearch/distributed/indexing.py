@@ -35,6 +35,7 @@ from clipsearch.indexing.pipeline import Embedded, first_pixels
 from clipsearch.indexing.plan import SyncOptions, check_loss
 from clipsearch.indexing.report import IndexProgress, SyncReport
 from clipsearch.store.collection import Collection
+from clipsearch.store.verify import require_whole_vectors
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, Fingerprint
 
@@ -76,6 +77,7 @@ def index_on_cluster(
     """
     cancel, limits = cancel or CancelToken(), options.limits
     folder = _folder_for_parts(collection, cluster.parts)
+    require_whole_vectors(collection, cancel.check)
     taken_back = roots.taken_back(collection, sources, options.rules)
     work = plan_work(collection, sources, options)
     check_loss(work.plans, len(collection), prune=options.prune)

@@ -17,6 +17,7 @@ from clipsearch.indexing.raw_thumbnails import paths_to_read_again
 from clipsearch.indexing.reconciler import Reconciler
 from clipsearch.indexing.report import IndexProgress, SyncReport
 from clipsearch.indexing.unreadable import keep_unreadable
+from clipsearch.store.verify import require_whole_vectors
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Box, Embeddings, Failure
 
@@ -38,8 +39,14 @@ def index_folders(
 ) -> SyncReport:
     """Make an index agree with folders: choose the roots, walk them, plan the changes and apply them.
 
-    Without `folders`, the indexed ones. If cancelled, returns a report with `interrupted`. Raises SyncRefused.
+    Without `folders`, the indexed ones. If cancelled, returns a report with `interrupted`. Raises SyncRefused, and
+    CollectionDamaged if a file of vectors is not as it was written.
     """
+    cancel = cancel or CancelToken()
+    try:
+        require_whole_vectors(collection, cancel.check)
+    except Cancelled:
+        return SyncReport(interrupted=True)
     collection.make_roots_relative()
     taken_back = roots.taken_back(collection, folders, options.rules)
     targets = roots.targets(collection, folders, options.rules, options.prune)

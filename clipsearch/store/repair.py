@@ -176,7 +176,7 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str], int]:
         new.never_reuse("images", max([salvaged.last_id, *map(_plausible_id, stored | all_checks.keys())]))
         for info in segments:
             new.restore("segments", [(_number(info.name), info.name, info.rows, info.size, info.sha256)])
-            if info.compact and not file_problem(inside / info.compact_name, info.compact.size, info.compact.sha256):
+            if info.compact and not file_problem(inside / info.compact_name, info.compact):
                 new.add_compact(info.name, info.compact)
         new.restore("tombstones", ((image_id,) for image_id in tombstones))
         if all(all_checks[image_id] is not None for image_id in living_ids):
@@ -242,7 +242,7 @@ def _is_there(row: _Row, roots: dict[int, str]) -> bool:
 
 def _ids_if_whole(inside: Path, info: SegmentInfo, dim: int, checks: dict[int, int | None]) -> list[int] | None:
     """A segment's image ids, if its file is as it was written and each vector is that of its image; else None."""
-    if file_problem(inside / info.name, info.size, info.sha256):
+    if file_problem(inside / info.name, info):
         return None
     with suppress(CollectionError, OSError):
         segment = Segment(inside, info, dim)

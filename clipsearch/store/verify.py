@@ -18,6 +18,7 @@ from clipsearch.store.albums import ALBUMS_FILE, Albums
 from clipsearch.store.approximate.index import damages as approximate_damages
 from clipsearch.store.catalog import Catalog, root_of
 from clipsearch.store.catalog_file import CATALOG
+from clipsearch.store.index_reader import IndexReader
 from clipsearch.store.saved_searches import SavedSearches
 from clipsearch.store.segments import CompactInfo, Segment, SegmentInfo
 from clipsearch.store.validation import (
@@ -83,6 +84,18 @@ def verify(folder: Path, progress: Progress | None = None) -> Verified:
     """
     verified = _verify_index(folder, progress)
     return replace(verified, damages=(*verified.damages, *own_damages(folder)))
+
+
+def require_whole_vectors(index: IndexReader, check: Callable[[], None]) -> None:
+    """Raise CollectionDamaged unless the files of vectors are, byte for byte, what was written: 0.6 s a gigabyte, if in memory.
+
+    A query checks what it answers with. A vector whose score is too low by damage is in no answer, so nobody would notice.
+    `check` is called now and then, and may raise.
+    """
+    for info in index.segment_infos():
+        for name, written in _files_of(info):
+            if problem := file_problem(index.folder / "segments" / name, written, check):
+                raise CollectionDamaged(f"{name} is damaged: {problem}; {WHAT_TO_DO}")
 
 
 def own_damages(folder: Path) -> Iterator[Damage]:
@@ -208,12 +221,9 @@ class _Verification:
         dim = fingerprint.dim if fingerprint else 0
         stored: list[Ids] = []
         for info in infos:
-            files: dict[str, SegmentInfo | CompactInfo] = {info.name: info}
-            if info.compact:
-                files[info.compact_name] = info.compact
-            for name, written in files.items():
+            for name, written in _files_of(info):
                 self._read += written.size
-                if problem := file_problem(self._folder / name, written.size, written.sha256):
+                if problem := file_problem(self._folder / name, written):
                     yield Damage(name, problem)
             self._progress(self._read, total)
             try:
@@ -279,12 +289,17 @@ def _unsound_row(table: str, row: tuple[Any, ...]) -> str:
     return f"the {'row' if table == 'images' else 'failure'} of {which} is not as it was written"
 
 
-def file_problem(path: Path, size: int, sha256: str) -> str:
-    """Why a file is not the one that was written; "" if it is."""
+def _files_of(info: SegmentInfo) -> list[tuple[str, SegmentInfo | CompactInfo]]:
+    """The names of a segment's files, and what was written into each."""
+    return [(info.name, info), *([(info.compact_name, info.compact)] if info.compact else ())]
+
+
+def file_problem(path: Path, written: SegmentInfo | CompactInfo, check: Callable[[], None] | None = None) -> str:
+    """Why a file is not the one that was written; "" if it is. `check` is called now and then, and may raise."""
     try:
         length = path.stat().st_size
-        if length != size:
-            return f"{length:,} bytes long; it was {size:,}"
-        return "" if file_sha256(path) == sha256 else "its bytes are not those that were written"
+        if length != written.size:
+            return f"{length:,} bytes long; it was {written.size:,}"
+        return "" if file_sha256(path, check) == written.sha256 else "its bytes are not those that were written"
     except OSError as error:
         return error.strerror or str(error)
