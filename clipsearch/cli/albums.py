@@ -15,7 +15,7 @@ from clipsearch.cli.command import OUTPUT, FilePath, argument, command, flag, op
 from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import force_option
 from clipsearch.cli.hints import hint
-from clipsearch.cli.options import index_option, json_option
+from clipsearch.cli.options import at_most_one, index_option, json_option
 from clipsearch.cli.output import (
     broken_at_words,
     note,
@@ -68,9 +68,17 @@ def albums(
     no photo, and no rating that a sidecar has already. The next `clipsearch index` reads the sidecars. Exit status 3: some
     could not be written.
     """
+    is_renamed = {"--rename": rename is not None}
+    tasks = {"--write-rating": write_rating is not None, "--json": as_json, "-0": print0}
+    typed = at_most_one(is_renamed | tasks, "choose one of them")
+    typed += at_most_one(is_renamed | {"--m3u": m3u is not None}, "choose one of them")
     if name is None:
-        if m3u or write_rating or print0 or rename is not None:
-            raise click.UsageError("say which album: `clipsearch albums ALBUM --m3u FILE`")
+        if typed not in ([], ["--json"]):
+            values = {"--m3u": m3u, "--rename": rename, "--write-rating": write_rating}
+            words = [
+                str(word) for flag in dict.fromkeys(typed) for word in (flag, values.get(flag)) if word is not None
+            ]
+            raise click.UsageError(f"say which album: `{command_text('albums', 'ALBUM', *words, index=index_folder)}`")
         return _list(index_folder, as_json)
     if rename is not None:
         with open_engine(index_folder) as engine:
@@ -94,7 +102,7 @@ def albums(
         return ended(_rate(paths, write_rating))
     if as_json:
         print_json({"index": str(engine.index_folder), "album": name, "photos": list(map(photo_to_json, photos))})
-    elif m3u is None:
+    elif print0 or m3u is None:
         print_paths(paths, b"\0" if print0 else b"\n")
     return 0
 

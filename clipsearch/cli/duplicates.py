@@ -16,7 +16,7 @@ from clipsearch.cli.exit_status import ended
 from clipsearch.cli.files import check_html, force_option, html_option, write_html
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.hints import hint
-from clipsearch.cli.options import index_option, jobs_option, json_option
+from clipsearch.cli.options import at_most_one, index_option, jobs_option, json_option
 from clipsearch.cli.output import (
     current_folder,
     note,
@@ -85,6 +85,7 @@ def duplicates(
     """
     from clipsearch.analysis.duplicates import CHANGED, GONE
 
+    at_most_one({"--json": as_json, "--paths": paths, "-0": print0})
     check_html(html, force)
     with open_engine(index_folder) as engine, ProgressBar(unit_scale=True) as bar:
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, command, flag
 from clipsearch.cli.interrupt import interruptible
-from clipsearch.cli.options import index_option, json_option
+from clipsearch.cli.options import at_most_one, index_option, json_option
 from clipsearch.cli.output import current_folder, note_failures, print_paths, print_report, terminal_width
 from clipsearch.render.index_preview import skipped_table, skipped_to_json
 from clipsearch.render.json_output import failure_to_json
@@ -30,12 +30,13 @@ def failures(
     be reached (no permission, a failing drive) is tried again by every run. Crashes and time-outs are tried in three runs.
     `clipsearch index --retry` tries all of them. A photo that was indexed before stays until its file is gone or has changed.
     """
+    at_most_one({"--json": as_json, "-0": print0}, "choose one way to print the files")
     if skipped:
         _print_skipped(index_folder, as_json, print0)
         return
     with open_engine(index_folder) as engine:
         failed = engine.failures()
-    if print0 and not as_json:
+    if print0:
         print_paths((failure.file.path for failure in failed), b"\0")
         return
     value = {"index": str(engine.index_folder), "failures": list(map(failure_to_json, failed))}
@@ -48,7 +49,7 @@ def _print_skipped(index_folder: str | None, as_json: bool, print0: bool) -> Non
         preview = engine.preview(cancel=cancel)
     skipped = preview.skipped
     note_failures(preview.unreadable)
-    if print0 and not as_json:
+    if print0:
         print_paths((file.path for file in skipped), b"\0")
         return
     value = {"index": str(engine.index_folder), "skipped": list(map(skipped_to_json, skipped))}

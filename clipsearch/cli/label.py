@@ -19,6 +19,7 @@ from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import (
     Probability,
+    at_most_one,
     count_option,
     device_option,
     index_option,
@@ -96,10 +97,7 @@ class LabelOptions:
         """
         from clipsearch.analysis.labels import check_labels, read_labels
 
-        if sum((self.as_json, self.as_jsonl, self.paths, self.print0)) > 1:
-            raise click.UsageError(
-                "--json, --jsonl, --paths and -0 exclude each other; choose one way to print the photos"
-            )
+        at_most_one({"--json": self.as_json, "--jsonl": self.as_jsonl, "--paths": self.paths, "-0": self.print0})
         if self.everything and self.min_match is not None:
             raise click.UsageError("--all and --min-match exclude each other; --all lists labels of any match")
         if not self.words and not self.files:

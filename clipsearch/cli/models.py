@@ -9,7 +9,7 @@ import click
 from clipsearch.cli.command import Option, argument, command, verbosity_options
 from clipsearch.cli.complete import complete_model
 from clipsearch.cli.formatter import Context
-from clipsearch.cli.options import json_option
+from clipsearch.cli.options import at_most_one, json_option
 from clipsearch.cli.output import print_report, sum_up, terminal_width
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.render.tables import models_table
@@ -29,7 +29,8 @@ def models(measure: bool = False, as_json: bool = False) -> None:
     clipsearch models --measure
     clipsearch models pull google/siglip2-base-patch32-256
     """
-    if click.get_current_context().invoked_subcommand:
+    if subcommand := click.get_current_context().invoked_subcommand:
+        at_most_one({"--measure": measure, "--json": as_json, subcommand: True}, "choose one of them")
         return
     from clipsearch.encoders.registry import model_rows
 

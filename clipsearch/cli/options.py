@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -138,6 +139,15 @@ prune_option = flag("--prune", "Confirm that photos which are gone leave, howeve
 json_option = flag("--json as_json", "Print one JSON object.", OUTPUT)
 paths_option = flag("--paths", "Print only paths: a line each, or ended by NULs.", OUTPUT)
 print0_option = flag("-0 --print0", heading=OUTPUT)
+
+
+def at_most_one(flags: Mapping[str, bool], advice: str = "choose one way to print the photos") -> list[str]:
+    """The flags that are given, at most one. UsageError for more, since all but one would be ignored."""
+    given = [name for name, is_given in flags.items() if is_given]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} exclude each other; {advice}")
+    return given
+
 
 _order = partial(option, heading=ORDER)
 

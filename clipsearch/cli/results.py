@@ -27,7 +27,7 @@ from clipsearch.cli.files import (
     write_html,
 )
 from clipsearch.cli.hints import is_known
-from clipsearch.cli.options import paths_option, print0_option
+from clipsearch.cli.options import at_most_one, paths_option, print0_option
 from clipsearch.cli.output import (
     broken_at_words,
     current_folder,
@@ -87,9 +87,7 @@ class ResultOptions:
     fail_if_none: bool = flag(FAIL_IF_NONE, "Exit status 1 if no photo is found, as grep does.", OUTPUT)
 
     def __post_init__(self) -> None:
-        flags = [flag for name, flag in _FORMATS.items() if getattr(self, name)]
-        if len(flags) > 1:
-            raise click.UsageError(f"{' and '.join(flags)} exclude each other; choose one way to print the photos")
+        flags = at_most_one({flag: getattr(self, name) for name, flag in _FORMATS.items()})
         if flags and self.preview:
             raise click.UsageError(f"--preview is for people, and {flags[0]} for programs; choose one of them")
         if self.contact_sheet is not None:

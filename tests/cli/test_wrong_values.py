@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import shutil
 
 import click
@@ -183,3 +185,36 @@ def test_charts_are_said_to_be_written(clipsearch, photos_with_mini, tmp_path):
 def test_a_line_that_is_not_utf_8_is_shown_by_its_bytes(photos_with_mini):
     status, output, errors = run_here("query", "-", cwd=photos_with_mini, given=b"\xff\xfe\n")
     assert status != 0 and output.startswith(rb"# \xff\xfe") and "not UTF-8" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flags"),
+    [
+        (["query", "red", "--json", "-0"], "--json and -0"),
+        (["similar", "red.jpg", "--csv", "--paths"], "--csv and --paths"),
+        (["label", "--label", "red", "--jsonl", "-0"], "--jsonl and -0"),
+        (["duplicates", "--json", "-0"], "--json and -0"),
+        (["duplicates", "--paths", "-0"], "--paths and -0"),
+        (["failures", "-0", "--json"], "--json and -0"),
+        (["failures", "--skipped", "-0", "--json"], "--json and -0"),
+        (["albums", "-0", "--json"], "--json and -0"),
+        (["albums", "Italy", "--write-rating", "4", "--json"], "--write-rating and --json"),
+        (["albums", "Italy", "--rename", "Rome", "--m3u", "x.m3u"], "--rename and --m3u"),
+        (["models", "--json", "pull", "mini"], "--json and pull"),
+        (["models", "--measure", "pull", "mini"], "--measure and pull"),
+    ],
+)
+def test_of_two_outputs_none_is_ignored(clipsearch, photos, arguments, flags):
+    status, output, errors = clipsearch(*arguments, cwd=photos)
+    assert (status, output) == (2, "") and f"{flags} exclude each other; choose one" in errors
+
+
+@pytest.mark.parametrize(
+    "options", [["--write-rating", "4"], ["-0"], ["--m3u", "list.m3u"], ["--rename", "a b"], ["--m3u", "x", "-0"]]
+)
+def test_the_advice_to_name_an_album_repeats_what_was_typed(clipsearch, options):
+    status, output, errors = clipsearch("albums", *options)
+    assert (status, output) == (2, "")
+    (advice,) = re.findall("`(.*)`", errors)
+    words = shlex.split(advice)
+    assert words[:3] == ["clipsearch", "albums", "ALBUM"] and sorted(words[3:]) == sorted(options)
