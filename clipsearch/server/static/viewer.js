@@ -70,13 +70,9 @@ dialog.append(
 );
 menu.addEventListener("toggle", () => more.setAttribute("aria-expanded", String(menu.matches(":popover-open"))));
 dialog.addEventListener("cancel", (/** @type {Event} */ event) => {
-  if (slideshow.isRunning && event.cancelable) {
-    event.preventDefault();
-    slideshow.stop();
-    return;
-  }
   event.preventDefault();
-  closePhoto();
+  if (slideshow.isRunning && event.cancelable) slideshow.stop();
+  else closePhoto();
 });
 dialog.addEventListener("close", leave); // a second Esc closes a dialog, whatever the page says
 dialog.addEventListener("keydown", onKey);
@@ -227,6 +223,7 @@ function onKey(event) {
   const film = frame.querySelector("video");
   if (target.matches("select") || (target === film && event.key.startsWith("Arrow"))) return; // their own keys
   if (facts.contains(target) && /^(Arrow(Up|Down)|Page|Home|End)/.test(event.key)) return; // they scroll the facts
+  if (event.key === "Escape" && menu.matches(":popover-open")) return; // it closes the menu
   if (event.key === " " && !slideshow.isRunning) return;
   if (event.key === " " && target.matches("button, a, summary")) return;
   const far = 80;
@@ -234,6 +231,7 @@ function onKey(event) {
   const always = {
     "+": () => zoom.by(1.5), "=": () => zoom.by(1.5), "-": () => zoom.by(1 / 1.5), 0: () => zoom.reset(), i: () => info.click(),
     h: () => heart.click(), x: () => pick.click(), r: () => right.click(), w: () => wrong.click(), m: () => shown && around.similar(shown), PageUp: () => step(-1), PageDown: () => step(1),
+    Escape: () => (slideshow.isRunning ? slideshow.stop() : closePhoto()), // Chromium passes over one just after a dialog has opened
     k: () => film && playOrPause(film), s: () => (slideshow.isRunning ? slideshow.stop() : slideshow.start()), " ": () => slideshow.pause(),
     c: () => shown && copyPicture(shown), d: () => shown && downloadPhoto(shown), o: () => shown && openInTab(shown), "?": openHelp,
   };
