@@ -16,7 +16,7 @@ from clipsearch.errors import QueryError
 from clipsearch.indexer import Indexer
 from clipsearch.milvus.address import is_address, parse_address
 from clipsearch.searcher import in_turn
-from clipsearch.store.catalog_file import has_catalog
+from clipsearch.store.catalog_file import has_catalog, index_of, is_index
 from clipsearch.types import Hit, ImageRecord, Progress, StageProgress
 
 if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are used: a text query needs none of them
@@ -41,6 +41,9 @@ if TYPE_CHECKING:  # Pillow, processes and pymilvus are imported where they are 
 class SearchEngine(Indexer):
     """An index, several indexes, or a vector database, with its model. Use as a context manager, or call `close`.
 
+    `index` is an index folder, or the folder of its photos. A new index is made in the folder itself if that does not exist or
+    is empty, and otherwise in its `.clipsearch`.
+
     The index and the model are loaded when they are first needed. An engine over several indexes or a vector database only
     answers queries; other methods raise ClipsearchError. Any thread may call any method; the calls take turns. So a search
     waits while `index` runs: to search meanwhile, use a second engine for that.
@@ -61,9 +64,9 @@ class SearchEngine(Indexer):
         if index is None:
             place: Place = parse_address(str(store))
         elif isinstance(index, (str, bytes, os.PathLike)) or not hasattr(index, "__iter__"):
-            place = _absolute(cast("str", index))  # refuses all but paths
+            place = index_of(_absolute(cast("str", index)))  # refuses all but paths
         else:
-            place = tuple(dict.fromkeys(map(_absolute, index)))
+            place = tuple(dict.fromkeys(index_of(_absolute(folder)) for folder in index))
             if not place:
                 raise QueryError("name at least one index")
         super().__init__(place, model=model, device=device, precision=precision, text_model=text_model)
@@ -87,7 +90,7 @@ class SearchEngine(Indexer):
         """
         if is_address(folder):
             return cls(store=str(folder), model=model, device=device, precision=precision, text_model=text_model)
-        return cls(_index_of(folder), model=model, device=device, precision=precision, text_model=text_model)
+        return cls(_index_of_photos(folder), model=model, device=device, precision=precision, text_model=text_model)
 
     @classmethod
     def open_many(
@@ -111,7 +114,7 @@ class SearchEngine(Indexer):
         for folder in folders:
             if is_address(folder):
                 raise QueryError(f"{folder} is a store, and only indexes are searched together; pull it into an index")
-            indexes.append(_index_of(folder))
+            indexes.append(_index_of_photos(folder))
         return cls(indexes, model=model, device=device, precision=precision, text_model=text_model)
 
     # -- albums
@@ -379,7 +382,7 @@ def _absolute(folder: str | os.PathLike[str]) -> Path:
     return Path(os.path.abspath(os.path.expanduser(folder)))
 
 
-def _index_of(folder: str | os.PathLike[str]) -> Path:
+def _index_of_photos(folder: str | os.PathLike[str]) -> Path:
     """The index of a photo folder, or the folder itself if it is an index."""
     path = _absolute(folder)
-    return path if path.name == INDEX_FOLDER or has_catalog(path) else path / INDEX_FOLDER
+    return path if path.name == INDEX_FOLDER or is_index(path) else path / INDEX_FOLDER

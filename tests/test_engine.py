@@ -325,5 +325,21 @@ def test_a_mistyped_folder_is_not_made_and_a_photo_folder_gets_its_own_index(pho
             SearchEngine(folder).search("red")
     with SearchEngine.open(photos) as engine:
         engine.index()
-    with pytest.raises(CollectionNotFound, match=r"a folder of photos: its index is .*\.clipsearch"):
-        SearchEngine(photos).search("red")
+    with SearchEngine(photos) as engine:
+        assert engine.index_folder == photos / ".clipsearch" and len(engine.search("red")) > 1
+
+
+def test_an_index_is_never_made_among_photos_and_one_that_is_there_is_found(photos, encoder, tmp_path):
+    before = sorted(photos.iterdir())
+    with SearchEngine(photos) as engine:
+        engine.index(photos)
+    assert sorted(photos.iterdir()) == sorted([*before, photos / ".clipsearch"])
+    for place in (photos, photos / ".clipsearch"):
+        assert f"of {photos / '.clipsearch'} and {tmp_path / 'new'}>" in repr(SearchEngine([place, tmp_path / "new"]))
+    for file in (photos / ".clipsearch").iterdir():  # as early versions made it
+        file.rename(photos / file.name)
+    for opened in (SearchEngine(photos), SearchEngine.open(photos)):
+        assert opened.index_folder == photos
+    (photos / "catalog.sqlite").unlink()  # what is left of it is not passed by, or a second one would be made
+    for opened in (SearchEngine(photos), SearchEngine.open(photos)):
+        assert opened.index_folder == photos

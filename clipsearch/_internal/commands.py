@@ -48,6 +48,7 @@ _WITHOUT_INDEX = ("models", "eval")
 _PLACES = (" --index", " --server", " --store")  # options that say where to search
 INDEX_FOLDER = ".clipsearch"
 """The name of the folder that holds an index, within the photo folder."""
+_OF_AN_INDEX = re.compile(r"catalog\.sqlite.*|segments|writer\.lock|albums\.json")
 PHOTOS = "PHOTOS"
 """A placeholder for the user's own photo folder."""
 
@@ -83,7 +84,7 @@ def how_to_make(index: Path) -> str:
 def is_in_use(folder: Path) -> bool:
     """Whether a folder holds files or folders that are not what is left of an index, such as photos."""
     try:
-        return folder.name != INDEX_FOLDER and any(folder.iterdir()) and not (folder / "segments").exists()
+        return folder.name != INDEX_FOLDER and not all(map(_OF_AN_INDEX.fullmatch, os.listdir(folder)))
     except OSError:
         return False
 
@@ -94,10 +95,6 @@ def no_index(index: Path, named: str | None = None) -> str:
     if photos.is_file():
         return f"{photos} is a file; name the folder of the photos, or that of their index"
     start = f"there is no index at {named or index}"
-    if (index / INDEX_FOLDER).is_dir():
-        return (
-            f"{start}, which is a folder of photos: its index is {index / INDEX_FOLDER}, and SearchEngine.open finds it"
-        )
     how = how_to_make(index)
     legend = f" ({PHOTOS} is your photo folder)" if f" {PHOTOS} " in how else ""
     if photos.is_dir():

@@ -16,7 +16,7 @@ from clipsearch.cli.hints import use
 from clipsearch.cli.output import note, remark
 from clipsearch.errors import ClipsearchError, CollectionNotFound
 from clipsearch.images.file_types import is_image_name
-from clipsearch.store.catalog_file import CATALOG, has_catalog
+from clipsearch.store.catalog_file import CATALOG, has_catalog, is_index
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
@@ -35,6 +35,7 @@ def existing_index(given: str | None) -> Path:
     _require_index(index, given)
     use(index)
     logger.debug("the index is %s", index)
+    _tell_of_two(index)
     if not given and nearest_index(Path.cwd()) is None:
         remark(f"note: no index at or above the current folder; using {index}, as last time")
     return index
@@ -70,14 +71,22 @@ def open_engine(*given: str | None, **options: Any) -> SearchEngine:
 def index_to_write(folders: tuple[str, ...], given: str | None, *, dry_run: bool = False) -> Path:
     """The index that `index` or `import` makes or updates. It need not exist yet. In a dry run, nothing is written to find it.
 
-    Without folders, it must be named or nearest: the last used index never counts.
+    Without folders, it must be there, named or nearest: the last used index never counts. An empty text stands for photos
+    that are in no folder of this machine.
     """
     _require_no_file(given)
     index = index_for(folders, given, try_it=not dry_run)
     if not folders and index.name != INDEX_FOLDER:
         _require_index(index, given)
     use(index)
+    _tell_of_two(index)
     return index
+
+
+def _tell_of_two(index: Path) -> None:
+    """Say so if a folder is an index and has another one in its `.clipsearch`: early versions could make both."""
+    if is_index(inner := index / INDEX_FOLDER):
+        remark(f"note: {index} is an index itself, and has another one inside; to use that: --index {quoted(inner)}")
 
 
 def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, ...]:
@@ -89,7 +98,7 @@ def folders_to_index(folders: tuple[str, ...], given: str | None) -> tuple[str, 
         if not folder.strip():
             raise click.UsageError("one of the folders to index has an empty name; for the current folder, give .")
         path = Path(folder).expanduser()
-        if path.name == INDEX_FOLDER and has_catalog(path):
+        if has_catalog(path) and not _holds_photos(path):
             raise click.UsageError(f"{folder} is an index; to update it: {command('index', index=folder)}")
     if folders or given or nearest_index(Path.cwd()):
         return folders

@@ -12,11 +12,11 @@ from pathlib import Path
 import click
 
 from clipsearch._internal.atomic_files import replacing
-from clipsearch._internal.commands import INDEX_FOLDER
+from clipsearch._internal.commands import INDEX_FOLDER, is_in_use
 from clipsearch._internal.paths import is_remote
 from clipsearch._internal.untrusted_files import read_plain
 from clipsearch.errors import ClipsearchError, CollectionNotFound
-from clipsearch.store.catalog_file import has_catalog, has_vectors
+from clipsearch.store.catalog_file import KEEPING, NEXT, PREVIOUS, is_index
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,9 @@ _APP = "clipsearch"
 def find_index(given: str | None = None, start: Path | None = None) -> Path:
     """The index folder to search: `given` (--index or CLIPSEARCH_INDEX), else the nearest one, else the last used one.
 
-    The nearest one is in `start` (by default the current folder) or closest above it: its `.clipsearch`, or the one in the
-    user's data folder for a folder that cannot be written to. Raises CollectionNotFound if there is no index.
+    The nearest one is of `start` (by default the current folder) or of the closest folder above it: the folder itself if it
+    is an index, its `.clipsearch`, or the one in the user's data folder for a folder that cannot be written to.
+    Raises CollectionNotFound if there is no index.
     """
     if given:
         return as_index(Path(given))
@@ -46,7 +47,7 @@ def find_index(given: str | None = None, start: Path | None = None) -> Path:
 def last_used_index() -> Path | None:
     """The last used index, if it still exists."""
     remembered = _remembered_index()
-    return remembered if remembered and _is_index(remembered) else None
+    return remembered if remembered and is_index(remembered) else None
 
 
 def _remembered_index() -> Path | None:
@@ -61,11 +62,16 @@ def _remembered_index() -> Path | None:
 def index_for(folders: tuple[str, ...], given: str | None = None, *, try_it: bool = True) -> Path:
     """Where `index FOLDER...` keeps its index: `given`, else the nearest one, else the first folder's own `.clipsearch`.
 
-    If that folder cannot be written to, the index is in the user's data folder; with `try_it` False, that is not tried.
-    Without folders, it is the nearest one. Raises CollectionNotFound if there is no index.
+    A `given` folder that holds other files, or is to hold the photos, gets a new index in its `.clipsearch`, too. If such a
+    folder cannot be written to, the index is in the user's data folder; with `try_it` False, that is not tried. Without
+    folders, it is an index that is there. Raises CollectionNotFound if there is no index.
     """
     if given:
-        return as_index(Path(given))
+        named = as_index(Path(given))
+        if not folders or is_index(named):
+            return named
+        holds_photos = is_in_use(named) or any(folder and named == _absolute(folder) for folder in folders)
+        return _new_index(named, try_it=try_it) if holds_photos else named
     if not folders:
         if nearest := nearest_index(Path.cwd()):
             return nearest
@@ -74,31 +80,43 @@ def index_for(folders: tuple[str, ...], given: str | None = None, *, try_it: boo
         raise click.UsageError(
             f"{folders[0]} cannot hold its own index; give a folder on this machine for it: --index DIR"
         )
-    first = Path(os.path.abspath(os.path.expanduser(folders[0])))
+    first = _absolute(folders[0])
     if first.is_file():  # an archive of photos
         first = first.parent
     if nearest := nearest_index(first):
         return nearest
-    is_inside = not try_it or not first.is_dir() or takes_index(first)
-    return first / INDEX_FOLDER if is_inside else _outside_index(first)
+    return _new_index(first, try_it=try_it)
+
+
+def _new_index(folder: Path, *, try_it: bool) -> Path:
+    """Where a photo folder's own index is made: inside it, or in the user's data folder if it cannot be written to."""
+    is_inside = not try_it or not folder.is_dir() or takes_index(folder)
+    return folder / INDEX_FOLDER if is_inside else _outside_index(folder)
 
 
 def nearest_index(start: Path) -> Path | None:
-    """The index of a folder, or of the closest folder above it that has one."""
+    """The index that a folder has or is itself, or the closest folder above it."""
     start = start.absolute()
     for folder in (start, *start.parents):
-        for candidate in (folder / INDEX_FOLDER, _outside_index(folder)):
-            if _is_index(candidate):
-                return candidate
+        if index := _existing_index(folder):
+            # An index that replaces another, or is kept after that, is inside it and only a part of it.
+            is_part = index == folder and folder.name in (NEXT, PREVIOUS, KEEPING) and is_index(folder.parent)
+            return folder.parent if is_part else index
     return None
 
 
 def as_index(path: Path) -> Path:
     """An index folder from what a user names: the folder itself, or the photo folder that it is of."""
-    path = Path(os.path.abspath(os.path.expanduser(path)))
-    if _is_index(path):
-        return path
-    return next((index for index in (path / INDEX_FOLDER, _outside_index(path)) if _is_index(index)), path)
+    path = _absolute(path)
+    return _existing_index(path) or path
+
+
+def _existing_index(folder: Path) -> Path | None:
+    """The folder itself if it is an index, or the index that it has."""
+    for index in (folder, folder / INDEX_FOLDER):
+        if is_index(index):
+            return index
+    return outside if is_index(outside := _outside_index(folder)) else None
 
 
 def takes_index(folder: Path) -> bool:
@@ -135,12 +153,8 @@ def remember_index(index: Path) -> None:
         logger.info("the last used index was not remembered: %s", error)
 
 
-def _is_index(path: Path) -> bool:
-    """Whether a folder is an index, or what is left of one: opening it says what is lost."""
-    try:
-        return has_catalog(path) or has_vectors(path)
-    except OSError:
-        return False
+def _absolute(path: str | os.PathLike[str]) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(path)))
 
 
 def _outside_index(folder: Path) -> Path:

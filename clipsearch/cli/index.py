@@ -209,7 +209,8 @@ def index(
     clipsearch index ~/Photos --watch      # again whenever something changes
     clipsearch index ~/Photos --ray local  # on a cluster of this machine
 
-    The index lies in .clipsearch in the first folder, unless there is one at or above it, or --index names another. Without
+    The index lies in .clipsearch in the first folder, unless there is one at or above it, or --index names another. A folder
+    that holds other files, such as photos, keeps an index in its .clipsearch; --index EMPTY is the index itself. Without
     folders, all folders of the index are updated. Unchanged photos cost next to nothing. Ctrl-C keeps what is finished. With
     --ray, FOLDER may also be a URL (s3://...), a .tar or a .parquet.
 

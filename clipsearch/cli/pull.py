@@ -42,7 +42,7 @@ def pull(
     """
     from clipsearch.engine import SearchEngine
 
-    with SearchEngine(index_to_write((index_folder,), index_folder)) as engine, ProgressBar() as bar:
+    with SearchEngine(index_to_write(("",), index_folder)) as engine, ProgressBar() as bar:
         report = engine.pull(store, prune=prune, progress=bar.show, on_busy=Patience(wait))
     done, content = transfer_texts(report, (report.fetched, "fetched"))
     index = f"index: {printable(report.index)} ({content}, as {printable(report.store)} says)\n"

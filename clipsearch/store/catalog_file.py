@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from clipsearch._internal.commands import INDEX_FOLDER, is_in_use
 from clipsearch._internal.paths import identity
 
 CATALOG = "catalog.sqlite"
@@ -33,6 +34,25 @@ def has_catalog(folder: Path) -> bool:
 def has_vectors(folder: Path) -> bool:
     """Whether a folder holds vectors of an index, perhaps of one whose catalog is lost."""
     return any((folder / "segments").glob("*.faiss"))
+
+
+def is_index(folder: Path) -> bool:
+    """Whether a folder is an index, or what is left of one: opening it says what is lost."""
+    try:
+        return has_catalog(folder) or has_vectors(folder)
+    except OSError:
+        return False
+
+
+def index_of(folder: Path) -> Path:
+    """The index that a folder is, or that is in its `.clipsearch`; if there is none, where a new one would be.
+
+    A new index never lies among other files: a folder that holds any, such as photos, gets it in its `.clipsearch`.
+    """
+    inner = folder / INDEX_FOLDER
+    if is_index(folder):
+        return folder
+    return inner if is_index(inner) or is_in_use(folder) else folder
 
 
 def catalog_identity(folder: Path) -> tuple[int, int] | None:

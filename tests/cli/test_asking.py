@@ -204,7 +204,7 @@ def test_the_status_of_a_server_proposes_no_command_for_its_index(engine, photos
     engine.index(photos)
     damaged = ApproximateStatus("cut short")
     state = replace(engine.status(scan=False), next_model="other/model", approximate=damaged)
-    here, there = (str(_index_lines(state, remote=remote)) for remote in (False, True))
+    here, there = (str(_index_lines(state, remote=remote, is_recorded=False)) for remote in (False, True))
     assert "to go on: clipsearch index" in here and "to rebuild it: clipsearch optimize" in here
     assert "to other/model" in there and "cut short" in there and ": clipsearch " not in there
 

@@ -1,6 +1,7 @@
 """How a command chooses its index."""
 
 import os
+import shutil
 import stat
 
 import pytest
@@ -58,6 +59,61 @@ def test_photos_that_cannot_be_written_beside_have_their_index_in_the_data_folde
         engine.index(photos)
     assert find_index(start=photos / "trip") == index
     assert find_index(str(photos), start=tmp_path) == index  # --index takes the photo folder, too
+    shutil.rmtree(index)
+    assert index_for((str(photos),), str(photos)) == index
+
+
+@pytest.mark.parametrize("name", ["photos", "segments"])
+def test_a_named_photo_folder_keeps_its_new_index_inside(clipsearch, photos, encoder, name, tmp_path):
+    (photos / "trip").rename(photos / name)  # a folder of photos that is called like a part of an index
+    before = sorted(photos.rglob("*"))
+    index = photos / ".clipsearch"
+    words = ("index", photos, "--model", "colours")
+    assert clipsearch(*words, "--index", photos, "--dry-run")[0] == 0 and sorted(photos.rglob("*")) == before
+    output = clipsearch(*words, "--index", photos)[1]
+    assert f"index: {index} " in output and sorted(photos.iterdir()) == sorted({*photos.glob("[!.]*"), index})
+    assert not (photos / "catalog.sqlite").exists()
+    assert clipsearch(*words)[1].count("unchanged") == 1
+    clipsearch("export", "all.npy", "--index", photos)
+    shutil.rmtree(index)
+    assert clipsearch("import", "all.npy", "--in", photos, "--index", photos, "--model", "colours")[0] == 0
+    assert index.is_dir() and not (photos / "catalog.sqlite").exists()
+
+
+def test_an_empty_or_new_folder_becomes_the_index_and_one_with_files_keeps_it_inside(photos, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "notes.txt").write_text("mine")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "writer.lock").write_text("{}")  # another process is about to make it
+    for name in ("empty", "new", "begun"):
+        assert index_for((str(photos),), str(tmp_path / name)) == tmp_path / name
+        assert SearchEngine(tmp_path / name).index_folder == tmp_path / name
+    assert (
+        index_for((str(tmp_path / "empty"),), str(tmp_path / "empty")) == tmp_path / "empty" / ".clipsearch"
+    )  # --watch
+    assert index_for((str(photos),), str(tmp_path / "used")) == tmp_path / "used" / ".clipsearch"
+    assert SearchEngine(tmp_path / "used").index_folder == tmp_path / "used" / ".clipsearch"
+
+
+def test_an_index_among_photos_goes_on_and_is_found_there(clipsearch, indexed, photos, tmp_path):
+    shutil.copytree(indexed, tmp_path / "second")
+    for file in indexed.iterdir():  # as early versions made it
+        file.rename(photos / file.name)
+    indexed.rmdir()
+    (photos / "next").mkdir()
+    shutil.copy(photos / "catalog.sqlite", photos / "next")  # a change of the model that goes on
+    for start in (photos, photos / "trip", photos / "next", photos / "segments"):
+        assert find_index(start=start) == photos
+    shutil.rmtree(photos / "next")
+    status, output, errors = clipsearch("status", cwd=photos)
+    assert status == 0 and f"{photos} (" in output and errors == ""
+    assert clipsearch("index", photos)[0] == 0 and not indexed.exists()
+    shutil.move(tmp_path / "second", indexed)
+    note = f"note: {photos} is an index itself, and has another one inside; to use that: --index {indexed}\n"
+    for words in (["status", "--quick"], ["status", "--quick", "--index", photos], ["index", photos]):
+        assert note in clipsearch(*words, cwd=photos)[2]
+    assert "note" not in clipsearch("status", "--quick", "--index", indexed, cwd=photos)[2]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write anywhere")
