@@ -37,7 +37,7 @@ def fact_notes(
     names: list[str] = []
     meant, (wanted, understood) = query, understand(query)
     text = query.terms[0].content if len(query.terms) == 1 else None
-    if not understood.facts and isinstance(text, str) and len(text.split()) <= _MOST_WORDS:
+    if understood.text and isinstance(text, str) and len(text.split()) <= _MOST_WORDS:
         _, only_names = understand(replace(query, terms=(replace(query.terms[0], content=_titled(text)),)))
         if not only_names.text:
             names = [fact.words for fact in only_names.facts]

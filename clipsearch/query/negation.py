@@ -88,7 +88,7 @@ _CUES: dict[Language, tuple[str, ...]] = {
         r"(?:pero\s+)?(?<!original )(?<!deadly )sin(?!\s+(?:city|embargo)\b)(?:\s+ning[u\u00fa]n(?:a|o)?)?",
         r"(?:(?:que|donde)\s+)?no\s+hay(?:\s+ning[u\u00fa]n(?:a|o)?)?",
         rf"(?:pero\s+)?no(?:\s+tomad[ao]s?)?(?=\s+(?:en|sobre|con)\b|\s+[{GAPS}])",
-        r"(?:que\s+)?no\s+(?:est[a\u00e1]n?|es|son|aparecen?|salen?)\b",
+        r"que\s+no\s+sean?\b|(?:que\s+)?no\s+(?:est[a\u00e1]n?|es|son|aparecen?|salen?)\b",
         rf"(?:pero\s+)?nunca{_BEFORE_FACT}|nada{_BEFORE_NAME}|en\s+ninguna\s+parte{_BEFORE_PLACE}",
         r"ning[u\u00fa]n(?:a|o)?",
         r"(?:todo\s+)?(?:excepto|salvo)|todo\s+menos",
@@ -150,7 +150,8 @@ _LINKS = frozenset(("of", "from", "by", "von", "aus", "de", "d", "del", "du", "t
 """Words before a fact that belong to it, not to the text before."""
 
 _PHOTOS_OF = (
-    r"(?:\s+(?:(?:a|single|de|des|eine?[nrsm]?)\s+|d['\u2019])?(?:photos?|pictures?|pics?|images?|fotos?|bild(?:er)?|aufnahmen?|im[a\u00e1]gen(?:es)?)"
+    r"(?:\s+(?:(?:a|single|de|des|eine?[nrsm]?)\s+|d['\u2019])?(?:photo(?:graph)?s?|pictures?|pics?|images?|(?:snap)?shots?|fotos?|bild(?:er)?|aufnahmen?"
+    r"|fotografien?|clich\u00e9s?|im[a\u00e1]gen(?:es)?|fotograf[i\u00ed]as?)"
     r"(?:\s+(?:taken|shot|aufgenommen|prises?|tomad[ao]s?))?"
     rf"(?=\s+(?:(?:of|with|from|in|at|von|mit|aus|im|de|du|des|en|\u00e0|avec|con)\b|d['\u2019]|[{GAPS}])))?"
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from clipsearch.query.sentences.date_words import DATES_BY_NAME, DAYS_AGO, HOLIDAYS, MONTHS, UNITS, WEEKDAYS
+from clipsearch.query.sentences.only_photos import PHOTOS
 from clipsearch.query.sentences.open_dates import any_of
 
 ALL_MONTHS = {word: number for language in MONTHS.values() for word, number in language.items()}
@@ -33,9 +34,12 @@ BEFORE_A_YEAR = re.compile(
     r"(?:^|.*[ '])(?:in|from|of|during|taken|dated|year|im|aus|vom|von|jahre?|en|dans|du|de|annees?|durante|del|ano) "
     r"(?:l'|el )?$"
 )
+_PHOTOS = rf"{any_of(PHOTOS)}(?=$|[,;.!?)]| (?:of|from|with|in|at|by|von|vom|mit|aus|im|de|du|avec|con|en)\b)"
+"""As in "my 2018 photos of Anna", but not in "a 2018 photo book"."""
+
 AFTER_A_YEAR = re.compile(
-    r"$|[,;.!?)]| (?:in|at|with|from|near|on|by|and|or|nor|im|am|an|auf|mit|bei|von|aus|und|oder|noch|en|a|au|aux|avec|dans|et"
-    r"|ou|ni|con|y|o|the"
+    rf"$|[,;.!?)]| (?:{_PHOTOS}|aufgenommene?n?|entstanden|in|at|with|from|near|on|by|and|or|nor|im|am|an|auf|mit|bei|von|aus"
+    r"|und|oder|noch|en|a|au|aux|avec|dans|et|ou|ni|con|y|o|the"
     r"|without|but|except|excluding|not|no|ohne|aber|ausser|nicht|keine?|sans|mais|sauf|pas|sin|pero|excepto|salvo|menos)\b"
 )
 

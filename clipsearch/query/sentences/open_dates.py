@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from clipsearch.query.sentences.date_words import HOLIDAYS, NUMBERS, SEASONS, UNITS, WEEKDAYS
+from clipsearch.query.sentences.only_photos import PHOTOS
 from clipsearch.query.sentences.periods import Period
 
 Bound: TypeAlias = Literal["since", "after", "before", "until"]
@@ -85,9 +86,6 @@ _PHOTO_AGE = re.compile(
     rf"(?P<denied>(?:not?|nicht|pas) )?(?:(?P<more>{_AGE['older']})|{_AGE['newer']}) "
     r"(?P<number>\d{1,4}|[a-z]+) (?P<unit>[a-z]+)(?!\w| ago\b)"
 )
-_OF_PHOTOS = re.compile(
-    r"(?:^|(?<!\w)(?:photos?|pictures?|pics?|images?|fotos?|bild|bilder|aufnahmen|imagen|imagenes) (?:(?:that|which) are )?)$"
-)
 
 
 def any_of(words: Iterable[str]) -> str:
@@ -95,6 +93,7 @@ def any_of(words: Iterable[str]) -> str:
     return "(?:" + "|".join(map(re.escape, sorted(words, key=len, reverse=True))) + ")"
 
 
+_OF_PHOTOS = re.compile(rf"(?:^|(?<!\w){any_of(PHOTOS)} (?:(?:that|which) are )?)$")
 _A = r"(?:the|a|an|one|am|der|die|den|das|ein|einen?|la|le|l'|un|une|el|una)"
 _SPANS = (
     "day|night|morning|evening|week|weekend|month|year|tag|abend|nacht|woche|wochenende|monat|jahr|jour|nuit|soir|semaine|mois"

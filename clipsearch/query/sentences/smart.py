@@ -28,6 +28,7 @@ from clipsearch.query.negation import (
     subtracted,
 )
 from clipsearch.query.quoted import masked
+from clipsearch.query.sentences.only_photos import is_only_photos
 from clipsearch.query.sentences.periods import EveryYear, When, together
 from clipsearch.query.sentences.plain_letters import folded
 from clipsearch.query.sentences.spoken_dates import SpokenDate, spoken_dates
@@ -56,11 +57,6 @@ _BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND}|{_BUT})\b)\s*|\s+)(?
 _AT_START = re.compile(rf"^(?:[\s,;.:&{GAP}]|(?:{_AND}|{_BUT}|with|mit|avec|con)\b)+", re.IGNORECASE)
 _AT_END = re.compile(
     rf"(?:[\s,;.:&{GAP}]|\b(?:{_AND}|{_BUT}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",
-    re.IGNORECASE,
-)
-_ONLY_PHOTOS = re.compile(
-    r"(?:(?:all|any|my|our|the|some|everything|anything|photos?|pictures?|pics?|images?|alles?|meine|unsere|die|fotos?|bild|bilder"
-    r"|aufnahmen|tout|toutes|mes|nos|les|images?|todo|todas|mis|nuestras|las|imagen|imagenes|imágenes)\s*)+",
     re.IGNORECASE,
 )
 
@@ -360,4 +356,4 @@ def _without(text: str, parts: Sequence[SpokenDate | SpokenName | Negation]) -> 
     text = _AT_END.sub("", _AT_START.sub("", text))
     text = " ".join(text.replace(GAP, " ").split())
     text = re.sub(r"([,;])(?: ?[,;])+", r"\1", re.sub(r" (?=[,;.])", "", text))
-    return "" if _ONLY_PHOTOS.fullmatch(text) else text
+    return "" if not text or is_only_photos(text) else text

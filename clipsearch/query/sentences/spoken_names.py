@@ -34,6 +34,9 @@ _HERE = frozenset(("in", "near", "en", "a", "dans"))  # these suffice before a n
 _OF = frozenset(("of", "de", "von", "d"))
 _WITH = frozenset(("with", "by", "and", "of", "mit", "von", "und", "avec", "et", "de", "d", "con", "y"))
 _ARTICLES = frozenset(("the", "der", "den", "dem", "die", "das", "le", "la", "les", "l", "el", "los", "las"))
+_BETWEEN_NAMES = frozenset(
+    ("in", "at", "near", "with", "and", "im", "mit", "und", "avec", "et", "con")
+)  # "Anna In Paris"
 _FUSED = frozenset(("im", "au", "aux", "du", "del", "al"))  # "in" and an article
 _AFTER_A_NAME = re.compile(
     r"\s*(?:$|[,;.!?)\0]|(?:and|or|with|in|on|at|by|und|oder|mit|im|am|auf|et|ou|avec|y|o|con|en)\b)"
@@ -189,6 +192,8 @@ class _Reader:
             return False
         word = self._words[after]
         if not word.text[:1].isupper() or not self._is_one_piece(self._words[after - 1 : after + 1]):
+            return False
+        if word.plain in _BETWEEN_NAMES:
             return False
         return _spelt_out(word.plain) not in self._people and not self._find_places(word.text)
 

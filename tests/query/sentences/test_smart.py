@@ -206,3 +206,86 @@ def test_what_is_denied_is_left_out_as_a_keyword_in_the_singular_and_the_plural(
 def test_what_no_photo_has_as_a_keyword_is_only_subtracted():
     query, said = understand(parse_query("a hill without dogs"), TODAY, has_keyword=lambda keyword: False)
     assert query.filters == () and str(said) == "without: dogs, looking for: a hill - dogs"
+
+
+_PARIS = "place: Paris, France or Paris, Texas, United States"
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        *(
+            (f"{photos} of Ben", "person: Ben")
+            for photos in (
+                "a photo", "the picture", "image", "pic", "a snapshot", "a shot", "my photo", "one photo", "any photo",
+                "this picture", "photographs", "every picture", "all of my photos", "three photos", "the latest photos",
+                "show me photos", "find pictures", "I'd like to see photos", "search for photos",
+                "can you please show me the photos",
+            )
+        ),
+        ("a photo from 2018", "taken: 2018"),
+        ("my 2018 photos", "taken: 2018"),
+        ("2018 photos of Ben", "person: Ben, taken: 2018"),
+        ("which photos are from 2018?", "taken: 2018"),
+        ("something from 2018", "taken: 2018"),
+        ("a snapshot older than 2010", "taken: before 2010"),
+        ("a picture in Paris", _PARIS),
+        ("photos I took in Paris", _PARIS),
+        ("a photo without Ben", "person: not Ben"),
+        ("no snapshots of Ben", "person: not Ben"),
+        ("pictures with Ben in them", "person: Ben"),
+        ("Show me Ben!", "person: Ben"),
+        ("Photos Of Ben In Rome", "place: Rome, Italy, person: Ben"),
+        ("ein Foto von Ben", "person: Ben"),
+        ("mein Bild aus 2018", "taken: 2018"),
+        ("zeig mir Ben", "person: Ben"),
+        ("bitte zeige mir alle Aufnahmen aus Paris", _PARIS),
+        ("Bilder, auf denen Ben zu sehen ist", "person: Ben"),
+        ("Fotos, die 2018 aufgenommen wurden", "taken: 2018"),
+        ("ein Foto ohne Ben", "person: not Ben"),
+        ("une photo de 2018", "taken: 2018"),
+        ("montre-moi toutes mes photos de 2018", "taken: 2018"),
+        ("les photos que j'ai prises en 2018", "taken: 2018"),
+        ("n\u2019importe quelle photo de 2018", "taken: 2018"),
+        ("quelque chose de 2018", "taken: 2018"),
+        ("una foto de 2018", "taken: 2018"),
+        ("mu\u00e9strame las fotograf\u00edas tomadas en 2018", "taken: 2018"),
+        ("cualquier imagen de 2018", "taken: 2018"),
+        ("fotos en las que sale Ben", "person: Ben"),
+        ("una foto que no sea de Ben", "person: not Ben"),
+    ],
+)  # fmt: skip
+def test_words_that_say_nothing_of_what_is_in_a_photo_ask_for_all_photos(text, facts):
+    query, said = known(text)
+    assert query.terms == () and str(said) == f"{facts}, looking for: all photos"
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("a photo of a dog in Rome", "a photo of a dog"),
+        ("a picture on a wall in Rome", "a picture on a wall"),
+        ("photo frame in Rome", "photo frame"),
+        ("picture book 2018", "picture book"),
+        ("a shot of espresso in Rome", "a shot of espresso"),
+        ("photos of my son in Rome", "photos of my son"),
+        ("only Ben in Rome", "only"),
+        ("a show in Rome", "a show"),
+        ("photo show in Rome", "photo show"),
+        ("a den in Rome", "a den"),
+        ("une dame, Rome", "une dame"),
+        ("hay photos from 2018", "hay photos"),
+        ("a photo of 1850, 2018", "a photo of 1850"),
+        ("LA in Rome", "LA"),
+        ("\u2665 in Rome", "\u2665"),
+    ],
+)
+def test_words_that_may_say_what_is_in_a_photo_stay(text, rest):
+    assert known(text)[1].text == rest
+
+
+@pytest.mark.parametrize(
+    "text", ["a photo", "a picture on a wall", "photo frame", "a shot of espresso", "show me", "2018 photo book"]
+)
+def test_without_a_fact_words_for_photos_are_searched(text):
+    assert str(known(text)[1]) == f"looking for: {text}"
