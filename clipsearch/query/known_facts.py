@@ -37,7 +37,7 @@ def fact_notes(
     names: list[str] = []
     meant, (wanted, understood) = query, understand(query)
     text = query.terms[0].content if len(query.terms) == 1 else None
-    if understood.text and isinstance(text, str) and len(text.split()) <= _MOST_WORDS:
+    if understood.text and isinstance(text, str) and _may_be_names(text):
         _, only_names = understand(replace(query, terms=(replace(query.terms[0], content=_titled(text)),)))
         if not only_names.text:
             names = [fact.words for fact in only_names.facts]
@@ -97,6 +97,16 @@ def _within_sentence(fact: Fact) -> str:
     """The words of a fact, with those that join it to what is before it."""
     join = _NOT_BEFORE.get(fact.kind, "not") if fact.is_denied else _BEFORE.get(fact.kind, "")
     return f"{join} {fact.words}".lstrip()
+
+
+def _may_be_names(text: str) -> bool:
+    """Whether a text is short enough to be only names, but for words such as "show me photos of"."""
+    if len(text.split()) <= _MOST_WORDS:
+        return True
+    from clipsearch.query.sentences.only_photos import words_beside_photos  # not for queries with likely photos
+
+    count = words_beside_photos(text)
+    return count is not None and count <= _MOST_WORDS
 
 
 def _titled(text: str) -> str:

@@ -32,6 +32,11 @@ def facts_of(engine):
         ("Anna in Munich", "Anna in Munich", "the place Munich, Bavaria, Germany and the person Anna Meyer"),
         ("anna in munich", "Anna in Munich", "the place Munich, Bavaria, Germany and the person Anna Meyer"),
         ("a photo of anna", "a photo of Anna", "the person Anna Meyer"),
+        (
+            "show me pictures of anna in munich",
+            "show me pictures of Anna in Munich",
+            "the place Munich, Bavaria, Germany and the person Anna Meyer",
+        ),
     ],
 )
 def test_a_query_that_names_a_known_fact_says_how_many_photos_have_it(facts_of, engine, text, meant, fact):

@@ -38,8 +38,8 @@ _PHOTOS = rf"{any_of(PHOTOS)}(?=$|[,;.!?)]| (?:of|from|with|in|at|by|von|vom|mit
 """As in "my 2018 photos of Anna", but not in "a 2018 photo book"."""
 
 AFTER_A_YEAR = re.compile(
-    rf"$|[,;.!?)]| (?:{_PHOTOS}|aufgenommene?n?|entstanden|in|at|with|from|near|on|by|and|or|nor|im|am|an|auf|mit|bei|von|aus"
-    r"|und|oder|noch|en|a|au|aux|avec|dans|et|ou|ni|con|y|o|the"
+    rf"$|[,;.!?)]| (?:{_PHOTOS}|aufgenommene?n?|entstanden|gemacht|in|at|with|from|near|on|by|and|or|nor|im|am|an|auf|mit|bei"
+    r"|von|aus|und|oder|noch|en|a|au|aux|avec|dans|et|ou|ni|con|y|o|the"
     r"|without|but|except|excluding|not|no|ohne|aber|ausser|nicht|keine?|sans|mais|sauf|pas|sin|pero|excepto|salvo|menos)\b"
 )
 

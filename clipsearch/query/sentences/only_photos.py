@@ -25,31 +25,32 @@ PHOTOS = tuple(_WORDS.split())
 
 _SMALL_WORDS = (
     "the, a, an, one, ones, some, any, all, every, each, both, several, many, few, a couple of, lots of, my, our, "
-    "this, that, these, those, of, from, with, by, to, in, at, on, "
+    "this, that, these, those, of, from, with, by, to, in, at, on, and, "
     "der, die, das, dem, des, ein, eine, einen, einem, einer, eines, alle, allen, aller, jede, jedes, jeden, "
     "mein, meine, meinen, meiner, meinem, unser, unsere, unseren, dies, diese, dieses, diesen, dieser, einige, "
-    "mehrere, viele, ein paar, irgendein, irgendeine, irgendwelche, von, vom, mit, aus, im, nach, "
+    "mehrere, viele, ein paar, irgendein, irgendeine, irgendwelche, von, vom, mit, aus, im, nach, und, "
     "le, la, les, l', un, une, tous, toute, toutes, mon, mes, notre, nos, ce, cet, cette, ces, quelques, "
-    "plusieurs, chaque, n' importe quel, n' importe quelle, n' importe quelles, de, du, d', avec, en, au, "
+    "plusieurs, chaque, n' importe quel, n' importe quelle, n' importe quelles, de, du, d', avec, en, au, et, "
     "el, los, las, una, unos, unas, mi, mis, nuestra, nuestras, nuestro, nuestros, esta, este, estas, estos, esa, "
-    "esas, todos, toda, todas, alguna, algunas, algun, cualquier, cada, varias, con, del"
+    "esas, todos, toda, todas, alguna, algunas, algun, cualquier, cada, varias, con, del, y"
 )
 """Words that may be left of any sentence."""
 
 _REQUESTS = (
     "show me, show us, give me, get me, find me, find us, find, let me see, i want, i want to see, i' d like to "
     "see, we want to see, look for, looking for, i' m looking for, search for, can you, could you, please, pls, "
-    "where is, what happened, what did i do, what did we do, where was i, where were we, when was i, when were we, "
+    "where is, what happened, what did i do, what did we do, where was i, where were we, when was i, when were "
+    "we, what we did, where did i go, where did we go, were we, did we go, who is, "
     "zeig mir, zeige mir, zeig uns, zeigen sie mir, zeig mir mal, gib mir, such mir, suche mir, finde, suche, "
     "suche nach, ich suche, ich mochte, ich will, kannst du mir, bitte, wo ist, was war, wo war ich, wo waren "
-    "wir, wann war ich, wann waren wir, "
+    "wir, wann war ich, wann waren wir, was haben wir gemacht, was habe ich gemacht, wer ist, "
     "montre moi, montrez moi, montre nous, donne moi, trouve moi, cherche moi, affiche moi, trouve, trouver, "
     "trouvez, cherche, chercher, cherchez, je cherche, je veux voir, je voudrais voir, peux tu me montrer, s' il "
-    "te plait, s' il vous plait, svp, ou est, ou etais je, ou etions nous, quand etais je, quelque chose, n' "
-    "importe quoi, "
+    "te plait, s' il vous plait, svp, ou est, ou etais je, ou etions nous, quand etais je, qui est, quelque "
+    "chose, n' importe quoi, "
     "muestrame, muestranos, muestreme, ensename, ensenanos, buscame, encuentrame, busca, buscar, encuentra, "
     "encontrar, quiero ver, quisiera ver, puedes mostrarme, por favor, hay fotos, que fotos hay, donde esta, que "
-    "paso, donde estuve, donde estuvimos, cuando estuve, cualquier cosa"
+    "paso, donde estuve, donde estuvimos, cuando estuve, quien es, cualquier cosa"
 )
 """How one asks for photos, or for what a fact says: "show me Anna"."""
 
@@ -68,16 +69,17 @@ _BEFORE_PHOTOS = (
 _WITH_PHOTOS = (
     "which, what, where, is, are, was, were, there, taken, made, captured, i took, we took, i have, we have, i' "
     "ve taken, do i have, do we have, that show, that shows, which show, showing, featuring, containing, "
-    "including, in it, in them, on it, on them, "
+    "including, in it, in them, on it, on them, together, "
     "welche, welches, was fur, wo, gibt es, habe ich, haben wir, sind, ist, wurde, wurden, aufgenommen, "
     "aufgenommene, aufgenommenen, gemacht, entstanden, stammen, die ich gemacht habe, die wir gemacht haben, die "
-    "ich aufgenommen habe, auf denen, auf dem, zu sehen, sehen, drauf, zeigen, anzeigen, "
+    "ich aufgenommen habe, auf denen, auf dem, zu sehen, sehen, drauf, zusammen, zeigen, anzeigen, "
     "quelle, quelles, ou, sont, est, y a t il, il y a, prise, prises, pris, faite, faites, j' ai, que j' ai, qui, "
-    "qui ont ete, qui montrent, on voit, sur lesquelles, sur laquelle, apparait, recente, recentes, les plus "
-    "recentes, "
+    "qui ont ete, qui montrent, on voit, sur lesquelles, sur laquelle, apparait, dessus, ensemble, recente, "
+    "recentes, les plus recentes, "
     "que, cuales son, donde, estan, tengo, tenemos, es, tomada, tomadas, hecha, hechas, sacada, sacadas, que "
     "hice, que tome, que saque, que hicimos, que tomamos, que muestran, en las que, en la que, en las que sale, "
-    "en la que sale, donde sale, que sale, salen, aparece, aparecen, reciente, recientes, mas recientes"
+    "en la que sale, donde sale, que sale, salen, aparece, aparecen, juntos, juntas, reciente, recientes, mas "
+    "recientes"
 )
 """Words before or after photos that may be others without them."""
 
@@ -104,6 +106,21 @@ def is_only_photos(text: str) -> bool:
         return True
     is_name = len(text) > 1 and text.isupper()  # "LA"
     return not is_name and not found & {"before", "with"}
+
+
+def words_beside_photos(text: str) -> int | None:
+    """How many words of a text that asks for photos are not in the lists, as two in "photos of anna in paris".
+
+    None for a text that does not ask for photos.
+    """
+    words = _WORD.findall(folded(text))
+    kinds: list[str] = []
+    start = 0
+    while start < len(words):
+        kind, count = _phrase_at(words, start)
+        kinds.append(kind)
+        start += count or 1
+    return kinds.count("") if {"photos", "request"} & set(kinds) else None
 
 
 def _phrase_at(words: list[str], start: int) -> tuple[str, int]:

@@ -34,9 +34,9 @@ _HERE = frozenset(("in", "near", "en", "a", "dans"))  # these suffice before a n
 _OF = frozenset(("of", "de", "von", "d"))
 _WITH = frozenset(("with", "by", "and", "of", "mit", "von", "und", "avec", "et", "de", "d", "con", "y"))
 _ARTICLES = frozenset(("the", "der", "den", "dem", "die", "das", "le", "la", "les", "l", "el", "los", "las"))
-_BETWEEN_NAMES = frozenset(
-    ("in", "at", "near", "with", "and", "im", "mit", "und", "avec", "et", "con")
-)  # "Anna In Paris"
+_BETWEEN_NAMES = frozenset(("in", "at", "near", "with", "and", "im", "mit", "und", "avec", "et", "con"))
+"""With a capital letter, as in "Anna In Paris", too, these do not go on a name."""
+
 _FUSED = frozenset(("im", "au", "aux", "du", "del", "al"))  # "in" and an article
 _AFTER_A_NAME = re.compile(
     r"\s*(?:$|[,;.!?)\0]|(?:and|or|with|in|on|at|by|und|oder|mit|im|am|auf|et|ou|avec|y|o|con|en)\b)"
