@@ -7,6 +7,7 @@ import stat
 import pytest
 
 from clipsearch import SearchEngine
+from clipsearch._internal.commands import quoted
 from clipsearch.cli.find_index import find_index, index_for, remember_index
 from clipsearch.errors import CollectionNotFound
 from tests.conftest import save_photo
@@ -97,23 +98,25 @@ def test_an_empty_or_new_folder_becomes_the_index_and_one_with_files_keeps_it_in
 
 
 def test_an_index_among_photos_goes_on_and_is_found_there(clipsearch, indexed, photos, tmp_path):
-    shutil.copytree(indexed, tmp_path / "second")
-    for file in indexed.iterdir():  # as early versions made it
-        file.rename(photos / file.name)
-    indexed.rmdir()
-    (photos / "next").mkdir()
-    shutil.copy(photos / "catalog.sqlite", photos / "next")  # a change of the model that goes on
-    for start in (photos, photos / "trip", photos / "next", photos / "segments"):
-        assert find_index(start=start) == photos
-    shutil.rmtree(photos / "next")
-    status, output, errors = clipsearch("status", cwd=photos)
-    assert status == 0 and f"{photos} (" in output and errors == ""
-    assert clipsearch("index", photos)[0] == 0 and not indexed.exists()
-    shutil.move(tmp_path / "second", indexed)
-    note = f"note: {photos} is an index itself, and has another one inside; to use that: --index {indexed}\n"
-    for words in (["status", "--quick"], ["status", "--quick", "--index", photos], ["index", photos]):
-        assert note in clipsearch(*words, cwd=photos)[2]
-    assert "note" not in clipsearch("status", "--quick", "--index", indexed, cwd=photos)[2]
+    early = tmp_path / "early"
+    early.mkdir()
+    with SearchEngine(early, model="colours") as engine:  # early versions made it there also if photos were there
+        shutil.copytree(photos, early, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".clipsearch"))
+        engine.index(early)
+    shutil.copytree(early / "segments", early / "next" / "segments")
+    shutil.copy(early / "catalog.sqlite", early / "next")  # a change of the model that goes on
+    for start in (early, early / "trip", early / "next", early / "segments"):
+        assert find_index(start=start) == early
+    shutil.rmtree(early / "next")
+    status, output, errors = clipsearch("status", cwd=early)
+    assert (status, errors) == (0, "") and f"{early} (" in output and f"{early}: up to date" in output
+    save_photo(early / "new.jpg", "yellow")
+    assert "1 added" in clipsearch("index", early)[1] and not (early / ".clipsearch").exists()
+    second = shutil.copytree(indexed, early / ".clipsearch")
+    note = f"note: {early} is an index itself, and has another one inside; to use that: --index {quoted(second)}\n"
+    for words in (["status", "--quick"], ["status", "--quick", "--index", early], ["index", early]):
+        assert note in clipsearch(*words, cwd=early)[2]
+    assert "note" not in clipsearch("status", "--quick", "--index", second, cwd=early)[2]
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may write anywhere")
