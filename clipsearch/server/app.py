@@ -15,6 +15,7 @@ from clipsearch.server.errors import RequestError, handle_errors
 from clipsearch.server.map_tiles import tile_origin
 from clipsearch.server.metrics import MeasuredRequests
 from clipsearch.server.middleware.access import AccessControl
+from clipsearch.server.middleware.error_pages import show_errors_as_pages
 from clipsearch.server.middleware.head_requests import answer_head
 from clipsearch.server.parameters import REPEATABLE
 from clipsearch.server.routes.albums import album_routes
@@ -70,7 +71,7 @@ def make_app(service: Service, *, host: str, port: int, sessions: Sessions | Non
         swagger_ui_oauth2_redirect_url=None,
         generate_unique_id_function=lambda route: route.name,
         responses=_ANY_ROUTE,
-        dependencies=[Depends(_check_repeated), *([Depends(_BEARER)] if sessions else [])],
+        dependencies=[Depends(_BEARER)] if sessions else [],
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     makers = (
@@ -81,17 +82,18 @@ def make_app(service: Service, *, host: str, port: int, sessions: Sessions | Non
         album_routes,
         download_routes,
         metrics_routes,
-        page_routes,
     )
     routers = [make(service) for make in makers]
     routers += [index_routes(service, sessions), session_routes(sessions)]
     for router in routers:
-        app.include_router(router)
-    handle_errors(app, [route for router in routers for route in router.routes], service.index_folder)
+        app.include_router(router, dependencies=[Depends(_check_repeated)])
+    page = page_routes(service)  # of a value that is there twice, the page takes the last
+    app.include_router(page)
+    handle_errors(app, [route for router in (*routers, page) for route in router.routes], service.index_folder)
     pictures_from = None if service.map_tiles is None else tile_origin(service.map_tiles)
     service.prepare_later(partial(_build_routes, app))
     access = AccessControl(answer_head(app), host=host, port=port, sessions=sessions, pictures_from=pictures_from)
-    return MeasuredRequests(access, service.metrics)
+    return MeasuredRequests(show_errors_as_pages(access), service.metrics)
 
 
 def _build_routes(app: FastAPI) -> None:

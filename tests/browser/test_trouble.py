@@ -257,7 +257,7 @@ def test_a_wrong_query_is_marked_at_its_place_and_the_panel_stays(page):
 
 def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
     page = new_page()
-    page.expected += ["status of 400", "status of 422"]
+    page.expected += ["status of 400", "status of 404", "status of 422"]
     for wrong, title, reason, remedy in (
         (
             f"q={'x' * 5000}",
@@ -281,6 +281,10 @@ def test_a_wrong_filter_of_an_address_can_be_removed(new_page, address):
         with answered(page):
             page.locator("#empty").get_by_role("button", name=remedy).click()
         assert shown(page) and "?" not in page.url
+    page.goto(f"{address}/photos/?q=a+dog")
+    assert "There is nothing at this address." in page.locator("main").inner_text()
+    page.get_by_role("link", name="All photos").click()
+    page.wait_for_selector(".photo.loaded")
     page.goto(f"{address}/?near=somewhere&camera=testing")
     page.wait_for_selector("#empty h2")
     assert "'somewhere' is not coordinates" in page.locator("#empty").inner_text()

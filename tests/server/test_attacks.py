@@ -283,8 +283,13 @@ def test_a_browser_without_a_session_gets_a_page_that_asks_for_the_token(locked)
     assert answer.headers["cache-control"] == "no-store" and "unsafe" not in answer.headers["content-security-policy"]
     for address in set(re.findall(r'(?:src|href)="(/[^"]+)"', answer.text)):
         assert locked.get(address).status_code == 200, address
-    refused(locked.get("/api/status", headers=as_browser), 401, "token-needed")
-    refused(locked.get("/static/main.js", headers=as_browser), 401, "token-needed")
+    for path in ("/api/status", "/static/main.js", "/photos/"):
+        refused(locked.get(path), 401, "token-needed")
+        answer = locked.get(path, headers=as_browser)
+        assert answer.status_code == 401 and "This server needs its token" in answer.text
+        assert answer.headers["cache-control"] == "no-store" and '<a href="/">' in answer.text
+        for address in set(re.findall(r'(?:src|href)="(/[^"]+)"', answer.text)):
+            assert locked.get(address).status_code == 200, address
     refused(
         locked.post("/api/session", json={"token": TOKEN}, headers={"Origin": "http://evil.example"}),
         403,

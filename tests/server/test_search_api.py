@@ -358,6 +358,27 @@ def test_what_makes_no_sense_is_said_in_one_shape(client):
     assert client.get("/api/search?q=a+%2B").json()["error"]["parameter"] == "q"
 
 
+def test_a_browser_that_opens_an_address_is_told_what_is_wrong_on_a_page(client):
+    as_browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    for address, status, message in (
+        ("/photos/12", 404, "There is nothing at this address."),
+        ("/static/gone.js", 404, "There is no such file."),
+        ("/api/images/99/file", 404, "There is no photo 99 in the index."),
+        ("/api/downloads", 405, "This address does not take GET."),
+        ("/api/search?q=a&%3Cb%3E=1", 422, "There is no parameter &#x27;&lt;b&gt;&#x27; here."),
+        ("/api/search?q=a&q=b", 422, "The parameter q is there more than once; give it once."),
+    ):
+        answer = client.get(address, headers=as_browser)
+        assert answer.status_code == status and answer.headers["content-type"].startswith("text/html"), address
+        assert message in answer.text and '<a href="/">' in answer.text and "{" not in answer.text, answer.text
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        assert client.get(address).json()["error"]  # programs get what they can read
+    elsewhere = client.get("/", headers={**as_browser, "Host": "evil.example"})
+    assert elsewhere.status_code == 421 and "<p hidden>" in elsewhere.text  # no page is there to go on to
+    for address in ("/?format=a&format=b&unknown=1", "/static/icon.svg?a=1&a=2"):
+        assert client.get(address, headers=as_browser).status_code == 200
+
+
 def test_a_search_as_json_finds_what_its_parameters_do(client, photos):
     number = ids(client)
     parameters = {"q": "grey", "like": f"3:{number['blue.jpg']}", "in": str(photos), "explain": True, "exact": True}
