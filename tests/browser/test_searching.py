@@ -189,8 +189,20 @@ def picture_event(kind, name):
 def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
     held, sent = [], page.locator("#terms .chip.sent")
     page.route("**/api/uploads", lambda route: held.append(route), times=1)
+    page.keyboard.press("?")
+    page.wait_for_selector("#panel[open]")
+    if kind == "drop":
+        page.evaluate("""() => {
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([""], "a.jpg"));
+            document.body.dispatchEvent(new DragEvent("dragenter", { dataTransfer, bubbles: true }));
+        }""")
+        assert page.locator("#drop").evaluate(
+            "(one) => document.elementsFromPoint(9, 9).length && one.closest('dialog') !== null"
+        )
     page.evaluate(picture_event(kind, "kitten.jpg"))
     sent.locator("img").wait_for()  # before the server has it
+    assert page.locator("#panel").is_hidden()  # it would cover what is found
     assert "Reading" in sent.inner_text()
     page.expected += ["status of 400"]
     error = {"code": "bad-picture", "message": "it cannot be read"}
@@ -208,6 +220,18 @@ def test_a_picture_is_searched_by_alone_and_with_words(page, kind):
     search(page, "a red car")
     assert page.locator("#terms .chip").count() == 2
     assert shown(page) != alone
+    if kind == "paste":
+        page.locator(".photo .open").first.focus()
+        page.keyboard.press("x")
+        page.click("#selection-album")
+        field = page.get_by_label("Name of a new album")
+        text = """(one) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.items.add(new File([""], "cells.png", { type: "image/png" }));
+            clipboardData.setData("text/plain", "cells");
+            return one.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }"""
+        assert field.evaluate(text) and page.locator("#panel").is_visible()  # a spreadsheet's words, for the field
 
 
 def test_a_query_that_only_leaves_something_out_is_not_judged(page):

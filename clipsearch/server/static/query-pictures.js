@@ -1,9 +1,10 @@
 /** Searching by pictures that are chosen, dropped or pasted. They are uploaded to this server, which deletes them within an hour. */
 
+import { keepAbove } from "./above-dialogs.js";
 import { ask } from "./api.js";
 import { byId, element } from "./dom.js";
 import { announce } from "./messages.js";
-import { changeSearch, currentSearch } from "./state.js";
+import { changeSearch, closeDialogs, currentSearch } from "./state.js";
 
 /** @typedef {import("./api.js").Photo & {exact: boolean}} Known */
 
@@ -59,6 +60,8 @@ export function setUpQueryPictures() {
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!files.length) return; // words are pasted as usual
+    const isInField = /** @type {HTMLElement} */ (event.target).closest("dialog :is(input, textarea)") !== null;
+    if (isInField && event.clipboardData?.getData("text/plain")) return; // as from a spreadsheet, which adds a picture of them
     event.preventDefault();
     searchBy(files);
   });
@@ -67,6 +70,7 @@ export function setUpQueryPictures() {
 
 function setUpDropping() {
   const target = byId("drop");
+  keepAbove(target);
   let depth = 0; // an element is entered before the previous one is left
   const carries = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.some((type) => type === "Files" || type === INDEXED);
   addEventListener("dragenter", (event) => {
@@ -95,6 +99,7 @@ function setUpDropping() {
 /** Add an indexed photo to the search. @param {string} id */
 function addPhoto(id) {
   const { pictures } = currentSearch();
+  closeDialogs();
   if (!pictures.some((picture) => picture.source === id)) changeSearch({ pictures: [...pictures, { source: id, weight: 1 }] });
 }
 
@@ -116,6 +121,7 @@ async function searchBy(files) {
     return;
   }
   if (pictures.some(isFilmFile)) announce("A film is searched by its first picture. For another one, take a screenshot, and search by that.");
+  closeDialogs(); // or what is found would be behind them
   sending.abort(); // the pictures that were chosen last are searched by
   const { signal } = sending = new AbortController();
   const chips = pictures.map(() => ({ preview: "" }));

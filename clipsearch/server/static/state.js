@@ -252,8 +252,8 @@ function followMode() {
   }
 }
 
-/** Close the dialogs above so many. @param {number} dialogs @returns {boolean} whether there were any */
-function closeDialogs(dialogs) {
+/** Close the dialogs and menus above so many. @param {number} [dialogs] @returns {boolean} whether there were any */
+export function closeDialogs(dialogs = 0) {
   const above = coveringDialogs().slice(dialogs).reverse();
   for (const one of above) one instanceof HTMLDialogElement ? one.close() : one.hidePopover();
   return above.length > 0;
