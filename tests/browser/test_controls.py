@@ -70,6 +70,36 @@ def test_the_cursor_is_in_the_name_of_a_new_album(page):
     page.wait_for_function("() => document.querySelector('#panel').scrollTop > 0")  # keys scroll what is read
 
 
+def test_h_makes_all_selected_photos_favourites_wherever_the_keyboard_is(page):
+    photos, hearts = page.locator(".photo .open"), page.locator('.heart[aria-pressed="true"]')
+
+    def press_h(words, favourites):
+        page.keyboard.press("h")
+        page.locator("#note:popover-open", has_text=words).wait_for()
+        page.wait_for_function(
+            "(wanted) => document.querySelectorAll('.heart[aria-pressed=\"true\"]').length === wanted", arg=favourites
+        )
+
+    photos.nth(1).focus()
+    press_h("Added to favourites.", 1)
+    for number in range(4):
+        photos.nth(number).focus()
+        page.keyboard.press("x")
+    press_h("3 photos added to favourites; 1 had been there.", 4)
+    page.get_by_role("button", name="Undo").click()
+    page.locator("#note", has_text="Taken out of Favourites.").wait_for()
+    assert hearts.count() == 1
+    page.locator("#selection-copy").focus()
+    press_h("3 photos added to favourites; 1 had been there.", 4)
+    press_h("4 photos removed from favourites.", 0)
+    page.keyboard.press("Escape")
+    page.locator(".group button").first.click()  # selects the photos below a heading, and takes that back
+    page.locator(".group button").first.click()
+    page.keyboard.press("h")
+    page.keyboard.press("x")
+    assert page.locator("#selection").is_hidden() and hearts.count() == 0  # the keyboard is at no photo
+
+
 def test_the_status_is_one_line_and_a_chosen_value_stays_under_the_pointer(page):
     page.set_viewport_size({"width": 1440, "height": 500})
     search(page, "a photo of something")
@@ -116,11 +146,12 @@ def test_filters_share_the_line_above_the_photos(page, address, album):
 
     search(page, "a photo of something")
     before = tops()
-    filters = f"&format=jpeg&orientation=landscape&name=*.jpg&where=width%20%3E%2010&in={album / 'first'}"
+    filters = f"&format=webp&format=jpeg&orientation=landscape&name=*.jpg&where=width%20%3E%2010&in={album / 'first'}"
     page.goto(f"{address}/?q=a+photo+of+something{filters}")
     page.wait_for_selector(".photo.loaded")
     assert tops() == before
     chips = page.locator("#filter-chips")
+    assert "JPEG" in chips.inner_text() and "WEBP" not in chips.inner_text().upper()  # of two values, the last
     for width in (820, 1024, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         chips.evaluate("(one) => { one.scrollLeft = 0; }")

@@ -62,6 +62,13 @@ def test_photos_are_marked_in_the_rows_and_marks_are_taken_back_by_chips(page):
     assert (
         shown(page)[:12] == before[:12] and "right=" not in page.url
     )  # how many more are drawn depends on the scrolling
+    for number in (0, 1):
+        page.locator(".photo .open").nth(number).focus()
+        page.keyboard.press("x")
+    with answered(page, "wrong="):
+        page.keyboard.press("w")  # all that are selected
+    assert page.url.count("wrong=") >= 2 and not {*before[:2]} & {*shown(page)}
+    assert page.locator("#selection").is_hidden()
 
 
 @pytest.mark.long

@@ -1,7 +1,7 @@
 /** Favourites and albums. The server keeps them in a file beside the index; they are loaded when they are first needed. */
 
 import { ApiError, ask } from "./api.js";
-import { counted, countedPhotos, visible } from "./format.js";
+import { count, counted, countedPhotos, visible } from "./format.js";
 import { announce } from "./messages.js";
 import { forgetRename } from "./renamed-albums.js";
 import { selection } from "./selection.js";
@@ -174,6 +174,29 @@ export async function toggleFavourite(photo, is = albums.has(FAVOURITES, photo))
 }
 
 /**
+ * Make all of some photos favourites. If they are, take that back. Say how many, with "Undo" for those that were changed.
+ * @param {Photo[]} photos
+ */
+export async function toggleFavourites(photos) {
+  if (photos.length === 1) return toggleFavourite(photos[0]);
+  try {
+    await albums.load(); // an answer tells it of its own photos alone
+    const added = photos.filter((photo) => !albums.has(FAVOURITES, photo));
+    const others = photos.length - added.length;
+    if (added.length) {
+      await albums.add(FAVOURITES, added);
+      const undo = () => takeOut(FAVOURITES, added).catch(({ message }) => announce(message));
+      announce(`${countedPhotos(added)} added to favourites${others ? `; ${count(others)} had been there` : ""}.`, { label: "Undo", act: undo });
+    } else {
+      await albums.takeOut(FAVOURITES, photos);
+      announceTaken(`${countedPhotos(photos)} removed from favourites.`, FAVOURITES, photos);
+    }
+  } catch (error) {
+    announce(/** @type {Error} */ (error).message);
+  }
+}
+
+/**
  * Take photos out of the album that is shown.
  * @param {string} name @param {Photo[]} photos
  */
@@ -183,14 +206,14 @@ export async function takeOut(name, photos) {
 }
 
 /**
- * Say that photos are not in an album any more. If that takes them off the page, it can be undone; then those are selected again that
- * are selected now.
+ * Say that photos are not in an album any more. If they are several, or that takes them off the page, it can be undone; then those are
+ * selected again that are selected now.
  * @param {string} text @param {string} name @param {Photo[]} photos
  */
 function announceTaken(text, name, photos) {
   const selected = photos.filter((photo) => selection.has(photo));
   const undo = () => addToAlbum(name, photos).then(() => selected.length && selection.add(selected), (error) => announce(error.message));
-  announce(text, dependsOn(currentSearch(), [name]) ? { label: "Undo", act: undo } : undefined);
+  announce(text, photos.length > 1 || dependsOn(currentSearch(), [name]) ? { label: "Undo", act: undo } : undefined);
 }
 
 /** @param {string} name @param {number} size */

@@ -1,6 +1,5 @@
 /** The keyboard in the rows of photos, and what a click or a shifted one selects. */
 
-import { toggleFavourite } from "./albums.js";
 import { neighbourRow } from "./row-layout.js";
 import { selection } from "./selection.js";
 
@@ -8,9 +7,8 @@ import { selection } from "./selection.js";
  * @param {HTMLElement} room
  * @param {import("./grid.js").Grid} grid
  * @param {(photo: import("./api.js").Photo) => void} similar
- * @param {(photo: import("./api.js").Photo, mark: "right" | "wrong") => void} mark
  */
-export function setUpGridKeys(room, grid, similar, mark) {
+export function setUpGridKeys(room, grid, similar) {
   room.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
     const target = destination(grid, event.key);
@@ -19,15 +17,11 @@ export function setUpGridKeys(room, grid, similar, mark) {
       if (event.shiftKey) selection.add(between(grid, grid.current, target));
       grid.anchor = target;
       grid.moveTo(target);
-    } else if (event.key === "x" && grid.photos[grid.current]) {
-      selection.toggle(grid.photos[grid.current]);
+    } else if (event.key === "x" && grid.focused) {
+      selection.toggle(grid.focused);
       grid.anchor = grid.current;
-    } else if (event.key === "h" && grid.photos[grid.current]) {
-      toggleFavourite(grid.photos[grid.current]);
-    } else if (event.key === "m" && grid.photos[grid.current]) {
-      similar(grid.photos[grid.current]);
-    } else if ((event.key === "r" || event.key === "w") && grid.photos[grid.current]) {
-      mark(grid.photos[grid.current], event.key === "r" ? "right" : "wrong");
+    } else if (event.key === "m" && grid.focused) {
+      similar(grid.focused);
     }
   });
   room.addEventListener("focusin", (event) => {

@@ -115,6 +115,11 @@ export class Grid {
     return this.#room.contains(document.activeElement);
   }
 
+  /** The photo that the keyboard is at, unless it is at a heading or elsewhere. @returns {Photo | undefined} */
+  get focused() {
+    return this.hasFocus && document.activeElement?.closest(".photo") ? this.photos[this.current] : undefined;
+  }
+
   /** The index of a card; -1 if it is gone. @param {Element} element */
   indexOf(element) {
     return [...this.#cards.values()].find(({ card }) => card.element === element)?.index ?? -1;

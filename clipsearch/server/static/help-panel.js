@@ -22,9 +22,10 @@ const TOUCHES = [
 ];
 const KEYS = [
   ["/", "search"], ["↓", "go from the search box to what it proposes, if it does, and then to the photos"], ["Alt + ↓", "recent searches and ideas"], ["← → ↑ ↓", "go from photo to photo"], ["Enter", "open"], ["Esc", "close, or clear the selection"],
-  ["x", "select"], ["Shift + arrows or click", "select a range"], ["Drag from a gap or the margin", "select all photos in a rectangle; with Ctrl or Shift, in addition"], ["Ctrl + A", "select all photos of a list, or the likely ones of a search"], ["m", "more like this"], ["r", "right: more like it, in this search"], ["w", "wrong: fewer like it, and not this one"], ["f", "filters"],
-  ["+ − 0", "zoom in, out and back, in a photo or on the map; arrows move it"], ["i", "about the photo"], ["h", "make it a favourite, or undo that"], ["k", "play or pause a film"], ["s", "slideshow"], ["c", "copy the picture"], ["d", "download the photo"], ["o", "open the picture in a tab"], ["?", "this help"],
+  ["x", "select"], ["Shift + arrows or click", "select a range"], ["Drag from a gap or the margin", "select all photos in a rectangle; with Ctrl or Shift, in addition"], ["Ctrl + A", "select all photos of a list, or the likely ones of a search"], ["m", "more like this"], ["r", "right: more like it, in this search; more like all that are selected, if there are some"], ["w", "wrong: fewer like it, and not this one; likewise"], ["h", "make it a favourite, or all that are selected; once more takes that back"], ["f", "filters"],
+  ["+ − 0", "zoom in, out and back, in a photo or on the map; arrows move it"], ["?", "this help"],
 ];
+const VIEWER_KEYS = [["i", "about the photo"], ["k", "play or pause a film"], ["s", "slideshow"], ["c", "copy the picture"], ["d", "download the photo"], ["o", "open the picture in a tab"], ["h r w m x", "as in the rows, for this photo alone"]];
 
 export function openHelp() {
   const withTouch = matchMedia("(any-pointer: coarse)").matches;
@@ -32,7 +33,7 @@ export function openHelp() {
   openPanel("Help",
     element("h3", {}, "Searching"), table(SEARCHES, "code"), element("p", {}, withKeys ? PICTURES : PICTURES_BY_TOUCH), element("p", {}, `Likely photos match by 50% or more, or have all your words in their titles, keywords, names or other texts; under the pointer, they say where. ${MATCH_MEANING}`),
     ...(withTouch ? [element("h3", {}, "Touch"), table(TOUCHES, "strong")] : []),
-    ...(withKeys ? [element("h3", {}, "Keys"), table(KEYS, "kbd")] : []),
+    ...(withKeys ? [element("h3", {}, "Keys"), table(KEYS, "kbd"), element("h3", {}, "Keys in a photo"), table(VIEWER_KEYS, "kbd")] : []),
   );
 }
 

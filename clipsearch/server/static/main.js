@@ -8,7 +8,7 @@ import { hideBrokenPictures } from "./broken-pictures.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
 import { areDates, headingsOf } from "./photo-headings.js";
-import { setUpMarks, toggleMark } from "./marks.js";
+import { MOST, setUpMarks, toggleMarks } from "./marks.js";
 import { announce, explainEmpty, expressionProblem, proposeIdeas, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
 import { setUpQueryPictures } from "./query-pictures.js";
@@ -59,16 +59,25 @@ const grid = new Grid(byId("photos"), {
   },
   similar,
   favourite: toggleFavourite,
-  mark,
+  mark: markOne,
   nearEnd: () => photos.more(),
   near: (near) => photos.details.want(near),
   laidOut: () => scrubber.show(grid.photos, grid.layout, isByDate()),
 });
 
-/** Mark a photo and search again. The keyboard stays at its place in the rows. @param {Photo} photo @param {"right" | "wrong"} kind */
-function mark(photo, kind) {
+/** @param {Photo} photo @param {"right" | "wrong"} kind */
+function markOne(photo, kind) {
+  mark([photo], kind);
+}
+
+/** Mark photos and search again. The keyboard stays at its place in the rows. @param {Photo[]} marked @param {"right" | "wrong"} kind */
+function mark(marked, kind) {
+  if (marked.length > MOST) {
+    announce(`At most ${MOST} photos can be marked; select fewer.`);
+    return;
+  }
   keepingKeyboard(() => {
-    if (!toggleMark(photo, kind)) announce("Search for something first, then say which photos are right or wrong.");
+    if (!toggleMarks(marked, kind)) announce("Search for something first, then say which photos are right or wrong.");
   });
 }
 
@@ -318,7 +327,7 @@ async function showInViewer(viewer, id) {
       after: photos.list[index + 1],
       position: `${photos.hasMoments ? "Moment " : ""}${placeIn(index, photos.total)}`,
       similar,
-      mark,
+      mark: markOne,
     });
     if (index > photos.list.length - 5) photos.more();
   } else {
@@ -326,7 +335,7 @@ async function showInViewer(viewer, id) {
       const hasLeft = id === viewed && !isAside; // it was taken out of an album, or marked as wrong; the others go on from its place
       const neighbours = hasLeft ? { before: photos.list[viewedAt - 1], after: photos.list[viewedAt] } : {};
       const photo = await ask(`/api/images/${id}`);
-      if (state.openPhotoId() === id) viewer.show(photo, { ...neighbours, similar, mark });
+      if (state.openPhotoId() === id) viewer.show(photo, { ...neighbours, similar, mark: markOne });
     } catch (error) {
       if (error instanceof ServerGone) throw error;
       state.closePhoto();
@@ -448,7 +457,7 @@ setUpSelectedElsewhere(grid, photos);
 setUpDragSelect(byId("photos"), grid);
 setUpRubberBand(/** @type {HTMLElement} */ (document.querySelector("main")), byId("photos"), grid);
 setUpHeaderHiding();
-setUpGridKeys(byId("photos"), grid, similar, mark);
+setUpGridKeys(byId("photos"), grid, similar);
 setUpMarks();
 setUpQueryPictures();
 setUpThemeSwitch();
@@ -457,7 +466,7 @@ followAlbums();
 deselectWhatLeaves(keyOf);
 setUpPanels();
 setUpConnectionBanner(goOn);
-setUpShortcuts(grid);
+setUpShortcuts(grid, mark);
 byId("home").addEventListener("click", (/** @type {MouseEvent} */ event) => {
   event.preventDefault();
   state.newSearch({});

@@ -7,7 +7,7 @@ import { changes, changeSearch, currentSearch, isQuery } from "./state.js";
 /** @typedef {import("./api.js").Photo} Photo */
 /** @typedef {"right" | "wrong"} Mark */
 
-const MOST = 100; // of a kind, as the server takes them
+export const MOST = 100; // of a kind, as the server takes them
 
 /** Only photos that were searched for can be marked. */
 export function setUpMarks() {
@@ -20,19 +20,20 @@ export function setUpMarks() {
 export const isMarked = (photo, mark) => currentSearch()[mark].includes(String(photo.id));
 
 /**
- * Mark a photo, or take that mark back, and search again. The other files of a wrong photo's shot would take its place. What is
- * marked wrong leaves the photos, and so the selection.
- * @param {Photo} photo @param {Mark} mark @returns {boolean} whether there is a search to mark photos of
+ * Mark photos, or if all have that mark, take it back, and search again. The other files of a wrong photo's shot would take its place.
+ * What is marked wrong leaves the photos, and so the selection.
+ * @param {Photo[]} photos @param {Mark} mark @returns {boolean} whether there is a search to mark photos of
  */
-export function toggleMark(photo, mark) {
+export function toggleMarks(photos, mark) {
   const search = currentSearch();
   if (!isQuery(search)) return false;
-  const files = mark === "wrong" ? [photo, ...(photo.others ?? [])] : [photo];
+  const files = mark === "wrong" ? photos.flatMap((photo) => [photo, ...(photo.others ?? [])]) : photos;
   const ids = files.map(({ id }) => String(id));
   const other = mark === "right" ? "wrong" : "right";
   const without = (/** @type {string[]} */ marked) => marked.filter((id) => !ids.includes(id));
-  const marked = isMarked(photo, mark) ? without(search[mark]) : [...without(search[mark]), ...ids].slice(-MOST);
+  const isBack = photos.every((photo) => isMarked(photo, mark));
+  const marked = isBack ? without(search[mark]) : [...without(search[mark]), ...ids].slice(-MOST);
   changeSearch({ [mark]: marked, [other]: without(search[other]) });
-  if (mark === "wrong" && isMarked(photo, mark)) selection.remove(files);
+  if (mark === "wrong" && !isBack) selection.remove(files);
   return true;
 }

@@ -1,5 +1,6 @@
 /** Keys that work everywhere on the page, except in text fields. */
 
+import { toggleFavourites } from "./albums.js";
 import { byId } from "./dom.js";
 import { selectAll } from "./select-all.js";
 import { selection } from "./selection.js";
@@ -7,8 +8,11 @@ import { selection } from "./selection.js";
 const ARROWS = ["ArrowDown", "ArrowUp", "ArrowLeft", "ArrowRight"];
 const TEXT_FIELDS = "textarea, select, input:not([type=checkbox], [type=radio], [type=range])";
 
-/** @param {import("./grid.js").Grid} grid */
-export function setUpShortcuts(grid) {
+/**
+ * What a key does to the photo that the keyboard is at, it does to all that are selected, if there are some.
+ * @param {import("./grid.js").Grid} grid @param {(photos: import("./api.js").Photo[], mark: "right" | "wrong") => void} mark
+ */
+export function setUpShortcuts(grid, mark) {
   addEventListener("keydown", (event) => {
     if (event.defaultPrevented || event.altKey || document.querySelector("dialog:modal")) return;
     const target = /** @type {HTMLElement} */ (event.target);
@@ -23,7 +27,10 @@ export function setUpShortcuts(grid) {
       return;
     }
     if (target.closest("input, select, textarea")) return;
+    const photos = selection.size ? selection.photos : grid.focused ? [grid.focused] : [];
     if (event.key === "/") byId("query").select();
+    else if (event.key === "h" && photos.length) toggleFavourites(photos);
+    else if ((event.key === "r" || event.key === "w") && photos.length) mark(photos, event.key === "r" ? "right" : "wrong");
     else if (event.key === "?") byId("open-help").click();
     else if (event.key === "f") byId("toggle-filters").click();
     else if (event.key === "Escape" && selection.isActive) selection.clear();
