@@ -287,7 +287,7 @@ def test_a_browser_without_a_session_gets_a_page_that_asks_for_the_token(locked)
         refused(locked.get(path), 401, "token-needed")
         answer = locked.get(path, headers=as_browser)
         assert answer.status_code == 401 and "This server needs its token" in answer.text
-        assert answer.headers["cache-control"] == "no-store" and '<a href="/">' in answer.text
+        assert answer.headers["cache-control"] == "no-store" and 'href="/">All photos' in answer.text
         for address in set(re.findall(r'(?:src|href)="(/[^"]+)"', answer.text)):
             assert locked.get(address).status_code == 200, address
     refused(
