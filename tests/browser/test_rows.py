@@ -138,6 +138,12 @@ def test_on_a_tablet_the_choices_of_a_search_are_one_line(new_page, address):
 def test_all_switches_and_a_filter_leave_the_toolbar_one_line(page, address):
     page.goto(f"{address}/?q=a+dog&orientation=landscape")
     page.wait_for_selector(".photo.loaded")
+
+    def lines_of_switches():
+        middles = """(all) => all.map((one) => one.getBoundingClientRect())
+            .map(({ top, bottom }) => Math.round((top + bottom) / 2))"""
+        return set(page.locator(".switch:not([hidden])").evaluate_all(middles))
+
     for width in (1024, 1200, 1280, 1440, 1740):
         page.set_viewport_size({"width": width, "height": 800})
         for hidden in ("#every-file, #all-moments", "#all-moments", "none"):
@@ -147,6 +153,14 @@ def test_all_switches_and_a_filter_leave_the_toolbar_one_line(page, address):
                 hidden,
             )
             assert page.locator(".toolbar").bounding_box()["height"] <= 57, (width, hidden)
+            if width == 1740:  # there is room
+                assert len(lines_of_switches()) == 1, hidden
+    page.evaluate("document.querySelector('#filter-chips').hidden = true")
+    page.evaluate("document.querySelector('#every-file').closest('label').hidden = true")
+    page.evaluate("document.querySelector('.toolbar').classList.remove('filtered')")
+    page.set_viewport_size({"width": 1440, "height": 800})
+    assert len(lines_of_switches()) == 1
+    page.evaluate("document.querySelector('.toolbar').classList.add('filtered')")
     for width in (700, 390):  # a narrow window, in which a wheel scrolls the line
         page.set_viewport_size({"width": width, "height": 800})
         page.wait_for_selector("#filters", state="hidden")
