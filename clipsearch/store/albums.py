@@ -10,6 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -41,7 +42,7 @@ Member: TypeAlias = "tuple[str, str]"
 class Albums:
     """The albums of one index. Every method reads the file, so that several programs agree.
 
-    A name without an album of exactly this name finds the only one that differs in case alone.
+    The case of a name does not count. Of albums from before that differ in nothing else, each is found by its exact name.
     """
 
     def __init__(self, index_folder: Path, indexed: Callable[[Sequence[Member]], list[int]] | None = None) -> None:
@@ -77,6 +78,11 @@ class Albums:
             return None
         return status.st_ino, status.st_size, status.st_mtime_ns
 
+    def spelled(self, name: str) -> str:
+        """The name as the album has it, whose capitals may be others. QueryError if no album has this name."""
+        _require_text(name)
+        return _existing(name, self._read())
+
     def members(self, name: str) -> list[Member]:
         """The photos of an album, in the order in which they were added. QueryError if no album has this name."""
         _require_text(name)
@@ -85,7 +91,7 @@ class Albums:
         return [(os.path.normpath(os.path.join(self._above, path)), digest) for path, digest in album.items()]
 
     def add(self, name: str, photos: Iterable[ImageRecord | Hit]) -> int:
-        """Add photos to an album; returns how many it has. A new name makes a new album. ClipsearchError if it is full.
+        """Add photos to an album; returns how many it has. A new name makes an album. ClipsearchError if it is full.
 
         Photos are records; hits count as theirs. TypeError for something else, QueryError for a photo of another index.
         """
@@ -94,6 +100,8 @@ class Albums:
         self._require_indexed([(record.file.path, record.info.content_hash) for record in photos])
         with locked_briefly(self._file):
             albums = self._read()
+            with suppress(UnknownAlbum):
+                name = _existing(name, albums)
             if name not in albums and len(albums) >= MOST_ALBUMS:
                 raise ClipsearchError(f"there are {MOST_ALBUMS:,} albums already; remove one first")
             album = albums.setdefault(name, {})
@@ -130,12 +138,13 @@ class Albums:
         with locked_briefly(self._file):
             albums = self._read()
             name = _existing(name, albums)
-            if FAVOURITES in (name, new_name):
+            if name == FAVOURITES or _same(new_name, FAVOURITES):
                 raise QueryError(f"{FAVOURITES} is the album that the hearts fill, so it keeps its name")
             if new_name == name:
                 return
-            if new_name in albums:
-                raise QueryError(f"there is an album {new_name!r} already; choose another name")
+            taken = next((known for known in albums if known != name and _same(known, new_name)), None)
+            if taken:
+                raise QueryError(f"there is an album {taken!r} already; choose another name")
             self._write({new_name if known == name else known: album for known, album in albums.items()})
         from clipsearch.store.saved_searches import SavedSearches  # queries need none
 
@@ -210,9 +219,13 @@ def _check_name(name: str) -> None:
         raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
 
 
+def _same(name: str, other: str) -> bool:
+    return name.casefold() == other.casefold()
+
+
 def _existing(name: str, albums: Iterable[str]) -> str:
     """The name as the album has it; favourites are always there. UnknownAlbum if there is none."""
-    same = [known for known in {FAVOURITES, *albums} if known.casefold() == name.casefold()]
+    same = [known for known in {FAVOURITES, *albums} if _same(known, name)]
     if name in same:
         return name
     if len(same) == 1:

@@ -26,6 +26,7 @@ def test_an_album_is_filled_searched_listed_and_removed(client, photos):
     listed = client.get("/api/albums/a b/playlist")
     assert listed.text.splitlines() == ["#EXTM3U", str(photos / "red.jpg"), str(photos / "blue.jpg")]
     assert listed.headers["content-disposition"].startswith('attachment; filename="a b.m3u8"')
+    assert client.post("/api/albums/A B", json={"add": [number["red.jpg"]]}).json() == answer.json()  # no second album
     left = client.post("/api/albums/a b", json={"remove": [number["red.jpg"]]})
     assert left.json()["ids"] == client.get("/api/outline?album=a b").json()["ids"] == [number["blue.jpg"]]
     assert client.delete("/api/albums/a b").status_code == 204 and (photos / "blue.jpg").exists()

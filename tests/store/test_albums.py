@@ -104,7 +104,7 @@ def test_albums_survive_indexing_renaming_and_moving(engine, indexed_photos, tmp
         assert in_album(moved, "Warm") == {"grey.png"}
 
 
-def test_the_case_of_a_name_counts_only_between_albums_that_differ_in_nothing_else(engine):
+def test_the_case_of_a_name_does_not_count_but_between_albums_that_differ_in_nothing_else(engine):
     albums, photos = engine.albums, records(engine, "red.jpg", "blue.jpg")
     albums.add("Straße 2016", photos)
     assert len(engine.search(album="STRASSE 2016")) == len(engine.search(where='album = "straße 2016"')) == 2
@@ -113,8 +113,21 @@ def test_the_case_of_a_name_counts_only_between_albums_that_differ_in_nothing_el
         albums.rename("favourites", "Best")
     assert albums.take_out("straße 2016", photos[:1]) == 1
     albums.rename("straße 2016", "Street")
-    albums.add("street", photos)
-    assert len(albums.members("street")) == 2 and len(albums.members("Street")) == 1
+    assert albums.add("street", photos) == 2 and albums.add("favourites", photos[:1]) == 1
+    assert albums.names() == [FAVOURITES, "Street"]
+    albums.add("Lane", photos)
+    for name, taken in (("LANE", "'Lane' already"), ("favourites", "keeps its name")):
+        with pytest.raises(QueryError, match=taken):
+            albums.rename("Street", name)
+    albums.rename("Street", "STREET")
+    albums.rename("street", "Street")
+    assert albums.remove("lane") and albums.remove("FAVOURITES")
+
+    file = engine.index_folder / ALBUMS_FILE  # as an earlier version could make it
+    content = json.loads(file.read_text())
+    content["albums"]["street"] = {}
+    file.write_text(json.dumps(content))
+    assert len(albums.members("street")) == 0 and len(albums.members("Street")) == 2
     with pytest.raises(QueryError, match="no album 'STREET'; there are: Street, street"):
         albums.members("STREET")
     assert not albums.remove("STREET") and albums.remove("street") and albums.remove("STREET")

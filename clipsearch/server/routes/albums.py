@@ -83,13 +83,13 @@ def album_routes(service: Service) -> APIRouter:
         parameters: NoParameters,
         body: Annotated[AlbumChange, Body()],
     ) -> Response:
-        """Add photos to an album, take some out, or rename it. Adding to a new name makes an album.
+        """Add photos to an album, take some out, or rename it. Adding to a new name makes an album. Case does not count.
 
         If one of the ids is no photo's, nothing is done. No photo is changed.
         """
         now = name if body.name is None else body.name
 
-        def write(engine: SearchEngine) -> list[int]:
+        def write(engine: SearchEngine) -> tuple[str, list[int]]:
             records = engine.records([*body.add, *body.remove])
             for number in (*body.add, *body.remove):
                 if number not in records:
@@ -100,9 +100,10 @@ def album_routes(service: Service) -> APIRouter:
                 engine.albums.take_out(now, [records[number] for number in body.remove])
             if body.add:
                 engine.albums.add(now, [records[number] for number in body.add])
-            return list(engine.album(now).ids)
+            return engine.albums.spelled(now), list(engine.album(now).ids)
 
-        return json_response({"name": now, "ids": await service.lookups.run(write)})
+        spelled, ids = await service.lookups.run(write)
+        return json_response({"name": spelled, "ids": ids})
 
     @router.delete("/albums/{name:path}", status_code=204, responses=_NO_ALBUM)
     async def remove(name: _Name, client: schemas.ClientHeader, parameters: NoParameters) -> Response:

@@ -85,9 +85,9 @@ export const albums = new (class extends EventTarget {
     return this.#ids.get(name)?.has(photo.id) ?? false;
   }
 
-  /** @param {string} name @param {Photo[]} photos */
-  async add(name, photos) {
-    await this.#change(name, { add: photos.map((photo) => photo.id) });
+  /** @param {string} name @param {Photo[]} photos @returns {Promise<string>} the album's name, which may have other capitals */
+  add(name, photos) {
+    return this.#change(name, { add: photos.map((photo) => photo.id) });
   }
 
   /** @param {string} name @param {Photo[]} photos */
@@ -117,14 +117,15 @@ export const albums = new (class extends EventTarget {
     return isRemoved;
   }
 
-  /** @param {string} name @param {{add?: number[], remove?: number[]}} body */
-  async #change(name, body) {
-    const { ids } = await this.#ask(name, { method: "POST", body });
+  /** @param {string} asked @param {{add?: number[], remove?: number[]}} body @returns {Promise<string>} the album's name */
+  async #change(asked, body) {
+    const { name, ids } = await this.#ask(asked, { method: "POST", body });
     this.#ids.set(name, new Set(ids));
     forgetRename(name); // it may be a new one
     this.#tellOthers();
     this.dispatchEvent(new Event("change"));
     this.dispatchEvent(new CustomEvent("here", { detail: [name] }));
+    return name;
   }
 
   /** Change an album on the server. @param {string} name @param {{method: string, body?: object}} change @returns {Promise<any>} */
@@ -221,6 +222,6 @@ export const albumText = (name, size) => `${visible(name)}, ${counted(size)}`;
 
 /** @param {string} name @param {Photo[]} photos */
 export async function addToAlbum(name, photos) {
-  await albums.add(name, photos);
-  announce(photos.length === 1 ? `Added to ${visible(name)}.` : `${countedPhotos(photos)} added to ${visible(name)}.`);
+  const known = visible(await albums.add(name, photos));
+  announce(photos.length === 1 ? `Added to ${known}.` : `${countedPhotos(photos)} added to ${known}.`);
 }
