@@ -232,6 +232,7 @@ def test_a_junction_is_a_link_to_a_folder_and_a_mounted_drive_is_not(tmp_path, o
     assert not why_passed_over(str(tmp_path), "drive", WalkRules())
 
 
+@pytest.mark.usefixtures("own_decoders")
 def test_decoders_are_no_part_of_the_group_that_a_ctrl_c_goes_to(tmp_path, monkeypatch):
     import subprocess
 
