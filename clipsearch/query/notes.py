@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -40,12 +40,13 @@ _DATE = re.compile(r"(?:19|20)\d\d(?:s|(?:[-.]\d\d?){0,2})")  # of names, or of 
 def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) -> tuple[QueryNote, ...]:
     """The notes on a query's texts, in their order, then on its marks."""
     notes: list[QueryNote] = []
-    is_random = reads_nothing(query, encoder)
+    texts = [term.content.strip() for term in query.terms if isinstance(term.content, str)]
     for term in query.terms:
         if isinstance(term.content, str):
             text = term.content.strip()
-            about = (_file_name(text, store), _sign(term, query), _unread(text, encoder, is_random))
-            notes += filter(None, about)
+            notes += filter(None, (_file_name(text, store), _sign(term, query)))
+    if unread := _unread(texts, encoder, is_random=reads_nothing(query, encoder)):
+        notes.append(unread)
     if denied := _denied(query, encoder):
         notes.append(denied)
     if gone := _gone_marks(query, store):
@@ -227,25 +228,34 @@ def _denied(query: Query, encoder: Encoder) -> QueryNote | None:
     found = [denial for term in query.terms for denial in negations_of(term, languages)]
     if not found:
         return None
-    what = " and ".join(f'"{text}"' for text in dict.fromkeys(text for denial in found for text in denial.denied))
+    what = _named(dict.fromkeys(text for denial in found for text in denial.denied))
     message = f'models take no notice of "{found[0].cue}": photos of {what} are among the best, so no match is given'
     return QueryNote("negation", message, texts_of(without_negations(query.terms, languages)))
 
 
-def _unread(text: str, encoder: Encoder, is_random: bool) -> QueryNote | None:
-    """If the model cannot read some words or their language, which ones, and a model that reads many languages.
+def _unread(texts: Sequence[str], encoder: Encoder, *, is_random: bool) -> QueryNote | None:
+    """If the model cannot read some words of texts or their language, which ones, and a model that reads many languages.
 
     `is_random` says that it reads nothing of what the query looks for.
     """
     spec = encoder.spec
     model = spec.text_model or spec.fingerprint.model
-    if unread := unread_in(text, encoder):
-        message = f'the model {model} cannot read "{" ".join(unread)}"'
-        random = ", so these photos are no better than random ones, and no match is given"
-        message += random if is_random else "; it reads only the other words"
-    elif languages_of(model) == "English" and (foreign := words_of_other_languages(text)):
-        message = f'the model {model} reads English only, and "{" ".join(foreign)}" is not English: '
-        message += "describe the photo in English"
+    unread: dict[str, None] = {}  # in their order, each once
+    foreign: dict[str, None] = {}
+    for text in texts:
+        if words := unread_in(text, encoder):
+            unread[" ".join(words)] = None
+        elif languages_of(model) == "English" and (words := words_of_other_languages(text)):
+            foreign[" ".join(words)] = None
+    not_english = f"{_named(foreign)} {'is' if len(foreign) == 1 else 'are'} not English" if foreign else ""
+    if unread:
+        message = f"the model {model} cannot read {_named(unread)}"
+        if is_random:
+            message += ", so these photos are no better than random ones, and no match is given"
+        else:
+            message += f"; it reads only the other words{not_english and f', and {not_english}'}"
+    elif foreign:
+        message = f"the model {model} reads English only, and {not_english}: describe the photo in English"
     else:
         return None
     other = multilingual_model()
@@ -253,10 +263,16 @@ def _unread(text: str, encoder: Encoder, is_random: bool) -> QueryNote | None:
         return QueryNote("unread", message, "")
     from clipsearch.encoders.text_models import text_model_for  # few queries need it
 
-    if texts := text_model_for(model):
+    if tower := text_model_for(model):
         message += (
-            f". {texts.model} reads {texts.languages} languages for the same photos: `text_model='{texts.model}'`"
+            f". {tower.model} reads {tower.languages} languages for the same photos: `text_model='{tower.model}'`"
         )
     else:
         message += f". {other.model} reads {other.languages} languages"
     return QueryNote("unread", message, other.model)
+
+
+def _named(texts: Iterable[str]) -> str:
+    """Texts in quotes: '"Hund", "Katze" and "Maus"'."""
+    *others, last = (f'"{text}"' for text in texts)
+    return f"{', '.join(others)} and {last}" if others else last

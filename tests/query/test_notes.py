@@ -196,6 +196,12 @@ def test_a_model_of_english_says_that_a_text_is_in_another_language(engine, enco
     assert note.code == "unread" and find_entry(note.value).languages == "many"
     assert f'reads English only, and "{foreign}" is not English: describe the photo in English' in note.message
     assert notes(engine, f"the dog of {text}") == [], "an English text may quote another language"
+    several = engine.search(f"Hund + {text} + Katze + Hund", 3).explanation.notes
+    (message,) = (note.message for note in several if note.code == "unread")  # one for all parts
+    assert f'only, and "Hund", "{foreign}" and "Katze" are not English: describe' in message
+    encoder.text_pieces = lambda word: [TextPiece(0, len(word), not word.isascii())]
+    (message,) = (note.message for note in engine.search("red Собака + Hund", 3).explanation.notes)
+    assert 'cannot read "Собака"; it reads only the other words, and "Hund" is not English. ' in message
 
 
 def test_a_model_of_many_or_unknown_languages_says_nothing_of_other_languages(engine):
