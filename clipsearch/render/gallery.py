@@ -53,6 +53,7 @@ SIZES = ((60, 1280), (250, 800), (MOST, 400))
 _ASSETS = Path(__file__).resolve().parent / "assets"
 # Width / height of a tile. A tile shows only the middle of a picture beyond that; the larger view shows all of it.
 _NARROWEST, _WIDEST = 0.66, 2.4
+_PATH_KEY = "<dt><kbd>c</kbd></dt><dd>in the larger view: copy the path</dd>\n"
 _AT_ONCE = 16  # pictures that are encoded at the same time
 
 
@@ -167,7 +168,7 @@ def _page(gallery: Gallery, folder: str, on_failure: Callable[[Failure], object]
             yield "</ol>\n</section>\n"
     if not cards:
         yield '<p class="note">no photo was found</p>\n'
-    yield Template(end).substitute(script=script)
+    yield Template(end).substitute(script=script, path_key="" if gallery.for_others else _PATH_KEY)
 
 
 def _tile(card: PhotoCard, picture: str | Failure, folder: str | None, common: str | None) -> str:

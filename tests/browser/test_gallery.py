@@ -94,7 +94,7 @@ def test_the_keyboard_goes_everywhere(page):
     page.wait_for_function(f"(name) => {FOCUSED} === name", arg=NAMES[1])  # the close event comes a bit later
     assert not page.locator("#view").is_visible()
     page.keyboard.press("?")
-    assert page.locator("#help").is_visible()
+    assert page.locator("#help").is_visible() and "copy the path" in page.locator("#help").inner_text()
     page.keyboard.press("Escape")
     assert not page.locator("#help").is_visible()
     page.keyboard.press("Enter")  # at once, while the step of the help is being left
@@ -150,7 +150,7 @@ def test_groups_of_copies_share_the_width(chromium, tmp_path):
     for number, name in enumerate(NAMES[:6]):
         cards = tuple(PhotoCard(hit(1, PHOTOS / name).record, (), more=f"{number}") for _ in range(2))
         sections.append(Section(cards, name, "1 copy, 20 kB; best: the most pixels, and a reason that is long"))
-    save_gallery(Gallery("Copies", (), tuple(sections), side_by_side=True), tmp_path / "page.html")
+    save_gallery(Gallery("Copies", (), tuple(sections), side_by_side=True, for_others=True), tmp_path / "page.html")
     page = chromium.new_page(viewport={"width": 1440, "height": 900})
     for width, most in ((1440, 3), (390, 6)):
         page.set_viewport_size({"width": width, "height": 900})
@@ -158,14 +158,18 @@ def test_groups_of_copies_share_the_width(chromium, tmp_path):
         tops = page.locator("section").evaluate_all("all => all.map((one) => one.getBoundingClientRect().top)")
         assert len(set(tops)) <= most
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.keyboard.press("?")
+    assert "copy the path" not in page.locator("#help").inner_text()  # a page for others has none
     page.close()
 
 
 @pytest.mark.parametrize("width", [320, 390, 3840])
 def test_it_fits_every_screen_and_paper(chromium, page_file, width):
-    page = chromium.new_page(viewport={"width": width, "height": 700})
+    is_phone = width == 390
+    page = chromium.new_page(viewport={"width": width, "height": 700}, is_mobile=is_phone, has_touch=is_phone)
     page.goto(page_file.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.locator("#open-help").is_visible() != is_phone  # which has none
     tops = page.locator(".picture").evaluate_all(
         "all => all.map((one) => [one.getBoundingClientRect().top, one.offsetHeight])"
     )
