@@ -122,6 +122,10 @@ def test_a_mark_opens_a_strip_whose_photos_open(page):
     page.click("#toggle-map")
     page.get_by_role("button", name="2 photos taken here").click()
     page.wait_for_function("() => document.activeElement.closest('.map-strip')")
+    colours = page.locator(".map-strip, .map-tools button, .map .here, .map-note").evaluate_all(
+        "(all) => all.map((one) => getComputedStyle(one).backgroundColor)"
+    )
+    assert len(colours) >= 5 and all(re.fullmatch(r"rgb\(.*\)", colour) for colour in colours)  # no mark shines through
     page.set_viewport_size({"width": 390, "height": 844})
     close = page.get_by_label("Photos taken here").get_by_label("Close").bounding_box()
     assert close["x"] + close["width"] <= 390 - 12  # inside the map
