@@ -266,6 +266,9 @@ def test_the_strip_of_months_goes_anywhere_by_pointer(new_page, many, touch):
     else:
         page.mouse.up()
     assert page.locator("#scrubber.dragging").count() == 0
+    page.evaluate("scrollBy(0, 50)")  # neither the frame of the keyboard nor the date stays over the photos
+    page.locator("#scrubber .bubble").wait_for(state="hidden")
+    assert not strip.evaluate("(one) => one.matches(':focus-visible')")
     for width in (390, 820, 3840):
         page.set_viewport_size({"width": width, "height": 844})
         page.wait_for_function(

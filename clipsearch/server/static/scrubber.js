@@ -117,9 +117,7 @@ export class Scrubber {
 
   /** @param {PointerEvent} down */
   #drag(down) {
-    if (down.button !== 0) return;
-    down.preventDefault();
-    this.#strip.focus({ preventScroll: true });
+    if (down.button !== 0) return; // the browser gives it the focus, without the ring of the keyboard
     this.#strip.setPointerCapture(down.pointerId);
     this.#strip.classList.add("dragging");
     const go = (/** @type {PointerEvent} */ { clientY }) => {
