@@ -374,6 +374,12 @@ def test_selecting_can_begin_without_a_long_press(phone):
         phone.wait_for_timeout(50)  # until it is drawn
         note_box, bar, _ = phone.evaluate(boxes)
         assert bar["height"] and note_box["height"] and note_box["bottom"] <= bar["top"], width
+        if width < 768:  # the number has a line of its own, and the four buttons have one line or are two by two
+            tops = phone.locator("#selection > :is(strong, button:not(.icon-button, .link))").evaluate_all(
+                "(all) => all.map((one) => one.getBoundingClientRect().top)"
+            )
+            assert len(tops) == 5 and tops[1] > tops[0] + 20, width
+            assert len(set(tops)) <= {600: 2, 390: 3, 320: 4}[width]  # "Select all likely" may be longer than a half
     phone.set_viewport_size(PHONE["viewport"])
     with answered(phone):
         phone.evaluate("async () => (await import('/static/state.js')).newSearch({})")

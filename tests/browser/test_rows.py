@@ -411,9 +411,15 @@ def test_photos_sorted_by_date_are_the_best_or_all_that_match_and_all_are_select
     page.wait_for_function("() => document.querySelector('#panel h2').textContent === 'Download 700 photos'")
     page.keyboard.press("Escape")
     note = "async () => (await import('/static/messages.js')).announce('A note', { label: 'Act', act() {} })"
+    page.evaluate(note.replace("{ label: 'Act', act() {} }", "undefined"))
+    page.click("#open-saved")
+    page.wait_for_selector("#panel[open]")
+    assert page.locator("#note").is_hidden()  # it says nothing about the dialog, and would cover it
+    page.keyboard.press("Escape")
     page.evaluate(note)
     page.click("#open-saved")
     page.wait_for_selector("#panel[open] #note:popover-open")  # the note went above the dialog
+    assert page.locator("#note").bounding_box()["y"] > page.locator("#panel h3").last.bounding_box()["y"]
     page.get_by_role("button", name="Copy the address").wait_for()
     page.keyboard.press("Escape")
     with answered(page, "sort=oldest"):

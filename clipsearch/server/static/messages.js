@@ -11,6 +11,11 @@ let isStatusSeen = true; // the line above the photos, which says the same
 let isStale = false;
 let hiding = 0;
 for (const id of ["gone", "note"]) keepAbove(byId(id));
+/** A dialog that opens is not covered by what was said before; what can still be undone stands aside. */
+document.addEventListener("beforetoggle", ({ target, newState }) => {
+  const note = byId("note");
+  if (target instanceof HTMLDialogElement && newState === "open" && !note.querySelector("button")) note.hidePopover();
+}, true);
 
 /**
  * A short note that disappears by itself. Screen readers read it.

@@ -30,8 +30,8 @@ function render() {
   keepingFocus(box, () => box.replaceChildren(
     element("span", { class: "soft" }, "Understood:"),
     element("ul", { class: "filter-chips" }, ...facts.map((fact) => chip(fact, facts.length === 1))),
-    ...(facts.some(({ kind }) => kind === "without") && !photos.notes.some(({ code }) => code === "kept") ? [element("span", { class: "soft" }, isLookedFor ? KEPT : LAST)] : []),
     ...(isLookedFor ? [element("span", { class: "soft" }, "looking for “", element("bdi", {}, visible(rest)), "”")] : []),
+    ...(facts.some(({ kind }) => kind === "without") && !photos.notes.some(({ code }) => code === "kept") ? [element("span", { class: "soft" }, isLookedFor ? KEPT : LAST)] : []),
   ));
 }
 
