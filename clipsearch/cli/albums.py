@@ -28,7 +28,7 @@ from clipsearch.cli.output import (
 from clipsearch.errors import SidecarError
 from clipsearch.images.outputs import replacing_outputs
 from clipsearch.render.json_output import photo_to_json
-from clipsearch.render.text import columns, counted, pad, printable, shorten
+from clipsearch.render.text import columns, counted, pad, printable, shorten, told_apart
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
@@ -133,7 +133,8 @@ def _table(counts: Mapping[str, int], terminal: int | None) -> str:
     width = max((columns(printable(name)) for name in counts), default=0)
     if terminal is not None:
         width = min(width, terminal - 2 - max(map(len, photos.values()), default=0))
-    return "".join(f"{pad(shorten(printable(name), width), width)}  {count}\n" for name, count in photos.items())
+    shown = told_apart({printable(name): shorten(printable(name), width) for name in photos}, width)
+    return "".join(f"{pad(shown[printable(name)], width)}  {count}\n" for name, count in photos.items())
 
 
 def _rate(paths: Sequence[str], stars: int) -> list[str]:

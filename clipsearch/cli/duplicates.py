@@ -32,7 +32,7 @@ from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.results import remark_unmet
 from clipsearch.conditions import All, Below, Condition, all_of
 from clipsearch.render.json_output import photo_to_json
-from clipsearch.render.text import counted, human_bytes, printable, short_path, shorten_path
+from clipsearch.render.text import counted, human_bytes, printable, short_path, shorten_path, told_apart
 from clipsearch.types import Failure, ImageRecord
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def duplicates(
         copies = (copy.record.file.path for group in report.groups for copy in group.copies)
         print_paths(copies, b"\0" if print0 else b"\n")
     else:
-        say("\n".join(_group_table(group, terminal_width()) for group in report.groups))
+        say(_groups_table(report.groups, terminal_width()))
         remark_summary(f"{_counts(report)}; nothing was deleted")
     return ended(report.failures or unread)
 
@@ -145,31 +145,38 @@ def _counts(report: Duplicates) -> str:
     return f"{counted(report.images, 'photo')}, {counted(len(report.groups), 'group')}, {copies}"
 
 
-def _group_table(group: CopyGroup, terminal: int | None) -> str:
-    """One line a photo: best, same or near; cosine, pixels, size, path.
+def _groups_table(groups: Sequence[CopyGroup], terminal: int | None) -> str:
+    """One line a photo: best, same or near; cosine, pixels, size, path. An empty line between groups.
 
-    A `terminal` that is narrower gets the path shortened in the middle, after its size and its pixels have been left out.
+    A `terminal` that is narrower gets the paths shortened in the middle, after their sizes and pixels have been left out.
     """
-    rows = [("best", "", group.best)]
-    rows += [
-        ("same", "", copy.record) if copy.exact else ("near", f"{copy.cosine:.4f}", copy.record)
-        for copy in group.copies
-    ]
     folder = current_folder()
-    lines = []
-    for kind, cosine, record in rows:
-        facts = [
-            f"{kind:<4}  {cosine:<6}",
-            f"{f'{record.info.width} x {record.info.height}':>13}",
-            f"{human_bytes(record.file.size):>7}",
+    tables = []
+    for group in groups:
+        rows = [("best", "", group.best)]
+        rows += [
+            ("same", "", copy.record) if copy.exact else ("near", f"{copy.cosine:.4f}", copy.record)
+            for copy in group.copies
         ]
-        path = printable(short_path(record.file.path, folder))
-        if terminal is not None:
-            while len("  ".join(facts)) + 2 + _LEAST_ROOM > terminal and len(facts) > 1:
-                facts.pop()
-            path = shorten_path(path, terminal - len("  ".join(facts)) - 2)
-        lines.append(f"{'  '.join((*facts, path))}\n")
-    return "".join(lines)
+        tables.append([(_facts(*row, terminal), printable(short_path(row[-1].file.path, folder))) for row in rows])
+    shown: dict[str, str] = {}
+    if terminal is not None:
+        rooms = {path: terminal - len(facts) - 2 for table in tables for facts, path in table}
+        shown = {path: shorten_path(path, room) for path, room in rooms.items()}
+        shown = told_apart(shown, min(rooms.values(), default=0))
+    return "\n".join("".join(f"{facts}  {shown.get(path, path)}\n" for facts, path in table) for table in tables)
+
+
+def _facts(kind: str, cosine: str, record: ImageRecord, terminal: int | None) -> str:
+    """What stands before a path: fewer facts if a terminal is so narrow that the path would have no room."""
+    facts = [
+        f"{kind:<4}  {cosine:<6}",
+        f"{f'{record.info.width} x {record.info.height}':>13}",
+        f"{human_bytes(record.file.size):>7}",
+    ]
+    while terminal is not None and len("  ".join(facts)) + 2 + _LEAST_ROOM > terminal and len(facts) > 1:
+        facts.pop()
+    return "  ".join(facts)
 
 
 def _photo(record: ImageRecord) -> dict[str, Any]:

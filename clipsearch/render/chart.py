@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
-from clipsearch.render.text import columns, pad, printable, shorten
+from clipsearch.render.text import columns, pad, printable, shorten, told_apart
 
 _PARTS = " ▏▎▍▌▋▊▉"  # U+258F to U+2589: one to seven eighths of a cell
 _BLOCK = "█"
@@ -47,7 +47,8 @@ def _chart_text(chart: Chart, width: int, blocks: bool, whole_names: bool) -> st
     count_width = max(map(len, counts), default=0)
     name_room = max(1, min(width * 2 // 5, width - count_width - _LEAST_BAR - 4))
     if not whole_names:
-        names = [_shortened(name, name_room, blocks) for name in names]
+        shown = told_apart({name: shorten(name, name_room) for name in names}, name_room)
+        names = [shown[name] if blocks else shown[name].replace("…", "~") for name in names]
     name_width = max(map(columns, names), default=0)
     room = max(_LEAST_BAR if whole_names else 1, width - name_width - count_width - 4)
     lines = [_plain(chart.title, blocks)]
@@ -71,8 +72,3 @@ def _bar(share: float, room: int, blocks: bool) -> str:
 def _plain(text: str, blocks: bool) -> str:
     text = printable(text)
     return text if blocks else text.encode("ascii", "backslashreplace").decode("ascii")
-
-
-def _shortened(text: str, width: int, blocks: bool) -> str:
-    text = shorten(text, width)
-    return text if blocks else text.replace("…", "~")

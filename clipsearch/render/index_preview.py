@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from textwrap import wrap
 from typing import Any
 
 from clipsearch._internal.commands import with_flags
 from clipsearch.render.json_output import reasons_to_json
-from clipsearch.render.text import columns, counted, joined_counts, paragraphs, printable, short_path, shorten_path
+from clipsearch.render.text import (
+    columns,
+    counted,
+    joined_counts,
+    paragraphs,
+    printable,
+    short_path,
+    shorten_path,
+    told_apart,
+)
 from clipsearch.types import IndexPreview, SkippedFile
 
 _WIDTH = 10  # of the column with the planned action
@@ -74,23 +83,30 @@ def skipped_to_json(file: SkippedFile) -> dict[str, str]:
 
 
 def _lines(happens: str, paths: tuple[str, ...], relative_to: str, terminal: int | None) -> Iterator[str]:
+    shown = {path: printable(short_path(path, relative_to)) for path in paths}
+    fitted = _fitted(shown.values(), terminal)
     for path in paths:
-        yield _line(happens, path, relative_to, terminal)
+        yield f"{happens:<{_WIDTH}}{fitted[shown[path]]}"
 
 
 def _skipped_lines(
     happens: str, skipped: tuple[SkippedFile, ...], relative_to: str, terminal: int | None
 ) -> Iterator[str]:
-    for file in skipped:
+    shown = [printable(short_path(file.path, relative_to)) for file in skipped]
+    fitted = _fitted(shown, terminal)
+    for file, path in zip(skipped, shown, strict=True):
         why = f"({printable(with_flags(file.why))})"
-        line = f"{_line(happens, file.path, relative_to, None)}  {why}"
+        line = f"{happens:<{_WIDTH}}{path}  {why}"
         if terminal is None or columns(line) <= terminal:
             yield line
         else:
-            yield _line(happens, file.path, relative_to, terminal)
+            yield f"{happens:<{_WIDTH}}{fitted[path]}"
             yield from wrap(why, terminal, initial_indent=" " * _WIDTH, subsequent_indent=" " * _WIDTH)
 
 
-def _line(happens: str, path: str, relative_to: str, terminal: int | None) -> str:
-    shown = printable(short_path(path, relative_to))
-    return f"{happens:<{_WIDTH}}{shown if terminal is None else shorten_path(shown, terminal - _WIDTH)}"
+def _fitted(paths: Iterable[str], terminal: int | None) -> dict[str, str]:
+    """How each path is shown on a terminal, beside the planned action."""
+    if terminal is None:
+        return {path: path for path in paths}
+    room = terminal - _WIDTH
+    return told_apart({path: shorten_path(path, room) for path in paths}, room)

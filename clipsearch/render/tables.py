@@ -23,6 +23,7 @@ from clipsearch.render.text import (
     shorten,
     shorten_path,
     titled,
+    told_apart,
 )
 from clipsearch.types import Failure, Hit
 
@@ -54,10 +55,12 @@ def hits_table(
     rows = [_row(hit, relative_to, group_by) for hit in hits]
     table = _HitsTable(rows, width, colours, heading, indent=2 if group_by else 0)
     lines = [table.line({name: name for name in table.shown}, dim=True)] if heading else []
-    for group, members in grouped(hits, group_by).items():
+    groups = grouped(hits, group_by)
+    titles = {group: group_title(group, relative_to) for group in groups} if group_by else {}
+    shown = {} if width is None else told_apart({title: shorten(title, width) for title in titles.values()}, width)
+    for group, members in groups.items():
         if group_by:
-            title = group_title(group, relative_to)
-            lines.append(_styled(title if width is None else shorten(title, width), _BOLD, colours) + "\n")
+            lines.append(_styled(shown.get(titles[group], titles[group]), _BOLD, colours) + "\n")
         lines += [table.line(_row(hit, relative_to, group_by)) for hit in members]
     return "".join(lines)
 
@@ -76,8 +79,11 @@ class _HitsTable:
             name: max(columns(row[name]) for row in [*rows, *([{name: name}] if heading else [])])
             for name in self.shown
         }
+        self._photos: dict[str, str] = {}  # how their titles are shown, if the width is limited
         if width is not None:
             self._fit(width - indent)
+            room = self._limits["photo"]
+            self._photos = told_apart({row["photo"]: shorten(row["photo"], room) for row in rows}, room)
 
     def _fit(self, width: int) -> None:
         """Leave out what has no room: first the day, then what has found it, the match, and the caption."""
@@ -103,6 +109,8 @@ class _HitsTable:
         cells = []
         for name in self.shown:
             text = shorten(row[name], self._limits[name]) if name in self._limits else row[name]
+            if name == "photo":
+                text = self._photos.get(row[name], text)
             if name == "caption" and not text:
                 continue
             if name == "photo" and "caption" in self.shown and row["caption"]:
@@ -148,6 +156,7 @@ class LabelsTable:
         room = 0 if width is None else width - self._count * (self._width + _MATCH_WIDTH)
         self._line_width = width if room < _LEAST_ROOM else None
         self._room = None if width is None else room  # cells for a path
+        self._shortened: dict[str, str] = {}  # what was printed, and the path that it stands for
 
     def heading(self) -> str:
         """The names of the columns."""
@@ -166,12 +175,17 @@ class LabelsTable:
         if self._line_width is not None:
             return self._two_lines(photo, path, self._line_width)
         if self._room is not None:
-            path = shorten_path(path, self._room)
+            path = self._fitted(path, self._room)
         return f"{''.join(cells)}{path}\n"
+
+    def _fitted(self, path: str, width: int) -> str:
+        """The path in at most `width` cells; whole if the line of another photo reads the same."""
+        text = shorten_path(path, width)
+        return text if text == path or self._shortened.setdefault(text, path) == path else path
 
     def _two_lines(self, photo: dict[str, Any], path: str, width: int) -> str:
         labels = ", ".join(f"{printable(item['label'])} {percent(item['match'])}" for item in photo["labels"])
-        return f"{shorten_path(path, width)}\n{shorten(f'  {labels}', width)}\n"
+        return f"{self._fitted(path, width)}\n{shorten(f'  {labels}', width)}\n"
 
 
 def failures_table(failures: Sequence[Failure], relative_to: str, terminal: int | None = None) -> str:

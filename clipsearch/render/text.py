@@ -6,8 +6,10 @@ import math
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, time
+from itertools import takewhile
 from textwrap import wrap
 
 from clipsearch._internal.partial_dates import known_part
@@ -180,6 +182,37 @@ def shorten_path(path: str, width: int) -> str:
     folder, separator, name = path.rpartition(os.sep)
     room = width - columns(separator + name)
     return f"{shorten(folder, room)}{separator}{name}" if separator and room > 0 else shorten(name, width)
+
+
+def told_apart(shown: Mapping[str, str], width: int) -> dict[str, str]:
+    """Whole paths and how each is shown in `width` cells. Those shown the same get the folders that differ, or stay whole."""
+    apart = dict(shown)
+    if width < _READABLE:
+        return apart
+    for again in (_with_their_folders, _whole):
+        alike = defaultdict(list)
+        for path, text in apart.items():
+            alike[text].append(path)
+        for paths in alike.values():
+            if len(paths) > 1:
+                apart.update(zip(paths, again(paths, width), strict=True))
+    return apart
+
+
+def _with_their_folders(paths: Sequence[str], width: int) -> Iterable[str]:
+    """The paths without the folders that they share, each with its own folders and a shortened name, or whole."""
+    in_all = takewhile(lambda letters: len(set(letters)) == 1, zip(*paths, strict=False))
+    shared = "".join("".join(letters[0] for letters in in_all).rpartition(os.sep)[:2])
+    start = shared if columns(shared) <= columns(f"…{os.sep}") else f"…{os.sep}"
+    for path in paths:
+        folder, separator, name = path[len(shared) :].rpartition(os.sep)
+        room = width - columns(start + folder + separator)
+        is_readable = room >= min(_READABLE, columns(name))
+        yield f"{start}{folder}{separator}{shorten(name, room)}" if is_readable else path
+
+
+def _whole(paths: Sequence[str], _width: int) -> Iterable[str]:
+    return paths
 
 
 def short_title(path: str, moment: Moment | None, others: int, width: int) -> str:

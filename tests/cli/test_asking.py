@@ -11,7 +11,7 @@ import pytest
 
 from clipsearch.analysis.duplicates import Copy, CopyGroup
 from clipsearch.cli.albums import _table
-from clipsearch.cli.duplicates import _group_table
+from clipsearch.cli.duplicates import _groups_table
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.start import say_what_is_next
@@ -19,11 +19,12 @@ from clipsearch.cli.status import _index_lines, _text
 from clipsearch.encoders.registry import model_rows
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ImageError
+from clipsearch.render.chart import Chart, charts_text
 from clipsearch.render.index_preview import preview_text, skipped_table
-from clipsearch.render.tables import LabelsTable, models_table
+from clipsearch.render.tables import LabelsTable, hits_table, models_table
 from clipsearch.render.text import columns
 from clipsearch.store.approximate.index import ApproximateStatus
-from clipsearch.types import ImageFile, ImageInfo, ImageRecord, IndexPreview, SkippedFile
+from clipsearch.types import Hit, ImageFile, ImageInfo, ImageRecord, IndexPreview, SkippedFile
 from tests.cli.running import run_here
 from tests.conftest import index_with_colours
 
@@ -237,11 +238,39 @@ def test_tables_of_photos_with_long_names_fit_a_narrow_terminal():
     shown = [columns(line) for line in preview_text(preview, "/", 40).splitlines()[:-1]]  # the summary is broken later
     assert len(shown) > 3 and max(shown) <= 40 and name in preview_text(preview, "/")
     for width in (40, 60, 80):
-        assert max(map(columns, _group_table(group, width).splitlines())) <= width
+        assert max(map(columns, _groups_table([group], width).splitlines())) <= width
         assert max(map(columns, _table({name: 1, "Favourites": 12}, width).splitlines())) <= width
-    assert "4000 x 3000" in _group_table(group, 60) and "0.9876" in _group_table(group, 40)
-    assert _group_table(group, None).count(f"12.3 kB  /{name}\n") == 3
+    assert "4000 x 3000" in _groups_table([group], 60) and "0.9876" in _groups_table([group], 40)
+    assert _groups_table([group], None).count(f"12.3 kB  /{name}\n") == 3
     assert columns(max(skipped_table((skipped,), "/", 40).splitlines()[1:], key=columns)) <= 40
+
+
+def test_two_lines_of_a_narrow_table_never_read_the_same():
+    names = [f"holidays of 2019/{day}/1002674143_1b742ab4b8.jpg" for day in ("a beach", "the mountains", "way home")]
+    records = [
+        ImageRecord(n, ImageFile(f"/{name}", 12_345, 1), ImageInfo(4000, 3000, "JPEG", "0" * 64))
+        for n, name in enumerate(names)
+    ]
+    hits = [Hit(1, 0.5, record, 0.9) for record in records]
+    groups = ([CopyGroup(record, ()) for record in records], [CopyGroup(records[0], (Copy(records[1], True),))])
+    nothing = dict.fromkeys(("changed", "again", "gone", "left_out", "unreadable", "skipped"), ())
+    preview = IndexPreview(
+        new=tuple(f"/{name}" for name in names), unchanged=0, known_failures=0, refusal=None, **nothing
+    )
+    for width in (30, 40, 60):
+        labels = LabelsTable(["dog"], 1, "/", width)
+        for text in (
+            *(_groups_table(several, width).replace("best", "same").replace("\n\n", "\n") for several in groups),
+            preview_text(preview, "/", width),
+            "".join(labels.line({"path": f"/{name}", "labels": [{"label": "dog", "match": 0.9}]}) for name in names),
+            _table(dict.fromkeys(names, 1), width),
+            hits_table(hits, "/", width=width),
+            charts_text([Chart("folders", tuple((name, 1) for name in names))], width),
+        ):
+            lines = text.splitlines()
+            assert len(lines) > 1 and len(set(lines)) == len(lines), (width, text)
+        by_folder = hits_table(hits, "/", width=width, group_by="folder").splitlines()
+        assert len(set(by_folder)) == 4  # three folders, and the name that is in each of them
 
 
 def test_summaries_fit_a_narrow_terminal(ask, monkeypatch, tmp_path):

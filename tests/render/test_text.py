@@ -18,6 +18,7 @@ from clipsearch.render.text import (
     short_title,
     shorten,
     shorten_path,
+    told_apart,
 )
 from clipsearch.types import Failure, ImageFile, Moment
 
@@ -84,6 +85,20 @@ def test_a_long_path_keeps_the_name_of_its_file():
     assert shorten_path(path, 14) == "…/IMG_1234.jpg" and shorten_path(path, 13) == "IMG_1234.jpg"
     assert shorten_path(path, 6) == shorten("IMG_1234.jpg", 6)
     assert shorten_path("/a.jpg", 6) == "/a.jpg" and shorten_path("東京.jpg", 5) == shorten("東京.jpg", 5)
+
+
+def test_paths_that_would_read_the_same_keep_the_folders_that_differ():
+    def shown(width, *paths):
+        return list(told_apart({path: shorten_path(path, width) for path in paths}, width).values())
+
+    copies = ("t/1002674143_1b742ab4b8.jpg", "t/locked/1002674143_1b742ab4b8.jpg")
+    assert shown(26, *copies) == ["t/1002674…3_1b742ab4b8.jpg", "t/locked/10026…42ab4b8.jpg"]
+    assert shown(16, *copies) == ["t/1002…ab4b8.jpg", copies[1]]  # too narrow for the folder and the name
+    beaches = ("trips/a beach/IMG_1.jpg", "trips/the beach/IMG_1.jpg")
+    assert shown(20, *beaches) == ["…/a beach/IMG_1.jpg", beaches[1]]
+    long = [f"Screenshot {day} of the mountains.png" for day in ("1st", "2nd")]
+    assert shown(20, *long) == long  # the names differ where they are shortened
+    assert shown(14, "album/a/IMG_1.jpg", "album/b/IMG_2.jpg") == ["a…/a/IMG_1.jpg", "a…/b/IMG_2.jpg"]
 
 
 def test_a_name_is_seen_before_its_moment():
