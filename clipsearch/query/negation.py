@@ -26,13 +26,20 @@ GAP = "\0"
 PLACE_GAP, PERSON_GAP = "\1", "\2"
 """The same for places and people."""
 
-GAPS = GAP + PLACE_GAP + PERSON_GAP
+OWN_GAP = "\3"
+"""The first character of a gap for a fact with a preposition that is in no table of stops, as in "before 2015".
+
+A list of what is denied ends before it: "not in 2018, before 2015" is before 2015.
+"""
+
+GAPS = GAP + PLACE_GAP + PERSON_GAP + OWN_GAP
 
 _BE = r"(?:(?:that|who|which|there)\s+)?(?:is|are|was|were)"
 _DO = r"(?:(?:that|who|which)\s+)?(?:does|do|did)"
 _ALL = r"(?:any|every)"
 _BEFORE_PLACE = (
-    rf"(?=(?:\s+(?:of|the|von|der|den|dem|de|la|le|les|du|des|del|el|los|las)\b|\s+[dl]['\u2019])*\s*{PLACE_GAP})"
+    r"(?=(?:\s+(?:of|the|von|der|den|dem|de|la|le|les|du|des|del|el|los|las)\b|\s+[dl]['\u2019])*"
+    rf"\s*{OWN_GAP}?{PLACE_GAP})"
 )
 _BEFORE_FACT = (
     r"(?=\s+(?:(?:in|at|on|near|from|of|with|en|sobre|con|im|am|bei|mit|aus|von|dans|sur|avec|\u00e0|au|aux)\b"
@@ -158,8 +165,15 @@ _PHOTOS_OF = (
 """As in "no photos of dogs": these words are not what is denied."""
 
 _FEW_WORDS = rf"(?:\s+[^\s,;.:!?{GAPS}]+){{1,3}}"
-_LIST = rf",(?={_FEW_WORDS}(?:,{_FEW_WORDS})*,?\s+(?:or|nor|oder|ou|o|ni)\s)"
-"""The comma of a list, as in "without people, dogs or cats"."""
+_PREPOSITIONS = (
+    "above|after|before|below|beneath|beyond|since|through|till|to|towards?|until|within"
+    "|ab|bis|durch|f\u00fcr|gegen|innerhalb|nach|seit|um|zum?|zur"
+    "|apr\u00e8s|avant|chez|contre|depuis|jusqu|parmi|pour|vers|antes|contra|desde|despu\u00e9s|entre|hacia|hasta|para|tras"
+)
+"""Words that are no stops, with which a sentence goes on after a comma."""
+
+_LIST = rf",(?!\s+(?:{_PREPOSITIONS})\b)(?={_FEW_WORDS}(?:,{_FEW_WORDS})*,?\s+(?:or|nor|oder|ou|o|ni)\s)"
+"""The comma of a list, as in "without people, dogs or cats", but not in "without people, after rain or snow"."""
 
 _AT_ENDS = re.compile(
     r"^(?:[\s,;.]|(?:and|und|et|y|or|oder|but|aber|mais|pero|with|mit|avec|con)\b)+"
@@ -181,7 +195,7 @@ _DENYING_AFTER = (
     r"|fehlt|n['\u2019](?:est|appara[i\u00ee]t)\s+pas(?:\s+l\u00e0)?|no\s+(?:est[a\u00e1]|aparece|sale)|falta)\s*(?:$|[,.;!?)])"
 )
 _TOKEN = re.compile(
-    rf"{GAP}+|{PLACE_GAP}+|{PERSON_GAP}+|[,;:.!?()\u2013\u2014]+|[dl]['\u2019](?=[{GAPS}])|[^\s,;:.!?()\u2013\u2014{GAPS}]+",
+    rf"{OWN_GAP}?(?:{GAP}+|{PLACE_GAP}+|{PERSON_GAP}+)|[,;:.!?()\u2013\u2014]+|[dl]['\u2019](?=[{GAPS}])|[^\s,;:.!?()\u2013\u2014{GAPS}]+",
     re.IGNORECASE,
 )
 
@@ -311,22 +325,23 @@ def _read(text: str, match: re.Match[str], language: Language, languages: tuple[
         word = token[0].lower().rstrip("'\u2019") or token[0]
         at_start = not items[-1] and not last_gap
         if word[0] in ",;:.!?()\u2013\u2014":
-            following_words = tokens[place + 1 : place + 3]
-            if len(following_words) > 1 and following_words[0][0].lower() in _JOINING:
-                del following_words[0]
-            is_same = last_gap and following_words and following_words[0][0][0] == last_gap
+            following_words = [following[0].lower() for following in tokens[place + 1 : place + 3]]
+            joint = following_words.pop(0) if len(following_words) > 1 and following_words[0] in _JOINING else ","
+            fact = following_words[0] if following_words else ""
+            is_same = last_gap and fact.endswith(last_gap) and (fact[0] != OWN_GAP or joint in _OR | _NOR)
             if word == "," and (is_same or (items[-1] and _pattern(_LIST).match(text, token.start()))):
                 items.append([])  # "without Anna, Ben and Rose" denies all of them
                 last_gap, joined_by = "", ","
                 continue
             break
         if word[0] in GAPS:
-            if not at_start and word[0] != last_gap:
+            is_next = at_start and joined_by in ("", *_OR, *_NOR)  # not in "not in 2018 and before 2015"
+            if not (is_next if word[0] == OWN_GAP else at_start or word[-1] == last_gap):
                 while items[-1] and items[-1][-1][0].lower().rstrip("'\u2019") in _LINKS:
                     end = items[-1].pop().start()
                 break
             gaps.append(token.start())
-            last_gap = word[0]
+            last_gap = word[-1]
         elif word in stops:
             goes_on = joined_by in _NOR or (joined_by in _OR and word in first_words)
             if not at_start or (joined_by and not goes_on):  # "without people and with dogs"

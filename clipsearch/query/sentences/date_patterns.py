@@ -9,7 +9,7 @@ import re
 
 from clipsearch.query.sentences.date_words import DATES_BY_NAME, DAYS_AGO, HOLIDAYS, MONTHS, UNITS, WEEKDAYS
 from clipsearch.query.sentences.only_photos import PHOTOS
-from clipsearch.query.sentences.open_dates import any_of
+from clipsearch.query.sentences.open_dates import BOUND, any_of
 
 ALL_MONTHS = {word: number for language in MONTHS.values() for word, number in language.items()}
 MONTH = (
@@ -28,6 +28,10 @@ PREFIX = re.compile(
     r"|month of|monat|mois de|mes de|within|throughout|sometime|courant|innerhalb|innert|tout au long) "
     r"|d'|l')"
     rf"|{any_of(WEEKDAYS)},? (?=(?:(?:the|den|der|le|el) )?\d\d?\b|[a-z]+ \d)"
+)
+_OTHER_PREPOSITIONS = re.compile(
+    r"(?:on|during|over|within|throughout|sometime|taken|dated|an|zu|uber|wahrend|innerhalb|innert|aufgenommen|pendant|durant"
+    r"|tout au long|prises?|durante|tomadas?) "
 )
 MOST_PREFIXES = 5  # "taken in the year of ..."
 BEFORE_A_YEAR = re.compile(
@@ -104,6 +108,14 @@ BARE_YEAR = re.compile(YEAR)
 BARE_MONTH = re.compile(MONTH)
 FRENCH = re.compile(r"\b(?:le|la|les|des|du|une|au|aux|et|mon|ma|mes|avec|photos? d')|l'|d'")
 GERMAN = re.compile(r"\b(?:der|die|das|den|dem|ein|eine|und|ist|im|am|auf|mit)\b")
+
+
+def has_preposition(text: str, start: int) -> bool:
+    """Whether a date that begins here in a folded text has a preposition that says when it is: "before 2015", "during May".
+
+    Not "in", "from" and the like, which stand before places, too.
+    """
+    return any(pattern.match(text, start) for pattern in (BOUND, BETWEEN, _OTHER_PREPOSITIONS))
 
 
 def is_french(text: str, start: int) -> bool:

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 
 from clipsearch.conditions import Condition, Either, Located, Not, Test
 from clipsearch.query.language import terms_text
@@ -19,6 +20,7 @@ from clipsearch.query.negation import (
     GAP,
     GAPS,
     LANGUAGES,
+    OWN_GAP,
     PERSON_GAP,
     PLACE_GAP,
     Language,
@@ -28,6 +30,7 @@ from clipsearch.query.negation import (
     subtracted,
 )
 from clipsearch.query.quoted import masked
+from clipsearch.query.sentences.date_patterns import has_preposition
 from clipsearch.query.sentences.only_photos import is_only_photos
 from clipsearch.query.sentences.periods import EveryYear, When, together
 from clipsearch.query.sentences.plain_letters import folded
@@ -38,6 +41,7 @@ from clipsearch.terms import Query, Term
 
 _FEW = 3  # alternatives that are named
 _OR = ("or", "oder", "ou", "o", "u")
+_ANDS = ("and", "und", "et", "y", "e", "&")
 _AND = "and|or|und|oder|et|ou|y|e|o"
 _NAME_AT_START = re.compile(r"\s*(?:[a-z\u00e0]+\s+)?[^\W\d_a-z\u00df-\u00ff]")
 _NAME_AT_END = re.compile(r"(?:^|\s)[^\W\d_a-z\u00df-\u00ff][^\s,;.]*$")
@@ -305,11 +309,48 @@ def _gap_of(part: SpokenDate | SpokenName) -> str:
 
 def _linked(text: str, parts: Sequence[SpokenDate | SpokenName]) -> str:
     """A text of the same length with gaps for its facts. Words such as "with" before them stay."""
+    plain = folded(text)
     for part in parts:
-        link = _LINKS.match(text, part.start, part.end)
+        is_own = _is_own(plain, part)
+        link = None if is_own else _LINKS.match(text, part.start, part.end)
         start = link.end() if link else part.start
-        text = f"{text[:start]}{_gap_of(part) * (part.end - start)}{text[part.end :]}"
+        gap = _gap_of(part) * (part.end - start)
+        text = f"{text[:start]}{OWN_GAP + gap[1:] if is_own else gap}{text[part.end :]}"
     return text
+
+
+def _is_own(plain: str, part: SpokenDate | SpokenName) -> bool:
+    """Whether a fact of a folded text has a preposition of its own that is no link: "before 2015", "close to Rome"."""
+    if isinstance(part, SpokenDate):
+        return has_preposition(plain, part.start)
+    return not plain.startswith(folded(part.name), part.start) and not _LINKS.match(plain, part.start)
+
+
+def _is_unclear_list(
+    text: str, first: SpokenDate | SpokenName, other: SpokenDate | SpokenName, denied: Collection[int]
+) -> bool:
+    """Whether it is not certain if the denial of a date is one of the next date, too: "not before 2010, after 2015"."""
+    if not (isinstance(first, SpokenDate) and isinstance(other, SpokenDate)) or first.start not in denied:
+        return False
+    joint = folded(text[first.end : other.start]).strip()
+    word = joint.strip(" ,")
+    if word and word not in _ANDS:
+        return False
+    first_end, other_end = _open_end(first), _open_end(other)
+    if other.start in denied:  # "not before 2010, 2015"
+        return first_end != other_end
+    if word:  # "not in 2018 and before 2015"
+        return bool(other_end)
+    if isinstance(first.when, EveryYear) and not joint:  # "not in August before 2015"
+        return True
+    return bool(first_end and other_end) and first_end != other_end
+
+
+def _open_end(date: SpokenDate) -> str:
+    """Which end of a date is open: "start", "end", or "" if none is."""
+    if isinstance(date.when, EveryYear):
+        return ""
+    return "start" if date.when.start is None else "end" if date.when.end is None else ""
 
 
 def _is_uncertain(
@@ -317,6 +358,8 @@ def _is_uncertain(
 ) -> bool:
     """Whether filters could be the opposite of a text, or less than it says: "far from Rome", "in Rome or 2018"."""
     if any(part.start not in denied and may_be_denied(text, part.start, part.end) for part in parts):
+        return True
+    if any(_is_unclear_list(text, first, other, denied) for first, other in pairwise(parts)):
         return True
     for match in _OR_WORD.finditer(text):
         if any(span.start <= match.start() < span.end for span in (*parts, *denials)):
