@@ -277,8 +277,8 @@ def save_and_come_back(page, name, request):
     page.click("#open-saved")
     page.get_by_label("Name of this search").fill(name)
     page.get_by_role("button", name="Save this search").click()
-    page.wait_for_selector(".rows .row")
-    words = page.locator(".rows .row").inner_text()
+    page.wait_for_selector(".rows[data-list=searches] .row")
+    words = page.locator(".rows[data-list=searches] .row").inner_text()
     page.keyboard.press("Escape")
     with answered(page):
         page.click("#home")
@@ -292,7 +292,7 @@ def remove_saved(page, name):
     """Remove the only saved search."""
     page.click("#open-saved")
     page.get_by_label(f"Remove {name}").click()
-    page.wait_for_selector(".rows", state="detached")
+    page.wait_for_selector(".rows[data-list=searches]", state="detached")
 
 
 def show_made_up(page, photos=()):
