@@ -179,6 +179,8 @@ def require_sensible(query: Query, top_k: int) -> None:
         )
     if (query.right or query.wrong) and not query.terms:
         raise QueryError("marked photos change a search; say what to look for, too")
+    if query.min_match is not None and not query.terms and query.filters:
+        raise QueryError("there is nothing to compare photos with; add a text, or leave `relevant` and `min_match` out")
     if query.min_match is not None and not (query.terms and _is_text(query)):
         raise QueryError("only texts have a match; leave `relevant` and `min_match` out when you search with a picture")
     if query.min_match is not None and not _has_match(query):

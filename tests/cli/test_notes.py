@@ -141,7 +141,10 @@ def test_filters_alone_list_photos_in_every_form(album, tmp_path):
         ([], "describe the photo"),
         (["--name", "IMG*", "--min-score", "0.1"], "nothing to compare photos with"),
         (["--name", "IMG*", "--diverse"], "nothing to compare photos with"),
-        (["--name", "IMG*", "--relevant"], "only texts have a match"),
+        (
+            ["--name", "IMG*", "--relevant"],
+            "there is nothing to compare photos with; add a text, or leave --relevant and --min-match out",
+        ),
     ],
 )
 def test_a_list_has_no_limits_of_scores(album, flags, message):
