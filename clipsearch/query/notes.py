@@ -125,9 +125,15 @@ def limit_notes(query: Query, unlimited: Sequence[Hit]) -> list[QueryNote]:
 
 
 def _limit_below(value: float) -> str:
-    """A round number that is not above a value, and not far below."""
-    step = 0.1 if value >= 0.2 else 0.01 if value >= 0.02 else 0.0001
-    return f"{math.floor(value / step + 1e-9) * step:.2g}"
+    """The largest number of about two digits that is not above a value. It is as many percent as the value, if rounded."""
+    limit = 0.0
+    for digits in range(2 if abs(value) >= 0.1 else 3 if abs(value) >= 0.01 else 4, 5):
+        scale = 10**digits
+        steps = math.floor(value * scale + 1e-6)  # 0.29 * 100 is less than 29
+        limit = (steps if steps / scale <= value else steps - 1) / scale
+        if percent(limit) == percent(value):
+            break
+    return f"{limit:.4f}".rstrip("0").rstrip(".")
 
 
 def _gone_marks(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:

@@ -1,6 +1,7 @@
 """Notes about a query: words like a file name, a minus without a space, words that the model cannot read."""
 
 import json
+import math
 import shutil
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +19,7 @@ from clipsearch.encoders.unread import TextPiece
 from clipsearch.errors import QueryError
 from clipsearch.gazetteer.data import gazetteer
 from clipsearch.query.filters import chosen, named, parse_where
+from clipsearch.query.notes import _limit_below
 from clipsearch.terms import Query, Term
 from tests.conftest import give_facts, names, save_photo, shared
 
@@ -441,6 +443,26 @@ def test_a_folder_without_photos_is_told_with_one_that_has_some(engine, photos):
     assert all(str(photos / name) in note.message for name in ("Apple", "trip", "Cards")) and "more" not in note.message
     (note,) = engine.search(Query((), chosen(folders=[photos / "Apple" / "2031"])), 3).explanation.notes
     assert note.message.endswith(f"; there are {photos / 'Apple' / '2021'} and {photos / 'Apple' / '2022'}")
+
+
+@pytest.mark.parametrize(
+    ("best", "limit"),
+    [
+        (0.972563, "0.97"),
+        (0.9759, "0.975"),  # 98%, as 0.97 is not
+        (0.9659, "0.9659"),
+        (0.29, "0.29"),
+        (0.12, "0.12"),
+        (0.1, "0.1"),
+        (0.0356, "0.035"),
+        (0.00834, "0.0083"),
+        (0.00001, "0"),
+        (math.nextafter(0.97, 0), "0.969"),
+        (-0.0512, "-0.052"),
+    ],
+)
+def test_the_limit_that_shows_the_best_is_close_to_it(best, limit):
+    assert _limit_below(best) == limit and float(limit) <= best
 
 
 def test_a_limit_that_leaves_nothing_is_told_with_one_that_shows_the_best(engine):
