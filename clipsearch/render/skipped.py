@@ -69,7 +69,11 @@ def excluded_lines(patterns: Sequence[str], files: Mapping[str, int], folders: M
         kind = "the folder" if sum(folders.values()) == 1 else "the folders"
         parts.append(printable(f"{kind} {', '.join(named)}"))
     shown = printable(", ".join(map(quoted, patterns)))
-    yield f"skipped {' and '.join(parts) or 'nothing'}: --exclude {shown} (remembered; --no-exclude takes it back)"
+    if parts:
+        yield f"skipped {' and '.join(parts)}: --exclude {shown} (remembered; --no-exclude takes it back)"
+    else:
+        are, they = ("is", "it") if len(patterns) == 1 else ("are", "they")
+        yield f"--exclude {shown} {are} remembered; {they} left out nothing (--no-exclude takes it back)"
 
 
 def lacking_lines(failures: Iterable[Failure]) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from clipsearch.images.file_types import OptionalDecoder
 from clipsearch.images.jpeg_xl import MISSING_DECODER
-from clipsearch.render.skipped import counted_suffixes, lacking_lines, skipped_lines
+from clipsearch.render.skipped import counted_suffixes, excluded_lines, lacking_lines, skipped_lines
 from clipsearch.types import Failure, ImageFile
 
 
@@ -50,6 +50,18 @@ def test_links_and_folders_that_are_left_alone():
         "left alone 1 picture that clipsearch made",
     ]
     assert lines({}) == []
+
+
+def test_names_that_leave_out_nothing_are_still_named():
+    assert list(excluded_lines(["*.png"], {}, {})) == [
+        "--exclude '*.png' is remembered; it left out nothing (--no-exclude takes it back)"
+    ]
+    assert list(excluded_lines(["a", "b"], {}, {})) == [
+        "--exclude a, b are remembered; they left out nothing (--no-exclude takes it back)"
+    ]
+    assert list(excluded_lines(["a"], {}, {"a": 1})) == [
+        "skipped the folder a: --exclude a (remembered; --no-exclude takes it back)"
+    ]
 
 
 def test_photos_that_need_an_extra_are_counted_for_each_extra():
