@@ -210,6 +210,8 @@ WRONG = [
     (lambda e: SearchEngine.open_many(3), "open_many takes a list of folders"),
     (lambda e: SearchEngine.open(".", model=3), "model must be a name"),
     (lambda e: load_encoder(3), "a model is a name"),
+    (lambda e: load_encoder(""), "the model's name is empty; for a checkpoint in the current folder, give '.'"),
+    (lambda e: load_encoder(" "), "the model's name is empty"),
     (lambda e: e.albums.add(3, []), "an album's name must be a text"),
     (lambda e: e.albums.add("x", ""), "photos are a list of records or hits, not ''"),
     (lambda e: e.albums.members(["x"]), "an album's name must be a text"),

@@ -39,7 +39,8 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     `name_or_path` is "mini" (the model inside the package), the hub id of a CLIP-family checkpoint (downloaded if it is not
     cached), the same as OpenCLIP writes it (`hf-hub:ORG/NAME` or `ViT-B-32@openai`), or a checkpoint's folder. `device` is
     "auto" (CUDA, else MPS, else CPU) or a torch device; `mini` always runs on the CPU. `precision` applies to pictures: "fp32",
-    "bf16", "int8", or "auto". An index with "auto" measures its first photos to choose; an encoder of its own uses fp32.
+    "bf16", "int8", or "auto". `mini` has only int8. With "auto", an index measures its first photos to choose,
+    and other encoders use fp32.
 
     Raises ModelError if there is no such model or device, or the model cannot be loaded. Weights are read from safetensors
     only, and no code that comes with a checkpoint ever runs.
@@ -47,6 +48,8 @@ def load_encoder(name_or_path: str | os.PathLike[str], device: str = "auto", pre
     require_device(device)
     if not isinstance(name_or_path, (str, os.PathLike)):
         raise ModelError(f"a model is a name (str) or the path of a folder, not {name_or_path!r}")
+    if not os.fspath(name_or_path).strip():
+        raise ModelError("the model's name is empty; for a checkpoint in the current folder, give '.'")
     name = canonical_name(os.fspath(name_or_path))
     require_one_of("precision", precision, ("auto", *PRECISIONS), ModelError)
     if name == MINI:
