@@ -82,7 +82,8 @@ class Client:
     An address without a scheme is taken as http, and one without a port has port 80, or 443 for https, as in a browser.
     `token` is the server's token, if it has one; the address may also end with `?token=...`. An answer may take `timeout`
     seconds. Every method raises ClipsearchError with the server's message, or if no server answers or it is too old; QueryError
-    and ImageError if the query or its picture is wrong.
+    and ImageError if the query or its picture is wrong. Photos and failures are as SearchEngine gives them, but their files
+    have no time: `file.mtime_ns` is 0.
     """
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:

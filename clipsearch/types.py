@@ -106,7 +106,11 @@ class Fingerprint:
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A file as a directory walk sees it. `path` is absolute; bytes that are not UTF-8 are kept as lone surrogates."""
+    """A file as a directory walk sees it. `path` is absolute; bytes that are not UTF-8 are kept as lone surrogates.
+
+    `mtime_ns` is the time of its last change, in nanoseconds since 1970. It is 0 if a Client got the photo: servers do not
+    send it.
+    """
 
     path: str
     size: int  # bytes
