@@ -280,7 +280,7 @@ def test_offline_a_missing_model_names_the_three_ways_out(tmp_path):
         assert way in result.stderr
 
 
-@pytest.mark.parametrize("name", ["../../etc", "a/b/c", "no-such-name", "", "team/", "https://x/y"])
+@pytest.mark.parametrize("name", ["../../etc", "a/b/c", "no-such-name", "team/", "https://x/y"])
 def test_names_that_cannot_be_models_are_refused_without_asking_anybody(name):
     with pytest.raises(ModelError, match=r"there is no model|not a checkpoint folder"):
         load_encoder(name)
