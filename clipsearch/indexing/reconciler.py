@@ -187,7 +187,7 @@ class Reconciler:
         elif not is_elsewhere(file.path) and file.path not in self._facts_to_read:
             self._facts_to_read[file.path] = place, file
             self._moved.add(file.path)
-            self._files += 1
+            self._done -= 1  # it is finished once its facts are read
 
     def commit_if_due(self) -> None:
         """Commit once enough images are staged or enough time has passed."""

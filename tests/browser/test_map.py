@@ -300,6 +300,8 @@ def test_the_map_counts_the_hits_of_a_query(page):
     page.wait_for_function(said, arg=expected)
     search(page, "a pagoda in 1999")
     page.wait_for_function(said, arg="No photos")
+    search(page, "in Japan")  # all of it is a filter, so nothing is ranked
+    page.wait_for_function(said, arg="1 photo with a location")
 
 
 def test_names_of_places_are_asked_for_what_is_seen(map_of, page):

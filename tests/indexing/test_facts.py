@@ -32,11 +32,12 @@ XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.o
 def run(photos, tmp_path):
     """A function that brings the index up to date and returns (report, photos that were embedded)."""
 
-    def index(**options):
+    def index(progress=None, **options):
         encoder = ColourEncoder()
         with CollectionWriter(tmp_path / "index") as collection:
             collection.require(encoder.spec.fingerprint)
-            report = index_folders(collection, [str(photos)], lambda: encoder, SyncOptions(jobs=1, **options))
+            options = SyncOptions(jobs=1, **options)
+            report = index_folders(collection, [str(photos)], lambda: encoder, options, progress)
         return report, encoder.encoded
 
     return index
@@ -142,8 +143,11 @@ def test_a_photo_that_moves_away_from_its_sidecar_loses_what_that_said(photos, r
     run()
     os.rename(photos / "red.jpg", photos / "trip" / "red.jpg")
     shutil.copy(photos / "trip" / "red.jpg", photos / "trip" / "copy.jpg")
-    report, embedded = run()
+    steps = []
+    report, embedded = run(progress=lambda report, done, total: steps.append((done, total)))
     assert (report.moved, report.copied, report.left, embedded) == (1, 1, 0, 0)
+    assert {total for _, total in steps} == {2} and [done for done, _ in steps] == sorted(done for done, _ in steps)
+    assert steps[-1] == (2, 2)  # a photo whose facts are read later is still one photo
     assert info("red.jpg").keywords == () == info("copy.jpg").keywords
     os.rename(photos / "red.jpg.xmp", photos / "trip" / "red.jpg.xmp")
     assert run()[0].facts == 1 and info("red.jpg").keywords == ("Sea",)

@@ -6,11 +6,14 @@ const ORDERS = { year: (/** @type {string} */ a, /** @type {string} */ b) => a.l
 
 const KEPT = "clipsearch-facet-rows"; // in this tab, for a reload
 
-/** @type {Map<string, string[]>} the values of each facet, in the order of their rows */
-const rows = new Map(JSON.parse(sessionStorage.getItem(KEPT) ?? "[]"));
+/** @type {{address?: string, values?: [string, string[]][]}} */
+const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
 
-/** Whether the rows are those from before a reload, which are to stay where they were. */
-export const isReload = rows.size > 0;
+/** @type {Map<string, string[]>} the values of each facet, in the order of their rows */
+const rows = new Map(kept.values);
+
+/** Whether the rows are those from before a reload, which are to stay where they were. Those of another address may move. */
+export const isReload = rows.size > 0 && kept.address === location.search;
 
 let areAll = false; // whether the rows have every value of the index
 
@@ -38,7 +41,7 @@ export function forgetOtherRows(folders) {
 
 addEventListener("pagehide", () => {
   try {
-    sessionStorage.setItem(KEPT, JSON.stringify([...rows]));
+    sessionStorage.setItem(KEPT, JSON.stringify({ address: location.search, values: [...rows] }));
   } catch { // no room for so many values
     sessionStorage.removeItem(KEPT);
   }

@@ -139,8 +139,8 @@ async function refresh({ keepView }) {
 /** What the marks stand for. @param {number} images that have a location */
 function summary(images) {
   const search = currentSearch();
-  const isJudged = canJudge(search);
-  const things = isJudged ? "likely matches" : isQuery(search) ? "nearest photos" : "photos";
+  const isJudged = photos.isRanked && canJudge(search); // if all words became filters, all of them are shown
+  const things = isJudged ? "likely matches" : photos.isRanked ? "nearest photos" : "photos";
   if (!photos.list.length) return "No photos";
   if (!images && isJudged && photos.likely === 0) return `No ${photos.hasMoments ? "moment" : "photo"} is a likely match`;
   if (photos.hasMoments) return momentsSummary(images, isJudged ? "likely" : "the nearest");
