@@ -157,7 +157,8 @@ class _Reader:
         is_us = name == "US" and not self._text.isupper()
         is_states = name == "States" and self._has_article(first)
         is_usual = all(word.plain in USUAL_WORDS for word in words)
-        if is_usual and not is_us and not (before == "in" and words[0].is_capital):
+        is_named = words[0].is_capital and (before == "in" or self._names_its_whole(first + count, name))
+        if is_usual and not is_us and not is_named:
             return None
         if not before and self._goes_on(first + count):
             return None
@@ -167,6 +168,18 @@ class _Reader:
         if not places:
             return None
         return SpokenName(start, words[-1].end, "place", name, places=places)
+
+    def _names_its_whole(self, after: int, name: str) -> bool:
+        """Whether a comma and a region or country that has a place of this name follow it, as in "Nice, France"."""
+        following = self._words[after : after + _MOST_WORDS]
+        if not following or self._text[self._words[after - 1].end : following[0].start].strip() != ",":
+            return False
+        codes = [place.code for place in self._find_places(name)]
+        for word in following:
+            wholes = self._find_places(self._text[following[0].start : word.end])
+            if any(code.startswith(f"{whole.code}/") for whole in wholes for code in codes):
+                return True
+        return False
 
     def _before(self, first: int) -> tuple[int, str]:
         """Where a place begins with the words before it, and their kind: "in", "of", "article" (as in "in the"), ""."""

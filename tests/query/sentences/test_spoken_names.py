@@ -115,6 +115,14 @@ def test_what_may_be_something_else_stays_text(text):
     assert spoken_names(text, find_places, PEOPLE) == []
 
 
+def test_a_usual_word_is_a_place_if_a_comma_and_what_holds_it_follow():
+    def found(text):
+        return [name.name for name in spoken_names(text, find_places, PEOPLE)]
+
+    assert found("Nice, France") == found("a dog, Nice, France") == ["Nice", "France"]
+    assert found("Nice, Italy") == ["Italy"] and found("nice, France") == found("Nice, old France") == ["France"]
+
+
 def test_a_first_name_is_of_everyone_who_has_it():
     (anna,) = spoken_names("Anna", find_places, PEOPLE)
     assert anna.people == ("Anna Müller", "Anna Schmidt")
