@@ -303,7 +303,8 @@ def _no_folder(folder: str, store: VectorStore[SelectionT]) -> QueryNote:
     near = near or [path for path in known if os.path.dirname(path) == top] or known
     named = _nearest(folder, near)
     others = f"; there {_listed(named, near)}" if named else ""
-    return QueryNote("values", f"no photo is below {folder}{others}", named[0] if named else "")
+    what = f"{folder} is a file, not a folder" if os.path.isfile(folder) else f"no photo is below {folder}"
+    return QueryNote("values", f"{what}{others}", named[0] if named else "")
 
 
 def _common(folders: Sequence[str]) -> str:

@@ -434,6 +434,8 @@ def test_a_folder_without_photos_is_told_with_one_that_has_some(engine, photos):
     engine.index()
     (note,) = engine.search(Query((), chosen(folders=[photos / "tripp"])), 3).explanation.notes
     assert note.message == f"no photo is below {photos / 'tripp'}; there is {photos / 'trip'}"
+    (note,) = engine.search(Query((), chosen(folders=[photos / "red.jpg"])), 3).explanation.notes
+    assert note.message.startswith(f"{photos / 'red.jpg'} is a file, not a folder; there is ")
     for name in ("Apple/2021/May", "Apple/2022", "Cards"):  # Apple holds only folders
         save_photo(photos / name / "photo.jpg", "green", note=name)
     engine.index()
