@@ -371,11 +371,9 @@ class FileDecoder:
                 if _reaches((small.width, small.height), self.min_size):
                     picture = self._embedded_jpeg(data[start : end_of(data, start)], self.min_size)
                     main, exif_tags, gps = TiffTags(data, max(exif_block(data), 0)).facts()
-                    orientation = main.get(ORIENTATION)
-                    sideways = orientation in SIDEWAYS
-                    size = (frame.height, frame.width) if sideways else (frame.width, frame.height)
-                    picture = turned(picture, orientation)
-                    return picture, self._info(size, "JPEG", main, exif_tags, gps, find_packets(data))
+                    size = frame.width, frame.height
+                    info = self._described(size, "JPEG", main, exif_tags, gps, find_packets(data))
+                    return turned(picture, main.get(ORIENTATION)), info
             kind = "lossless " if frame.is_lossless else ""
             raise ImageError(
                 f"a {kind}JPEG with {frame.bits} bits a colour, which clipsearch does not read; save it with 8 bits"

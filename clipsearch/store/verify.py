@@ -89,7 +89,7 @@ def verify(folder: Path, progress: Progress | None = None) -> Verified:
 def require_whole_vectors(index: IndexReader, check: Callable[[], None]) -> None:
     """Raise CollectionDamaged unless the files of vectors are, byte for byte, what was written: 0.6 s a gigabyte, if in memory.
 
-    A query checks what it answers with. A vector whose score is too low by damage is in no answer, so nobody would notice.
+    A query checks only the vectors of its hits. If damage lowers a score, the photo is no hit, and nobody would notice.
     `check` is called now and then, and may raise.
     """
     for info in index.segment_infos():

@@ -21,7 +21,7 @@ _WORDS = (
     "fotografia fotografias imagen imagenes instantanea instantaneas todo algo"
 )
 PHOTOS = tuple(_WORDS.split())
-"""What is asked for."""
+"""Words for photos, and for whatever is in them."""
 
 _SMALL_WORDS = (
     "the, a, an, one, ones, some, any, all, every, each, both, several, many, few, a couple of, lots of, my, our, "
@@ -124,7 +124,7 @@ def words_beside_photos(text: str) -> int | None:
 
 
 def _phrase_at(words: list[str], start: int) -> tuple[str, int]:
-    """The kind of the longest phrase that begins at a word, and how many words it has; "" and 0 if there is none."""
+    """The kind and the number of words of the longest phrase that begins at a word; "" and 0 without one."""
     for count in range(min(_MOST_WORDS, len(words) - start), 0, -1):
         if kind := _kinds().get(" ".join(words[start : start + count])):
             return kind, count

@@ -154,7 +154,7 @@ const momentsSummary = (images, which) =>
   images ? `${counted(images)} with ${which} moments and a location` : `No photo with ${which} moments has a location`;
 
 /**
- * Show some places where nothing covers their marks, or the whole world if there are none.
+ * Show some places, with no button over their marks. Without places, show the whole world.
  * @param {Place[]} wanted @param {number} [nearest] pixels that the world may then be wide
  */
 function fit(wanted, nearest = panel.clientWidth * NEAREST_FIT) {
