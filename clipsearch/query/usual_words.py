@@ -1,4 +1,4 @@
-"""Usual words that are names of places, too: Man, Nice, Strand.
+"""Usual words that are names of places, too: Man, Nice, Strand; and first names, after which such a name is a surname.
 
 The English ones are from captions of photos; the others are German, French and Spanish words for what photos show. They have
 no accents.
@@ -42,3 +42,19 @@ _OTHERS = (
 )
 
 USUAL_WORDS = frozenset((*_ENGLISH.split(), *_OTHERS.split()))
+
+_FIRST_NAMES = (
+    "abraham adam alan albert alex alexander alice amanda amy andrea andrew anna anne annie anthony barbara benjamin bob "
+    "brian bruce carl carlos carol catherine charles charlie chris christian christina christine christopher claire "
+    "daniel daniela david deborah denzel diana donald edward elizabeth ella emily emma eric erik eva felix frank franz "
+    "george hannah hans harry heather helen henry hugh isabelle jack jacob jacques james jamie jan jane janet jason jean "
+    "jeff jennifer jeremy jesse jessica jim jimmy joan joe john johnny jonathan jose joseph joshua juan julia julian "
+    "julie karen karl kate katherine kathy keith kelly kevin klaus kurt larry laura lauren lena leo leonardo linda lisa "
+    "louis louise lucas lucy luis luke maria marie mary matt matthew max megan melissa michael michelle miguel mike monica "
+    "nancy natalie nicholas nick nicole oliver olivia oscar otto pablo patricia patrick paul paula pedro peter philip rachel "
+    "rebecca richard robert roger ronald ryan sally sam samantha samuel sandra sarah scott sean simon sofia sophie stefan "
+    "stephanie stephen steve steven susan tamara teresa thomas tim timothy tina tom tommy tony ursula vanessa walter "
+    "wendy whitney will william yvonne "
+)
+
+FIRST_NAMES = frozenset(_FIRST_NAMES.split())

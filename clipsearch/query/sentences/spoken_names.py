@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from clipsearch._internal.letters import LETTERS
 from clipsearch.query.sentences.plain_letters import folded
-from clipsearch.query.usual_words import USUAL_WORDS
+from clipsearch.query.usual_words import FIRST_NAMES, USUAL_WORDS
 
 if TYPE_CHECKING:
     from clipsearch.gazetteer import Place
@@ -160,7 +160,7 @@ class _Reader:
         is_named = words[0].is_capital and (before == "in" or self._names_its_whole(first + count, name))
         if is_usual and not is_us and not is_named:
             return None
-        if not before and self._goes_on(first + count):
+        if before in ("", "of") and (self._goes_on(first + count) or (not before and self._is_surname(first))):
             return None
         wanted = _STATES if is_states else name.replace(".", "") if _INITIALS.fullmatch(name) else name
         has_no_city = before == "article" or is_us
@@ -209,6 +209,13 @@ class _Reader:
         if word.plain in _BETWEEN_NAMES:
             return False
         return _spelt_out(word.plain) not in self._people and not self._find_places(word.text)
+
+    def _is_surname(self, first: int) -> bool:
+        """Whether a first name is before a word, as in "Jack London", and it is of nobody in the index."""
+        if first == 0 or not self._is_one_piece(self._words[first - 1 : first + 1]):
+            return False
+        word = self._words[first - 1]
+        return word.is_capital and word.plain in FIRST_NAMES and word.plain not in self._people
 
     def _is_one_piece(self, words: Sequence[_Word]) -> bool:
         """Whether only spaces are between words."""

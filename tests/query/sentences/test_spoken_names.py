@@ -65,6 +65,10 @@ def find_places(name):
         ("Berge in der N\u00e4he von Rome", "Berge |", "place", "Rome"),
         ("a house close to Rome", "a house |", "place", "Rome"),
         ("lights of New York at night", "lights | at night", "place", "New York"),
+        ("lights of Paris in the rain", "lights | in the rain", "place", "Paris"),
+        ("Golden Gate Bridge New York", "Golden Gate Bridge |", "place", "New York"),
+        ("Jack, Paris", "Jack, |", "place", "Paris"),
+        ("Jack in Paris", "Jack |", "place", "Paris"),
         ("port à La Rochelle", "port |", "place", "La Rochelle"),
         ("lukasz nowak on a beach", "| on a beach", "person", "lukasz nowak"),
         ("a dog with Jorg Strauss", "a dog |", "person", "Jorg Strauss"),
@@ -102,6 +106,9 @@ def test_a_name_is_found_with_the_words_that_belong_to_it(text, rest, kind, name
         "a dog in the sand",
         "beim Essen",
         "Paris Hilton",  # the name goes on
+        "a photo of Paris Hilton",
+        "Jack Paris",  # a first name that no one in the index has
+        "a book by Jack New York",
         "a rose in a vase",
         "anna on a beach",  # nor has a first name in small letters
         "Berlin at night",  # the index has no photo of it
@@ -121,6 +128,12 @@ def test_a_usual_word_is_a_place_if_a_comma_and_what_holds_it_follow():
 
     assert found("Nice, France") == found("a dog, Nice, France") == ["Nice", "France"]
     assert found("Nice, Italy") == ["Italy"] and found("nice, France") == found("Nice, old France") == ["France"]
+
+
+def test_a_person_with_the_name_of_a_place_is_not_that_place():
+    (paris,) = spoken_names("a photo of Paris Hilton in Paris", find_places, PEOPLE)
+    assert (paris.start, paris.name) == (24, "Paris")
+    assert [name.kind for name in spoken_names("Ben Paris", find_places, PEOPLE)] == ["person", "place"]
 
 
 def test_a_first_name_is_of_everyone_who_has_it():
