@@ -30,6 +30,7 @@ from clipsearch._internal.arguments import (
     require_list,
     require_number,
     require_one_of,
+    require_paths,
     require_text,
     require_whole,
     short,
@@ -250,10 +251,12 @@ class Client:
         require_flag("exact_only", exact_only)
         return self._json("GET", "/api/duplicates", {"only_exact": str(exact_only).lower(), **_filters(filters)})
 
-    def start_index(self, folders: Sequence[str] = ()) -> dict[str, Any]:
+    def start_index(self, folders: Sequence[str | os.PathLike[str]] = ()) -> dict[str, Any]:
         """Let the server update its index, all of it or some of its folders; returns the job, as `index_job` does."""
-        require_list("folders", folders, "paths on the server's machine")
-        return dict(self._json("POST", "/api/index", body={"folders": list(folders)} if folders else {})["job"])
+        named = require_list("folders", folders, "paths on the server's machine")
+        require_paths("a folder", named)
+        body = {"folders": list(map(os.fspath, named))} if named else {}
+        return dict(self._json("POST", "/api/index", body=body)["job"])
 
     def index_job(self) -> dict[str, Any]:
         """The state of the indexing: "state" (idle, running, done, failed, cancelled), "done", "total", "added", ..."""
@@ -471,8 +474,7 @@ def _require_album(name: str) -> None:
 
 
 def _ids(image_ids: Sequence[int]) -> list[int]:
-    require_list("ids", image_ids, "numbers")
-    return list(map(_id, image_ids))
+    return list(map(_id, require_list("ids", image_ids, "numbers")))
 
 
 def _picture_bytes(content: Any) -> bytes:

@@ -183,8 +183,9 @@ class SearchEngine(Indexer):
         """Say how likely every photo, or those that meet `condition`, show each label: a match as that of a query. By image id.
 
         `prompts` are templates with one "{}" each; None takes the model's own, () none. `progress` gets the number of sentences
-        just encoded. Read the generator before `close`. A warning names labels that the model cannot read, which suit no photo.
-        QueryError if there are no labels, one is empty, or one is given twice; Cancelled, also while the generator is read.
+        just encoded. Read the generator before `close`: ClipsearchError after it. A warning names labels that the model cannot
+        read, which suit no photo. QueryError if there are no labels, one is empty, or one is given twice; Cancelled, also while
+        the generator is read.
         """
         from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 
@@ -193,7 +194,7 @@ class SearchEngine(Indexer):
         if collection.fingerprint is None:
             return (image for image in list[LabelledImage]())
         images = label_images(collection, self.encoder, texts, prompts, condition, progress, cancel)
-        return self._each_in_turn(images)
+        return self._each_in_turn(collection, images)
 
     @in_turn
     def duplicates(

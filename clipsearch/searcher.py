@@ -16,7 +16,7 @@ from clipsearch._internal.arguments import require_keywords, require_list, requi
 from clipsearch._internal.commands import command
 from clipsearch.conditions import Condition, Located, Test, require_condition
 from clipsearch.encoders import PRECISIONS
-from clipsearch.errors import ModelError, QueryError
+from clipsearch.errors import ClipsearchError, ModelError, QueryError
 from clipsearch.milvus.address import StoreAddress
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
@@ -407,11 +407,16 @@ class Searcher:
             self._index = Collection(self.index_folder)
         return self._index
 
-    def _each_in_turn(self, items: Generator[_T, None, None]) -> Generator[_T, None, None]:
-        """What a generator yields; other threads may call methods between its items."""
+    def _each_in_turn(self, index: Collection, items: Generator[_T, None, None]) -> Generator[_T, None, None]:
+        """What a generator yields of the open index; other threads may call methods between its items.
+
+        ClipsearchError if the index is closed meanwhile.
+        """
         try:
             while True:
                 with self._turn:
+                    if self._index is not index:
+                        raise ClipsearchError("the engine was closed before the generator was read; read it first")
                     try:
                         item = next(items)
                     except StopIteration:
@@ -442,10 +447,10 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
 
 def _possible(ids: Sequence[int]) -> list[int]:
     """The ids that an index may have. QueryError for all but whole numbers, TypeError for a single one."""
-    require_list("ids", ids, "numbers")
-    for number in ids:
+    numbers = require_list("ids", ids, "numbers")
+    for number in numbers:
         require_whole("an id", number)
-    return [int(number) for number in ids if 0 <= number <= _LARGEST_ID]
+    return [int(number) for number in numbers if 0 <= number <= _LARGEST_ID]
 
 
 def _require_page(condition: Condition | None, offset: int, top_k: int, sort: Order) -> None:

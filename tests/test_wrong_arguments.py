@@ -156,6 +156,10 @@ WRONG = [
     (lambda e: e.encoder.encode_images([], progress=True), "progress must be a function or None"),
     (lambda e: e.encoder.encode_images([None]), "a picture is a path, a PIL image"),
     (lambda e: e.encoder.encode_images([Image.new("RGB", (0, 0))]), r"images\[0\]: the picture is empty \(0 x 0\)"),
+    (lambda e: e.encoder.encode_images([""]), r"^images\[0\]: "),
+    (lambda e: next(e.label(["red"])).best(-1), "count must be a whole number of at least 0, not -1"),
+    (lambda e: next(e.label(["red"])).best("2"), "count must be a whole number of at least 0, not '2'"),
+    (lambda e: next(e.label(["red"])).best(2, math.nan), "min_match must be a number, not nan"),
     (lambda e: e.encoder.encode_texts(b"red"), "texts must be a list of strings, not b'red'"),
     (lambda e: e.encoder.encode_texts(None), "texts must be a list of strings, not None"),
     (lambda e: SearchEngine.open(None), "an index or its folder must be a path"),
@@ -207,6 +211,7 @@ WRONG = [
     (lambda e: Client("localhost").change_album("x", add=["1"]), "an id must be a whole number"),
     (lambda e: Client("localhost").rename_album(3, "x"), "an album's name must be a text"),
     (lambda e: Client("localhost").start_index("photos"), "folders are a list of paths"),
+    (lambda e: Client("localhost").start_index([3]), r"a folder must be a path \(str or Path\), not 3"),
     (lambda e: SearchEngine.open_many(3), "open_many takes a list of folders"),
     (lambda e: SearchEngine.open(".", model=3), "model must be a name"),
     (lambda e: load_encoder(3), "a model is a name"),
@@ -218,6 +223,12 @@ WRONG = [
     (lambda e: e.albums.remove(None), "an album's name must be a text"),
     (lambda e: e.albums.add("x", [3]), "photos are records or hits"),
     (lambda e: e.albums.take_out("nope", []), "there is no album 'nope'; no album was made yet"),
+    (
+        lambda e: SearchEngine.open("nowhere").albums.take_out("x", []),
+        "there is no index at .*, so there are no albums",
+    ),
+    (lambda e: SearchEngine.open("nowhere").albums.rename("x", "y"), "there is no index at .*, so there are no albums"),
+    (lambda e: SearchEngine.open("nowhere").albums.remove("x"), "there is no index at .*, so there are no albums"),
 ]
 
 
@@ -243,6 +254,24 @@ def test_an_array_is_a_picture_and_numbers_of_numpy_are_numbers(engine):
     terms, filters = (Term("red", np.float32(2)),), (Among((np.int64(1),)), Near(np.float32(1), 2, np.int8(3)))
     query = Query(terms, filters, offset=np.int64(1), min_match=np.float64(0.5), right=(np.int32(1),))
     json.dumps(request_body(query, 1, str))  # as a client does
+
+
+def test_a_generator_is_a_list(engine):
+    ids = [1, 2]
+    assert engine.records(number for number in ids) == engine.records(ids)
+    assert engine.placeholders(number for number in ids) == engine.placeholders(ids)
+    whole = next(engine.label(["red", "blue"], prompts=["a {}", "the {}"]))
+    same = next(engine.label((label for label in ["red", "blue"]), prompts=(prompt for prompt in ["a {}", "the {}"])))
+    assert same.matches.tolist() == whole.matches.tolist()
+
+
+def test_what_labels_give_after_the_engine_was_closed_is_an_error_in_a_sentence(engine):
+    not_begun, begun = engine.label(["red"]), engine.label(["red"])
+    next(begun)
+    engine.close()
+    for labelled in (not_begun, begun):
+        with pytest.raises(ClipsearchError, match="the engine was closed before the generator was read"):
+            next(labelled)
 
 
 def test_a_closed_picture_is_an_image_error(engine):

@@ -118,12 +118,13 @@ def require_keywords(values: Mapping[str, object]) -> None:
             require_number(name, value, -1, 1)
 
 
-def require_list(name: str, values: object, of: str) -> None:
-    """Raise TypeError unless the values are a list. A single text is refused, too: each letter would be one of the values."""
+def require_list(name: str, values: object, of: str) -> list[Any]:
+    """The values as a list, since a generator is read once. TypeError for a single value, also for a single text."""
     if isinstance(values, (str, bytes, bytearray, memoryview, os.PathLike, Mapping)) or not isinstance(
         values, Iterable
     ):
         raise TypeError(f"{name} are a list of {of}, not {short(values)}")
+    return list(values)
 
 
 def listed(value: Any) -> Sequence[Any]:

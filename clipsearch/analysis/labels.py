@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch._internal.arguments import short
+from clipsearch._internal.arguments import require_number, require_whole, short
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.warn import warn
 from clipsearch.conditions import Condition
@@ -52,8 +52,10 @@ class LabelledImage:
     def best(self, count: int, min_match: float = 0.0) -> list[LabelMatch]:
         """At most `count` labels with at least this match, the likeliest first. Equal ones are in the order of the labels.
 
-        A label that the model cannot read is never among them.
+        A label that the model cannot read is never among them. QueryError for a negative `count`.
         """
+        require_whole("count", count, 0)
+        require_number("min_match", min_match)
         order = np.argsort(-self.matches, kind="stable")[:count].tolist()
         best = [LabelMatch(label, float(self.matches[label]), float(self.shares[label])) for label in order]
         return [label for label in best if label.match >= min_match]
@@ -84,8 +86,7 @@ def label_images(
     """
     token = cancel or CancelToken()
     texts = check_labels(labels)
-    templates = encoder.spec.label_prompts if prompts is None else prompts
-    check_prompts(templates)
+    templates = encoder.spec.label_prompts if prompts is None else check_prompts(prompts)
     unread = _unread(texts, encoder)
     vectors = embed_with_prompts(encoder, texts, templates, token.checked(progress))
     if not (images := len(collection)):
@@ -187,6 +188,7 @@ def check_labels(labels: Sequence[str]) -> list[str]:
         raise TypeError("labels are a list of strings, not one string")
     if not isinstance(labels, Iterable):
         raise TypeError(f"labels are a list of strings, not {short(labels)}")
+    labels = list(labels)
     if wrong := [label for label in labels if not isinstance(label, str)]:
         raise TypeError(f"labels are a list of strings; {short(wrong[0])} is not a string")
     texts = [" ".join(label.split()) for label in labels]

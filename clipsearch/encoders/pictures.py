@@ -50,7 +50,7 @@ def _pixels(image: Any, number: int, spec: PixelSpec) -> NDArray[np.uint8]:
     # A text query imports neither Pillow nor decoders.
     from clipsearch.images.preprocess import resize_and_crop
 
-    name = os.fspath(image) if isinstance(image, (str, os.PathLike)) else f"images[{number}]"
+    name = (os.fspath(image) if isinstance(image, (str, os.PathLike)) else "") or f"images[{number}]"
     try:
         return np.asarray(resize_and_crop(_upright(image, spec), spec))
     except ImageError as error:

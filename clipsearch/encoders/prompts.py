@@ -71,13 +71,14 @@ def default_prompts(spec: ModelSpec, text: str) -> tuple[str, ...]:
     return PHOTO if is_word and spec.label_prompts else ()
 
 
-def check_prompts(prompts: Sequence[str]) -> None:
-    """Raise QueryError for a prompt that does not contain exactly one "{}"."""
+def check_prompts(prompts: Iterable[str]) -> list[str]:
+    """The prompts as a list. Raises QueryError for one that does not contain exactly one "{}"."""
     if isinstance(prompts, str):
         raise TypeError("prompts are a list of templates, not one template")
     if not isinstance(prompts, Iterable):
         raise TypeError(f"prompts are a list of templates (str), not {short(prompts)}")
-    for prompt in prompts:
+    templates = list(prompts)
+    for prompt in templates:
         if not isinstance(prompt, str):
             raise TypeError(f"prompts are a list of templates; {short(prompt)} is not a text (str)")
         if (count := prompt.count("{}")) != 1:
@@ -85,6 +86,7 @@ def check_prompts(prompts: Sequence[str]) -> None:
                 f"the prompt {prompt!r} has {count or 'no'} {{}}; put exactly one where the text goes, as in "
                 "'a photo of a {}'"
             )
+    return templates
 
 
 @cache

@@ -10,14 +10,14 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from clipsearch._internal.arguments import require_list, short
 from clipsearch._internal.atomic_files import replacing
 from clipsearch._internal.untrusted_files import read_json, why
-from clipsearch.errors import ClipsearchError, CollectionDamaged, QueryError, UnknownAlbum
+from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionNotFound, QueryError, UnknownAlbum
 from clipsearch.store.lock import locked_briefly
 from clipsearch.types import Hit, ImageRecord
 
@@ -98,7 +98,7 @@ class Albums:
         _check_name(name)
         photos = records_of(photos)
         self._require_indexed([(record.file.path, record.info.content_hash) for record in photos])
-        with locked_briefly(self._file):
+        with self._changing():
             albums = self._read()
             with suppress(UnknownAlbum):
                 name = _existing(name, albums)
@@ -115,7 +115,7 @@ class Albums:
         """Take photos out of an album; returns how many it has left. QueryError if no album has this name."""
         _require_text(name)
         photos = records_of(photos)
-        with locked_briefly(self._file):
+        with self._changing():
             albums = self._read()
             name = _existing(name, albums)
             paths = {self._stored(record.file.path) for record in photos}
@@ -135,7 +135,7 @@ class Albums:
         """
         _require_text(name)
         _check_name(new_name)
-        with locked_briefly(self._file):
+        with self._changing():
             albums = self._read()
             name = _existing(name, albums)
             if name == FAVOURITES or _same(new_name, FAVOURITES):
@@ -156,7 +156,7 @@ class Albums:
     def remove(self, name: str) -> bool:
         """Remove an album, but no photo; False if no album has this name."""
         _require_text(name)
-        with locked_briefly(self._file):
+        with self._changing():
             albums = self._read()
             try:
                 del albums[_existing(name, albums)]
@@ -164,6 +164,12 @@ class Albums:
                 return False
             self._write(albums)
             return True
+
+    def _changing(self) -> AbstractContextManager[None]:
+        """Keep others from changing the albums meanwhile. CollectionNotFound if there is no index, or none any more."""
+        if not self._index_folder.is_dir():
+            raise CollectionNotFound(f"there is no index at {self._index_folder}, so there are no albums")
+        return locked_briefly(self._file)
 
     def _require_indexed(self, photos: Sequence[Member]) -> None:
         if self._indexed is None or len(self._indexed(photos)) == len(photos):
@@ -201,8 +207,8 @@ class Albums:
 
 def records_of(photos: Iterable[ImageRecord | Hit]) -> list[ImageRecord]:
     """The records of photos, which are hits or records. TypeError for something else."""
-    require_list("photos", photos, "records or hits")
-    records = [photo.record if isinstance(photo, Hit) else photo for photo in photos]
+    listed = require_list("photos", photos, "records or hits")
+    records = [photo.record if isinstance(photo, Hit) else photo for photo in listed]
     if wrong := [photo for photo in records if not isinstance(photo, ImageRecord)]:
         raise TypeError(f"photos are records or hits, such as those of a search; {short(wrong[0])} is not one")
     return records
