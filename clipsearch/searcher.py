@@ -329,7 +329,7 @@ class Searcher:
         ]
         answers = self._searched([query for query, _ in both], top_k)
         for hits, typed, (_, understood) in zip(answers, queries, both, strict=True):
-            notes = with_facts(hits.explanation.notes, hits.query, typed)
+            notes = with_facts(hits.explanation.notes, hits.query, typed, understood)
             hits.explanation = replace(hits.explanation, understood=understood, notes=notes)
         return list(map(self._with_known_facts, answers, queries))
 

@@ -44,7 +44,7 @@ _OF_REQUESTS = frozenset(
         "where",
     )
 )
-_WITHOUT_INDEX = ("models", "eval")
+_WITHOUT_INDEX = ("models", "eval", "help")
 _PLACES = (" --index", " --server", " --store")  # options that say where to search
 INDEX_FOLDER = ".clipsearch"
 """The name of the folder that holds an index, within the photo folder."""

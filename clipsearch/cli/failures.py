@@ -6,7 +6,7 @@ from clipsearch.cli.choose_index import open_engine
 from clipsearch.cli.command import OUTPUT, command, flag
 from clipsearch.cli.interrupt import interruptible
 from clipsearch.cli.options import at_most_one, index_option, json_option
-from clipsearch.cli.output import current_folder, note_failures, print_paths, print_report, terminal_width
+from clipsearch.cli.output import current_folder, note_failures, print_paths, print_report, remark, terminal_width
 from clipsearch.render.index_preview import skipped_table, skipped_to_json
 from clipsearch.render.json_output import failure_to_json
 from clipsearch.render.tables import failures_table
@@ -39,6 +39,8 @@ def failures(
     if print0:
         print_paths((failure.file.path for failure in failed), b"\0")
         return
+    if not failed and not as_json:
+        remark("no file has failed")
     value = {"index": str(engine.index_folder), "failures": list(map(failure_to_json, failed))}
     print_report(as_json, value, failures_table(failed, current_folder(), terminal_width()))
 
@@ -52,5 +54,7 @@ def _print_skipped(index_folder: str | None, as_json: bool, print0: bool) -> Non
     if print0:
         print_paths((file.path for file in skipped), b"\0")
         return
+    if not skipped and not as_json:
+        remark("no file is skipped")
     value = {"index": str(engine.index_folder), "skipped": list(map(skipped_to_json, skipped))}
     print_report(as_json, value, skipped_table(skipped, current_folder(), terminal_width()))

@@ -20,6 +20,8 @@ _CHANGE = re.compile(r"`clipsearch (index [^`\n]*)`")
 def note_text(about: QueryNote, typed: str) -> str:
     """A note on a query that was searched, with the command that may have been meant; `typed` is the query as typed."""
     advice = _advice(about.code, about.value, typed) if about.value else ""
+    if about.code == "unclear":
+        advice = ", such as --taken and --place: `clipsearch help filters`"
     message = with_flags(about.message)
     return (message if is_known() else _CHANGE.sub(r"\1 (where the index is kept)", message)) + advice
 

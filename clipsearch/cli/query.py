@@ -241,7 +241,7 @@ def _answer_lines(
 
     A line like "+2 -5" marks hits of the last answer as right or wrong, and asks again.
     """
-    refused, status, first, found = False, int(ExitStatus.OK), True, False
+    refused, status, first, found, is_asked = False, int(ExitStatus.OK), True, False, False
     asked: Query = question
     hits: Hits | None = None
     if sys.stdin.isatty():
@@ -252,6 +252,7 @@ def _answer_lines(
         text = os.fsdecode(line).rstrip("\r\n")  # as arguments are decoded, because it may be the name of any file
         if not text.strip():
             continue
+        is_asked = True
         if results.format == "table":
             say(f"# {printable(text)}\n")
         try:
@@ -270,6 +271,8 @@ def _answer_lines(
         except (QueryError, ImageError) as error:  # only this line is wrong
             refused = True
             note(str(error))
+    if not is_asked:
+        remark("standard input has no query; give one a line, or the query in the place of the -")
     if refused:
         raise ClipsearchError("some queries could not be answered; see above")
     return status if found or not results.fail_if_none else max(status, ExitStatus.ERROR)

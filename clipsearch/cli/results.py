@@ -150,7 +150,8 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         page = hits_gallery(hits, query, hits.explain(), options.group_by)
         missing_in_page = write_html(page, options.html, options.force, gone)
         unread |= {failure.file.path for failure in missing_in_page}
-    if understood := hits.explanation.understood:
+    is_unclear = any(about.code == "unclear" for about in hits.explanation.notes)
+    if (understood := hits.explanation.understood) and (understood.facts or not is_unclear):
         nothing = 'no date, place, person or "without" was found in the text'
         remark(f"understood: {understood}" if understood.facts else nothing)
     for text in _notes(hits, query):
@@ -238,18 +239,41 @@ def nothing_found(hits: Hits) -> str:
 
 
 def _gone(paths: Iterable[str]) -> Iterator[str]:
-    """That photos are not on the disk any more, or that their drive is not there: a message for each folder that is away."""
-    by_folder: dict[str, list[str]] = {}
+    """That photos are not on the disk any more, or that their drive is not there: a message for each folder that is away.
+
+    `index` confirms with --prune that a folder has lost all photos: it looks like that of a drive that is not mounted.
+    """
+    by_folder: dict[tuple[str, str], list[str]] = {}
     for path in paths:
-        by_folder.setdefault(missing_folder(path), []).append(short_path(path, current_folder()))
-    for folder, (first, *others) in by_folder.items():
+        away = missing_folder(path)
+        is_emptied = not away and is_known() and not _may_hold_photos(os.path.dirname(path))
+        emptied = os.path.dirname(path) if is_emptied else ""
+        by_folder.setdefault((away, emptied), []).append(short_path(path, current_folder()))
+    for (away, emptied), (first, *others) in by_folder.items():
         more = f", nor {'is' if len(others) == 1 else 'are'} {len(others):,} more" if others else ""
-        if folder:
-            away = short_path(folder, current_folder())
-            yield f"{first} is not there{more}, since the folder {away} is away; mount its drive"
+        if away:
+            folder = short_path(away, current_folder())
+            yield f"{first} is not there{more}, since the folder {folder} is away; mount its drive"
+        elif emptied:
+            folder = short_path(emptied, current_folder())
+            yield (
+                f"{first} is not there any more{more}, and the folder {folder} has no photos. If it is that of a drive, mount "
+                f"the drive. If its photos are really gone: `{command('index', emptied, '--prune')}`"
+            )
         else:
             how = f": `{command('index')}`" if is_known() else ", update the index where it is kept"
-            yield f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone{how}"
+            confirm = ". If most photos are gone, it asks you to confirm" if others and is_known() else ""
+            yield f"{first} is not there any more, or its drive is not connected{more}. To take out what is gone{how}{confirm}"
+
+
+def _may_hold_photos(folder: str) -> bool:
+    """Whether a folder holds a picture, or a folder other than a hidden one such as its index; True if it cannot be listed."""
+    try:
+        with os.scandir(folder) as entries:
+            shown = [entry for entry in entries if not entry.name.startswith(".")]
+            return any(entry.is_dir() or is_image_name(entry.name) is not False for entry in shown)
+    except OSError:
+        return True
 
 
 def _print(hits: Hits, options: ResultOptions, query: str, first: bool) -> Sequence[Failure]:

@@ -11,7 +11,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal
 
 from clipsearch.conditions import Located, Test, leaves_of, typed_glob
 from clipsearch.encoders.base import Encoder
@@ -28,12 +29,16 @@ from clipsearch.render.text import cosine, percent
 from clipsearch.terms import Query, Term
 from clipsearch.types import Hit
 
+if TYPE_CHECKING:
+    from clipsearch.query.sentences.understood import Understood
+
 _SIGN_WORD = re.compile(r"(?:^|(?<=\s))([-+\u2212\u2013\u2014])(?=[^\W\d_]{2})(\S+)")
 _DASH = re.compile(r"(?<=\s)[\u2212\u2013\u2014](?=\s)")  # what many editors make of a minus
 _CAMERA_NAME = re.compile(r"[\w()-]*(?:\d{4}|[_-]\d{3})[\w()-]*")  # IMG_0004, P1010023, 20230412_123456, 0004
 _MOST_PLACES = 3  # that a note names
 _LONGEST_NAME = 255  # characters; no file system has longer ones
 _WORD = re.compile(r"\w+")
+_YEARS = re.compile(r"(?<!\S)((?:19|20)\d\d) ([-\u2212\u2013\u2014]) ((?:19|20)\d\d)(?!\S)")
 _DATE = re.compile(r"(?:19|20)\d\d(?:s|(?:[-.]\d\d?){0,2})")  # of names, or of the 1950s
 
 
@@ -49,13 +54,28 @@ def query_notes(query: Query, store: VectorStore[SelectionT], encoder: Encoder) 
         notes.append(unread)
     if denied := _denied(query, encoder):
         notes.append(denied)
+    if years := _years(query):
+        notes.append(years)
     if gone := _gone_marks(query, store):
         notes.append(gone)
     return tuple(notes)
 
 
-def with_facts(notes: Sequence[QueryNote], searched: Query, typed: Query) -> tuple[QueryNote, ...]:
-    """The notes on a `smart` query; the queries that they propose have the facts again that became filters."""
+def with_facts(
+    notes: Sequence[QueryNote], searched: Query, typed: Query, understood: Understood | None
+) -> tuple[QueryNote, ...]:
+    """The notes on a `smart` query; the queries that they propose have the facts again that became filters.
+
+    If a text is not clear, a note says so instead of proposing to subtract what it denies.
+    """
+    denied = next((note for note in notes if note.code == "negation"), None)
+    if understood and understood.unclear:
+        message = f"it is not certain {understood.unclear}, so the text was searched as written"
+        message += ", and no match is given, since models take no notice of denials" if denied else ""
+        notes = [note for note in notes if note is not denied]
+        notes.append(QueryNote("unclear", f"{message}. Use filters instead", ""))
+    if (years := _years(typed)) and years not in notes:
+        notes = [years, *notes]
     texts = [term for term in searched.terms if isinstance(term.content, str)]
     signs = {note.message: note for term in texts if (note := _sign(term, typed))}
     return tuple(
@@ -136,6 +156,29 @@ def _limit_below(value: float) -> str:
     return f"{limit:.4f}".rstrip("0").rstrip(".")
 
 
+def _years(query: Query) -> QueryNote | None:
+    """If a minus is between two years, as in "dog 2018 - 2020": the `smart` query for the photos of these years."""
+    for place, (first, second) in enumerate(pairwise(query.terms)):
+        if first.weight < 0 or second.weight != -1 or first.literal or second.literal:
+            continue
+        if years := _YEARS.search(text := f"{first.content} - {second.content}"):
+            terms = (*query.terms[:place], replace(first, content=text), *query.terms[place + 2 :])
+            return _of_years(years, f'as {years[1]} without what looks like "{years[3]}"', terms)
+    return None
+
+
+def _of_years(years: re.Match[str], read: str, terms: Sequence[Term]) -> QueryNote:
+    """How "2018 - 2020" in one of some terms was read, and the `smart` query for the photos of these years."""
+    first, last = sorted((years[1], years[3]))
+    message = f'"{years[0]}" was read {read}, not as the photos from {first} to {last}'
+    meant = [
+        replace(term, content=term.content.replace(years[0], f"{first}-{last}"))
+        for term in terms
+        if isinstance(term.content, str)
+    ]
+    return QueryNote("facts", message, texts_of(meant))
+
+
 def _gone_marks(query: Query, store: VectorStore[SelectionT]) -> QueryNote | None:
     """If marked photos are not in the index any more, how many."""
     marks = {*query.right, *query.wrong}
@@ -204,6 +247,8 @@ def _sign(term: Term, query: Query) -> QueryNote | None:
     text = str(term.content).strip()
     if term.literal:
         return None
+    if years := _YEARS.search(text):
+        return _of_years(years, f"as words with the dash {years[2]}", query.terms)
     if (dash := _DASH.search(text)) and (after := text[dash.end() :].strip()):
         message = f"{dash[0]} was searched as a word, because it is a dash and not a minus"
         return QueryNote("minus", message, _apart(query, after, -1))

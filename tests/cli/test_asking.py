@@ -106,6 +106,23 @@ def test_similar_says_how_to_search_by_a_web_address(ask):
     assert "clipsearch query https://example.org/a.jpg + b.jpg -k 3 --allow-url\n" in errors
 
 
+def test_a_sentence_that_is_not_certain_says_why_it_is_searched_as_written(ask):
+    errors = ask("query", "--smart", "not before 2010, after 2015", "-k", "1")[2]
+    assert 'it is not certain whether "not" is also about "after 2015", so the text was searched as written' in errors
+    assert "such as --taken and --place: `clipsearch help filters`" in errors
+    assert "was found in the text" not in errors and "To subtract" not in errors
+
+
+def test_an_index_without_failures_says_so(ask):
+    assert ask("failures") == (0, "", "clipsearch: no file has failed\n")
+    assert ask("failures", "--json")[2] == ask("failures", "-0")[2] == ""
+
+
+def test_standard_input_without_a_query_is_told(ask):
+    errors = ask("query", "-", given=b"\n")[2]
+    assert "standard input has no query; give one a line" in errors
+
+
 def test_what_a_text_denies_is_offered_and_with_smart_done(ask):
     status, output, errors = ask("query", "red without blue", "-k", "1")
     assert status == 0 and "%" not in output

@@ -46,6 +46,29 @@ def test_the_list_says_which_of_its_photos_are_gone(album):
     assert run_here("query", "--name", "IMG_*", "--paths", cwd=album)[2] == ""
 
 
+def test_the_command_proposed_for_a_folder_without_photos_takes_them_out(album):
+    """And it says first that the folder may be that of a drive."""
+    shutil.rmtree(album / "trip")
+    for photo in album.glob("*.*g"):
+        photo.unlink()
+    status, _, errors = run_here("query", "--name", "IMG_*", cwd=album)
+    assert status == 0 and f", and the folder {album} has no photos. If it is that of a drive" in errors
+    proposed = errors.rsplit("`", 2)[1]
+    assert proposed.startswith(f"clipsearch index {quoted(album)} --prune")
+    assert run_here("index", cwd=album)[0] != 0, "index alone does not"
+    assert run_here(*shlex.split(proposed)[1:], cwd=album)[0] == 0
+    assert run_here("query", "--name", "IMG_*", cwd=album)[1] == b""
+
+
+def test_a_folder_with_other_folders_is_not_proposed_to_be_emptied(album):
+    (album / "drive").mkdir()  # where one may not be mounted
+    for photo in album.glob("*.*g"):
+        photo.unlink()
+    errors = run_here("query", "--name", "IMG_*", cwd=album)[2]
+    assert "--prune" not in errors
+    assert errors.endswith(": `clipsearch index`. If most photos are gone, it asks you to confirm\n")
+
+
 def test_a_folder_that_is_away_is_not_proposed_to_be_indexed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     away = [str(tmp_path / "drive" / name) for name in ("a.jpg", "b.jpg")]

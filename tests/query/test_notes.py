@@ -113,6 +113,36 @@ def test_the_query_that_was_meant_keeps_its_other_parts_and_facts(engine, query,
     assert [note.value for note in engine.search(query, 3).explanation.notes] == meant
 
 
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("3:red 2018 - 2020", "3:red 2018-2020"),
+        ("red 2020 - 2018 - blue", "red 2018-2020 - blue"),
+        ("red 2018 \u2013 2020", "red 2018-2020"),
+        ("2018 - 2020 red", "2018-2020 red"),
+    ],
+)
+def test_a_minus_between_two_years_says_what_was_probably_meant(engine, text, meant):
+    (note,) = engine.search(text).explanation.notes
+    assert (note.code, note.value) == ("facts", meant)
+    assert " was read as " in note.message and note.message.endswith(", not as the photos from 2018 to 2020")
+    assert engine.understand(meant)[1].facts[0].meaning == "2018..2020"
+
+
+@pytest.mark.parametrize(
+    "text", ["3:red 2018 - 20", "red 2018 - blue", "red - 2018", '3:"red 2018" - 2020', "red 2018 + 2020"]
+)
+def test_other_numbers_after_a_minus_are_no_years(engine, text):
+    assert engine.search(text).explanation.notes == ()
+
+
+def test_a_minus_between_two_years_is_told_with_smart_too(engine):
+    notes = engine.search("red 2018 - 2020", smart=True).explanation.notes
+    assert [note.value for note in notes if note.code == "facts"] == ["red 2018-2020"]
+    notes = engine.search("red 2018 \u2013 2020", smart=True).explanation.notes
+    assert not [note for note in notes if note.code == "facts"]
+
+
 @pytest.mark.parametrize("text", ["a t-shirt", "at -5 degrees", "red - green", "one -- two", "C++", '"a dog -people"'])
 def test_other_minus_signs_are_left_alone(engine, text):
     assert notes(engine, text) == []

@@ -96,6 +96,7 @@ def understand(
     """
     facts: list[_Found] = []
     terms: list[Term] = []
+    unclear = ""
     for term in query.terms:
         if not isinstance(term.content, str) or term.weight <= 0 or term.literal:
             terms.append(term)
@@ -109,7 +110,8 @@ def understand(
         denials = negations(linked, languages)
         found_gaps = [gap for denial in denials for gap in denial.gaps]
         gaps = {part.start for part in parts if any(part.start <= gap < part.end for gap in found_gaps)}
-        if _is_uncertain(readable, parts, gaps, denials):
+        if why := _unclear(readable, parts, gaps, denials):
+            unclear = unclear or why
             terms.append(term)
             continue
         facts += _facts(
@@ -140,7 +142,7 @@ def understand(
     if not terms:
         understood = replace(understood, min_score=None, min_match=None, diverse=False, right=(), wrong=())
     said = tuple(Fact(fact.kind, fact.words, fact.meaning, fact.is_denied) for fact in facts)
-    return understood, Understood(said, terms_text(terms))
+    return understood, Understood(said, terms_text(terms), unclear)
 
 
 def _facts(text: str, dates: Sequence[SpokenDate], names: Sequence[SpokenName]) -> list[_Found]:
@@ -353,14 +355,20 @@ def _open_end(date: SpokenDate) -> str:
     return "start" if date.when.start is None else "end" if date.when.end is None else ""
 
 
-def _is_uncertain(
+def _unclear(
     text: str, parts: Sequence[SpokenDate | SpokenName], denied: Collection[int], denials: Sequence[Negation]
-) -> bool:
-    """Whether filters could be the opposite of a text, or less than it says: "far from Rome", "in Rome or 2018"."""
-    if any(part.start not in denied and may_be_denied(text, part.start, part.end) for part in parts):
-        return True
-    if any(_is_unclear_list(text, first, other, denied) for first, other in pairwise(parts)):
-        return True
+) -> str:
+    """What is not certain, if filters could be the opposite of a text, or less than it says; "" if all is certain.
+
+    Examples: "far from Rome", "not before 2010, after 2015", "in Rome or 2018".
+    """
+    for part in parts:
+        if part.start not in denied and may_be_denied(text, part.start, part.end):
+            return f'whether "{_words(text, part)}" is wanted'
+    for spoken, following in pairwise(parts):
+        if _is_unclear_list(text, spoken, following, denied):
+            cue = next(denial.cue for denial in denials if denial.start <= spoken.start < denial.end)
+            return f'whether "{cue}" is also about "{_words(text, following)}"'
     for match in _OR_WORD.finditer(text):
         if any(span.start <= match.start() < span.end for span in (*parts, *denials)):
             continue
@@ -377,8 +385,13 @@ def _is_uncertain(
         else:
             is_clear = other is None or (_is_place(other) and _NAME_AT_END.search(before) is not None)
         if not is_clear:
-            return True
-    return False
+            return f'what "{match[0]}" joins'
+    return ""
+
+
+def _words(text: str, part: SpokenDate | SpokenName) -> str:
+    """The words of a date or a name, as they were typed."""
+    return part.name if isinstance(part, SpokenName) else text[part.start : part.end]
 
 
 def _is_place(part: SpokenDate | SpokenName) -> bool:

@@ -7,7 +7,7 @@ import pytest
 
 from clipsearch import Query, Term
 from clipsearch.conditions import All, Either, Located, Test
-from clipsearch.query.language import parse_query
+from clipsearch.query.language import parse_query, texts_of
 from clipsearch.query.sentences.smart import understand
 from clipsearch.query.sentences.understood import Understood
 from tests.query.sentences.test_spoken_names import PEOPLE, find_places
@@ -360,3 +360,19 @@ def test_a_denial_reaches_all_of_a_list(text, facts):
 )  # fmt: skip
 def test_it_stays_text_if_a_denial_may_be_one_of_the_next_date(text):
     assert str(known(text)[1]) == f"looking for: {text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("not before 2010, after 2015", 'whether "not" is also about "after 2015"'),
+        ("a house far from Rome", 'whether "Rome" is wanted'),
+        ("in 2015 or a dog", 'what "or" joins'),
+        ("ein Hund oder in 2015", 'what "oder" joins'),
+        ("a dog in 2015", ""),
+        ("a dog", ""),
+    ],
+)
+def test_what_is_not_certain_is_named(text, why):
+    query, read = understand(parse_query(text), TODAY, find_places, PEOPLE)
+    assert read.unclear == why and (not why or texts_of(query.terms) == text)
