@@ -24,6 +24,10 @@ CONTRASTS = """
   };
 }
 """
+IS_ON_TOP = """(one) => {
+    const { x, y, width, height } = one.getBoundingClientRect();
+    return one.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+}"""
 TOP = "() => document.querySelector('#photos').offsetTop"  # whatever is scrolled
 PRESSED = (
     "#threshold label:has(:checked) span, header [aria-expanded=true], .facet-list [aria-pressed=true], .filter-chip"
@@ -155,15 +159,47 @@ def test_filters_share_the_line_above_the_photos(page, address, album):
     for width in (820, 1024, 1280):
         page.set_viewport_size({"width": width, "height": 900})
         chips.evaluate("(one) => { one.scrollLeft = 0; }")
-        assert chips.evaluate("(one) => one.scrollWidth > one.clientWidth && one.clientWidth >= 72")
+        assert chips.evaluate("(one) => one.scrollWidth > one.clientWidth && one.clientWidth >= 112")
         assert page.evaluate("() => document.documentElement.scrollWidth === innerWidth")  # nothing is cut off
         chips.hover()
         page.mouse.wheel(0, 5000)
-        page.wait_for_function("() => document.querySelector('#filter-chips').scrollLeft > 100")
+        page.wait_for_function(
+            "([one]) => one.scrollLeft + one.clientWidth > one.scrollWidth - 2", arg=[chips.element_handle()]
+        )
         assert page.evaluate("() => scrollY") == 0
     with answered(page, "/api/search"):
         chips.get_by_role("button", name="Clear all").click()
     assert chips.is_hidden()
+
+
+def test_all_filters_are_cleared_by_a_button_that_is_always_in_sight(new_page, address):
+    filters = "&format=jpeg&orientation=landscape&name=*.jpg&where=width%20%3E%2010"
+    page = new_page(reduced_motion="reduce")  # the fade at the end of the filters does not move
+    for width in (390, 820, 1200, 1280, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(f"{address}/?q=a+photo+of+something{filters}")
+        page.wait_for_selector(".photo.loaded")
+        button = page.locator("#filter-chips").get_by_role("button", name="Clear all", exact=True)
+        for count in (2, 4):  # films and RAW files bring the others
+            page.locator(".switch").evaluate_all("(all, n) => all.forEach((one, i) => { one.hidden = i >= n; })", count)
+            box = button.bounding_box()
+            first = page.locator("#filter-chips li").first.bounding_box()
+            assert first["x"] + 20 < box["x"], (width, count)  # some of the filters are beside it
+            assert box["x"] + box["width"] <= width, (width, count)
+            assert button.evaluate(IS_ON_TOP), (width, count)
+            assert (
+                button.evaluate("(one) => getComputedStyle(one.parentElement, '::before').opacity") == "1"
+            )  # more follow
+            assert page.locator("#threshold").evaluate("(one) => one.scrollWidth <= one.offsetWidth"), (width, count)
+        with answered(page, "/api/search"):
+            button.click()
+        assert page.locator("#filter-chips").is_hidden()
+
+
+def test_a_chip_says_whether_a_camera_is_meant_by_its_name_or_by_a_part_of_it(page, address):
+    for camera, text in (("testing", "camera contains testing"), ("%22Testing+Camera+1%22", "Testing Camera 1")):
+        page.goto(f"{address}/?camera={camera}")
+        assert page.locator("#filter-chips bdi").all_inner_texts() == [text]
 
 
 def test_found_words_on_a_card_are_not_under_its_caption(page):

@@ -34,11 +34,11 @@ function render() {
   const chips = chipsOf(search);
   list.hidden = !isFiltered(search);
   list.parentElement?.classList.toggle("filtered", !list.hidden);
-  if (chips.length > 1) chips.push({ text: "Clear all", change: withoutFilters() });
+  /** @param {Partial<Search>} change @param {string} title @param {Node[]} label */
+  const button = (change, title, ...label) => element("button", { type: "button", class: "filter-chip", title, onclick: () => changeSearch(change) }, ...label);
   list.replaceChildren(...chips.map(({ text, change }) =>
-    element("li", {}, element("button", { type: "button", class: "filter-chip", title: "Remove this filter", onclick: () => changeSearch(change) },
-      element("bdi", {}, text), element("span", { class: "offscreen" }, " remove"), icon("close"))),
-  ));
+    element("li", {}, button(change, "Remove this filter", element("bdi", {}, text), element("span", { class: "offscreen" }, " remove"), icon("close")))));
+  if (chips.length > 1) list.append(element("li", { class: "clear-all" }, button(withoutFilters(), "Remove all filters", element("bdi", {}, "Clear all"))));
 }
 
 /** A search as the name of what is made of it: "a dog, certain, with Anna, 2019"; "" for all photos. @param {Readonly<Search>} search */
@@ -54,7 +54,7 @@ function chipsOf(search) {
   /** @param {Partial<Search>} change @param {string} text */
   const add = (change, text) => chips.push({ text, change: /** @type {any} */ (change) });
   if (search.from || search.to) add({ from: "", to: "" }, period(search.from, search.to));
-  if (search.camera) add({ camera: "" }, visible(cameraName(search.camera)));
+  if (search.camera) add({ camera: "" }, visible(cameraTitle(search.camera)));
   if (search.within) add({ within: "" }, area(search.within));
   if (search.near) add({ near: "" }, surroundings(search.near));
   for (const [list, word] of /** @type {const} */ ([["places", "in"], ["keywords", "keyword"], ["people", "with"]])) {
@@ -71,6 +71,9 @@ function chipsOf(search) {
   for (const other of search.others) add({ others: search.others.filter((kept) => kept !== other) }, visible(`${other[0].replace("_", " ")} ${other[1]}`));
   return chips;
 }
+
+/** A name without quotes, as an address may have it, is a part of the names of cameras. @param {string} camera */
+const cameraTitle = (camera) => (cameraName(camera) === camera ? `camera contains ${camera}` : cameraName(camera));
 
 /** @param {string} from @param {string} to */
 function period(from, to) {
