@@ -281,9 +281,8 @@ class SearchEngine(Indexer):
         """
         from clipsearch.milvus.push import push
 
-        self._collection()  # a missing index is refused before a folder or a lock is made
         address = parse_address(store)
-        with self._writer(on_busy) as collection:
+        with self._writer_of_index(on_busy) as collection:
             return push(collection, address, prune=prune, take_over=take_over, progress=progress, cancel=cancel)
 
     @in_turn

@@ -215,8 +215,7 @@ class Indexer(Searcher):
         require_paths("a folder", folders)
         if not folders:
             raise QueryError("name at least one folder or photo to forget")
-        self._collection()  # a missing index is refused before a folder or a lock is made
-        with self._writer(on_busy) as collection:
+        with self._writer_of_index(on_busy) as collection:
             forgotten = sum([roots.forget(collection, roots.absolute(folder)) for folder in folders])
             collection.commit()
         return forgotten
@@ -251,7 +250,7 @@ class Indexer(Searcher):
             raise ClipsearchError(f"{self.index_folder} has no photos yet; index some, and then name their text model")
         name = self.encoder.spec.text_model or None
         if name != collection.text_model:
-            with self._writer(on_busy) as writable:
+            with self._writer_of_index(on_busy) as writable:
                 writable.set_text_model(name)
                 writable.commit()
 
@@ -300,6 +299,13 @@ class Indexer(Searcher):
         from clipsearch.store.writer import CollectionWriter  # a query needs nothing of it
 
         return CollectionWriter(self.index_folder, on_busy=on_busy)
+
+    def _writer_of_index(self, on_busy: OnBusy | None) -> CollectionWriter:
+        """`_writer` of an index that is there. CollectionNotFound, with nothing made, if it is not, or not any more."""
+        if not has_catalog(self.index_folder):
+            self._close_index()
+        self._collection()
+        return self._writer(on_busy)
 
     @contextmanager
     def _writing(

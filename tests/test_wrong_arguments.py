@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from clipsearch import (
     Below,
     Client,
     ClipsearchError,
+    CollectionNotFound,
     Contains,
     Either,
     ImageError,
@@ -272,6 +274,16 @@ def test_what_labels_give_after_the_engine_was_closed_is_an_error_in_a_sentence(
     for labelled in (not_begun, begun):
         with pytest.raises(ClipsearchError, match="the engine was closed before the generator was read"):
             next(labelled)
+
+
+def test_an_index_that_was_removed_since_is_not_made_again_to_forget_or_push(engine):
+    engine.search("red")
+    photos = engine.index_folder.parent
+    shutil.rmtree(engine.index_folder)
+    for call in (lambda: engine.forget(photos), lambda: engine.push("milvus://localhost:1/photos")):
+        with pytest.raises(CollectionNotFound):
+            call()
+    assert not engine.index_folder.exists()
 
 
 def test_a_closed_picture_is_an_image_error(engine):
