@@ -44,3 +44,9 @@ def test_the_page_names_each_key_that_a_command_prints(photos_with_mini):
         _, output, _ = run_here(*arguments, "--json", cwd=photos_with_mini)
         missing = sorted(set(_keys(json.loads(output))) - NAMED)
         assert not missing, arguments
+
+
+def test_the_row_of_an_explanation_names_each_of_its_keys(photos_with_mini):
+    (row,) = [line for line in PAGE.splitlines() if line.startswith("| `explanation` |")]
+    _, output, _ = run_here("query", "a red wall", "--explain", "--json", cwd=photos_with_mini)
+    assert set(json.loads(output)["explanation"]) <= set(re.findall(r"`(\w+)`", row))

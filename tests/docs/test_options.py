@@ -46,3 +46,13 @@ def test_every_option_named_exists(page):
     # Of programs in tools/ and benchmarks/.
     others = {"--minutes", "--only", "--kill", "--repeats", "--spread", "--replicas", "--all", "--planted"}
     assert inline <= ANY | others
+
+
+def test_pages_name_each_option_that_writes_beside_photos_and_install_extras_from_any_folder():
+    writers = {f"{name.removeprefix('clipsearch ')} {option}" for name, known in KNOWN.items() for option in known
+               if option in ("--write-sidecar", "--write-rating")}  # fmt: skip
+    for page in ("SECURITY.md", "docs/how-to/service.md"):
+        text = (ROOT / page).read_text("utf-8")
+        assert len(writers) == 2 and all(f"`{writer}`" in text for writer in writers), page
+    for page in PAGES:
+        assert page.name == "install.md" or "install '.[" not in page.read_text("utf-8"), page
