@@ -183,9 +183,10 @@ class SearchEngine(Indexer):
         """Say how likely every photo, or those that meet `condition`, show each label: a match as that of a query. By image id.
 
         `prompts` are templates with one "{}" each; None takes the model's own, () none. `progress` gets the number of sentences
-        just encoded. Read the generator before `close`: ClipsearchError after it. A warning names labels that the model cannot
-        read, which suit no photo. QueryError if there are no labels, one is empty, or one is given twice; Cancelled, also while
-        the generator is read.
+        just encoded. Read the generator before `close`: ClipsearchError after it. Until it is read to its end or closed, this
+        engine searches the index as it was when the reading began. A warning names labels that the model cannot read, which
+        suit no photo. QueryError if there are no labels, one is empty, or one is given twice; Cancelled, also while the
+        generator is read.
         """
         from clipsearch.analysis.labels import LabelledImage, check_labels, label_images
 
