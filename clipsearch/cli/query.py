@@ -145,6 +145,7 @@ def query(
                 question = _marked(engine, question, wanted)
                 return _answer_lines(engine, question, search.top_k, results, pictures)
         if wanted.parts:
+            _remark_options(wanted.words)
             question = replace(question, terms=_terms(wanted.parts, pictures))
         with backend.opened(results) as engine:
             question = _marked(engine, question, wanted)
@@ -175,6 +176,14 @@ def _terms(parts: tuple[str, ...], pictures: _Pictures) -> tuple[Term, ...]:
         remark(f"note: + and - in a text are signs, also in quotes of the shell: {read}. To search for them: {literal}")
     _remark_open_quote(inside, words)
     return terms
+
+
+def _remark_options(words: Sequence[str]) -> None:
+    """Say which words are options that follow a `--`, so that they are searched."""
+    names = {name for parameter in click.get_current_context().command.params for name in parameter.opts}
+    if options := [word for word in words if word.startswith("-") and word.partition("=")[0] in names]:
+        were = "was searched as a word" if len(options) == 1 else "were searched as words"
+        remark(f"note: {' and '.join(options)} {were}, because what follows -- is text; put options before the --")
 
 
 def _remark_open_quote(parts: Sequence[str], words: Sequence[str]) -> None:

@@ -118,6 +118,12 @@ def test_an_index_without_failures_says_so(ask):
     assert ask("failures", "--json")[2] == ask("failures", "-0")[2] == ""
 
 
+def test_options_that_are_searched_as_words_are_told(ask):
+    said = "searched as words, because what follows -- is text; put options before the --"
+    assert f"note: -k and --name=x were {said}" in ask("query", "--", "red", "-k", "1", "--name=x")[2]
+    assert "what follows --" not in ask("query", "-k", "1", "--", "-5", "degrees", "-", "red")[2]
+
+
 def test_standard_input_without_a_query_is_told(ask):
     errors = ask("query", "-", given=b"\n")[2]
     assert "standard input has no query; give one a line" in errors
