@@ -340,7 +340,8 @@ def test_progress_on_a_narrow_terminal_fits_and_does_not_count_the_loading_of_th
             bar.show(0, 10_000)
             bar._bar.start_t -= 3600  # it took an hour until the first photo was done
             bar.show(1, 10_000)
-            bar._bar.start_t -= 1
+            now = bar._bar.start_t + 1
+            monkeypatch.setattr(bar._bar, "_time", lambda: now)
             bar._bar.last_print_t = 0
             bar.show(101, 10_000, failed=3)
 
