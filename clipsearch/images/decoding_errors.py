@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import re
+
 from PIL import UnidentifiedImageError
 
-from clipsearch.errors import Cause, ImageError
+from clipsearch.errors import Cause, ImageError, one_line
+from clipsearch.images.memory import TOO_MUCH
 
 NO_PICTURE = "not a picture in a format that clipsearch reads"
+_DAMAGED = "its data is damaged"
 _PLAIN_REASONS = (
     ("truncated", "the file is cut short"),  # "Truncated File Read", "image file is truncated (12 bytes not processed)"
-    ("data stream", "its data is damaged"),  # "broken data stream when reading image file"
+    ("not enough image data", "the file is cut short"),
+    ("only got", "the file is cut short"),  # "Expected to read 8 bytes but only got 0."
+    ("reached eof", "the file is cut short"),
     ("could not create decoder object", "its data is damaged or cut short"),  # WebP
+    ("max_text_chunk", "a text inside it is too large"),
+    ("no image data", "it holds no picture"),
 )
 """Words of Pillow's reasons, and how people say them."""
+
+_OF_KIND = re.compile(r"\b(un(supported|implemented|known)|not (supported|implemented))\b", re.IGNORECASE)
 
 
 def cause_of(error: Exception) -> Cause:
@@ -25,9 +35,19 @@ def cause_of(error: Exception) -> Cause:
 
 
 def reason_of(error: Exception) -> str:
-    """Why a file cannot be decoded, in one short line."""
+    """Why a file cannot be decoded, in one short line.
+
+    A decoder's own words are for its programmers: they are kept only if they name a kind of file that it does not read.
+    """
     if isinstance(error, UnidentifiedImageError):
         return NO_PICTURE
-    text = error.args[0].decode("latin-1") if error.args and isinstance(error.args[0], bytes) else str(error)
-    plain = next((plain for words, plain in _PLAIN_REASONS if words in text.lower()), None)
-    return f"cannot be decoded: {plain or ' '.join(text.split()) or type(error).__name__}"[:300]
+    cause = cause_of(error)
+    if cause == "memory":
+        return TOO_MUCH
+    if cause == "access" and isinstance(error, OSError) and error.strerror:
+        return f"cannot be decoded: {error.strerror}"
+    words = one_line(error)
+    plain = next((plain for part, plain in _PLAIN_REASONS if part in words.lower()), None)
+    if not plain and _OF_KIND.search(words):
+        plain = f"clipsearch does not read this kind of it ({words})"
+    return f"cannot be decoded: {plain or _DAMAGED}"[:300]

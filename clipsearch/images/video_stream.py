@@ -125,6 +125,8 @@ def _is_of_ffmpeg(error: Exception) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """What FFmpeg says, in plainer words if we know them."""
+    """What FFmpeg says, in plainer words if we know them. Other errors say nothing that a user understands."""
+    if not _is_of_ffmpeg(error):
+        return _DAMAGED
     reason = str(getattr(error, "strerror", None) or one_line(error))
     return _REASONS.get(reason, reason)

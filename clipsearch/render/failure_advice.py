@@ -23,6 +23,7 @@ _UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
     "empty file": "restore it from a backup, or delete it; it is tried again when it changes",
     "not a picture in a format": "if it is a picture, convert it to JPEG; if not, leave it out: --exclude and its name",
     "not a film in a format": "if it is a film, convert it to MP4 (H.264); if not, leave it out: --exclude and its name",
+    "does not read this kind": "convert it to JPEG with another program",
     "holds only sound": "to leave it out, index with --exclude and its name",
     "does not read its video codec": "convert it to MP4 (H.264) with another program",
     "encrypted (DRM)": "nothing helps; to leave it out, index with --exclude and its name",

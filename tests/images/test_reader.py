@@ -238,8 +238,7 @@ def test_16_bit_values_do_not_depend_on_the_order_of_bytes():
         (b"", "empty file"),
         (b"just words", "not a picture in a format that clipsearch reads"),
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 50, "not a picture in a format that clipsearch reads"),
-        # Pillow gives this message as bytes.
-        (b"P6\n" + b"1" * 20, "^cannot be decoded: Token too long in file header: 111"),
+        (b"P6\n" + b"1" * 20, "^cannot be decoded: its data is damaged$"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture in a format that clipsearch reads"),
         (b"BUFR" + b"\0" * 20, "not a picture in a format that clipsearch reads"),
     ],

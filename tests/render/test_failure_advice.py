@@ -35,6 +35,11 @@ def failure(cause, reason="broken", name="a.jpg", since=None):
             "not a picture in a format that clipsearch reads",
             "if it is a picture, convert it to JPEG; if not, leave it out",
         ),
+        (
+            "content",
+            "cannot be decoded: clipsearch does not read this kind of it (Unsupported BMP compression (4))",
+            "convert it to JPEG",
+        ),
         ("content", "has no video track: it holds only sound", "--exclude"),
         ("content", "cannot be decoded: clipsearch does not read its video codec (binkvideo)", "convert it to MP4"),
         ("content", "cannot be decoded: it is encrypted (DRM)", "--exclude"),
