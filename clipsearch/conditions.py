@@ -48,6 +48,8 @@ _WILD = re.compile(r"\[[!^]?\]?[^]]*\]|[*?\[]")  # in a glob; "[^]a]" is one cla
 class Test:
     """A comparison of one field with one value. A photo that lacks the field fails every test of it.
 
+    Only the rating differs: a photo without one has 0 stars.
+
     `value` is a number for width and height (pixels), megapixels, size (bytes), latitude and longitude (degrees) and rating
     (stars), and text for the others. For "taken" it is a time of the camera's clock, "2024-07-01T12:30:00" or a beginning of
     that; "text" is what was read in the picture, and "source" a DateSource. A photo with several keywords or people passes if

@@ -173,7 +173,7 @@ class ImageInfo:
     description: str | None = None
     keywords: tuple[str, ...] = ()  # without repetitions, also in upper and lower case
     people: tuple[str, ...] = ()  # names of those in the picture
-    rating: int | None = None  # stars, 0 to 5; -1 for a rejected photo
+    rating: int | None = None  # stars, 1 to 5; -1 for a rejected photo. An index gives None for 0 stars, too
     label: str | None = None  # a colour or other mark, such as "Red"
     place: str | None = None  # of `gps`, as a code of the gazetteer: "FR/11/2988507" is a country, a region and a city
     text: str | None = None  # read in the picture itself; "" if it was looked for and there is none

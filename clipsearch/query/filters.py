@@ -345,6 +345,8 @@ def _test(field: Any, operator: Any, value: str) -> Condition:
         if operator not in ("=", "!="):
             raise QueryError(f"{value!r} is a range, so {operator} does not go with it; use = or !=")
         inside = taken_in(value) if field == "taken" else _numbers_in(field, value)
+        if field == "rating":  # photos without one have 0 stars
+            return inside if operator == "=" else Not(inside)
         return inside if operator == "=" else All((Known(field), Not(inside)))
     if field == "taken":
         return _taken_test(operator, value)

@@ -407,7 +407,7 @@ def _fields(values: Sequence[Any]) -> dict[str, Any]:
         "description": None if description is None else text(description),
         "keywords": tuple(text(keywords).split(_LINE)) if keywords is not None else (),
         "people": tuple(text(people).split(_LINE)) if people is not None else (),
-        "rating": None if rating is None else whole(rating, -1, 5),
+        "rating": None if rating is None else whole(rating, -1, 5) or None,  # 0 stars is unrated
         "label": None if label is None else text(label),
         "place": None if place is None else text(place),
         "text": None if words is None else text(words),

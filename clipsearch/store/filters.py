@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -53,12 +54,18 @@ _COLUMNS = {  # the other fields have a column of their name
 _CLASS = re.compile(r"\[(?:(?:([!^])|(?![!^]))(.[^]]*\]))?", re.DOTALL)  # in a glob: its sign, and what it is made of
 _SAME, _GLOB, _ASCII_GLOB, _UNACCENTED, _UNACCENTED_GLOB = range(5)  # how `fits` compares
 _OPERATORS = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_OPPOSITES = {"=": "!=", "!=": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
+_COMPARISONS: dict[str, Callable[[float, float], bool]] = {
+    "=": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
+}  # fmt: skip
 
 
 def to_sql(condition: Condition, folders: FolderLookup) -> Sql:
     """A condition as an SQL expression that is 0 or 1, never NULL, with its values."""
     if isinstance(condition, (Test, Known)) and condition.field in _TAGS:
         return _tag(condition)
+    if isinstance(condition, Test) and condition.field == "rating":
+        return _rating(condition)
     if isinstance(condition, (Test, Known)) and condition.field in _FACTS:
         return _fact(condition)
     if isinstance(condition, Test):
@@ -114,7 +121,9 @@ def without_later(condition: Condition, version: int) -> Condition:
             since = 8 if leaf.field in _TAGS or leaf.field in _FACTS else 5 if leaf.field == "caption" else 0
         else:
             since = 8 if isinstance(leaf, (Contains, Located)) else 0
-        return Either(()) if version < since else leaf
+        if version >= since:
+            return leaf
+        return All(()) if _takes_unrated(leaf) else Either(())
 
     return with_leaves(condition, known)
 
@@ -168,12 +177,30 @@ def _fact(condition: Test | Known) -> Sql:
     column = _FACTS[condition.field]
     if isinstance(condition, Known):
         nothing = "0" if condition.field == "rating" else "''"  # 0 stars is unrated, and a picture without text has ""
-        sql, values = f"{column} <> {nothing}", []
-    elif condition.field in NUMBERS:
-        sql, values = f"{column} {_OPERATORS[condition.operator]} ?", [condition.value]
+        sql = f"{column} <> {nothing}"
+        values: list[Any] = []
     else:
         sql, values = _text_test(column, condition)
     return f"image_id IN (SELECT image_id FROM facts WHERE {sql})", values
+
+
+def _rating(test: Test) -> Sql:
+    """A test of the stars. A photo without a rating has 0, whether its file says so or says nothing.
+
+    If 0 passes, the photos with a rating that fails are left out, so that the index of ratings answers both ways.
+    """
+    if _takes_unrated(test):
+        sql = f"image_id NOT IN (SELECT image_id FROM facts WHERE rating {_OPERATORS[_OPPOSITES[test.operator]]} ?)"
+    else:
+        sql = f"image_id IN (SELECT image_id FROM facts WHERE rating {_OPERATORS[test.operator]} ?)"
+    return sql, [test.value]
+
+
+def _takes_unrated(condition: Condition) -> bool:
+    """Whether a condition is a test of the rating that 0 stars pass."""
+    if not isinstance(condition, Test) or condition.field != "rating":
+        return False
+    return _COMPARISONS[condition.operator](0, float(condition.value))
 
 
 def _located(code: str) -> Sql:

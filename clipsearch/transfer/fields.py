@@ -164,7 +164,7 @@ def _facts(values: Mapping[str, Any]) -> dict[str, Any]:
     return facts | {
         "taken_from": source if source in get_args(DateSource) else None,
         "text": clean_text(words) if isinstance(words, str) else None,
-        "rating": rating if type(rating) is int and -1 <= rating <= 5 else None,
+        "rating": rating or None if type(rating) is int and -1 <= rating <= 5 else None,
     }
 
 

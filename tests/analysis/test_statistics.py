@@ -108,7 +108,7 @@ def test_keywords_people_ratings_and_sources_of_dates_are_counted(engine, tmp_pa
     assert (people.other_values, people.other_images, people.unknown) == (1, 1, 5)
     assert ratings.unknown == 5  # 0 stars is unrated
     assert engine.stats("rating", Known("rating")).images == 2
-    assert engine.stats("rating", Test("rating", "=", 0)).images == 1
+    assert engine.stats("rating", Test("rating", "=", 0)).images == ratings.unknown
     (with_condition,) = engine.stats(["keyword"], Test("camera", "=", "X100")).breakdowns
     assert with_condition.unknown == 1
 

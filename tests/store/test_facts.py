@@ -2,6 +2,7 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -131,11 +132,45 @@ def test_a_text_without_words_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("stars", "expected"), [("4", ["anna"]), ("2..", ["anna", "bo"]), ("..3", ["bo"]), ("3..4", ["anna"])]
+    ("stars", "expected"), [("4", ["anna"]), ("2..", ["anna", "bo"]), ("..3", ["bo", "plain"]), ("3..4", ["anna"])]
 )
 def test_a_rating_is_a_number_or_a_range(index, stars, expected):
     (condition,) = chosen(rating=stars)
     assert found(index, condition) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        ("rating = 0", ["bo", "plain"]),
+        ("rating = 0..0", ["bo", "plain"]),
+        ("rating = 0..", ["anna", "bo", "plain"]),
+        ("rating = ..5", ["anna", "bo", "plain", "rejected"]),
+        ("rating != 4", ["bo", "plain", "rejected"]),
+        ("rating != 3..5", ["bo", "plain", "rejected"]),
+        ("rating != 0", ["anna", "rejected"]),
+        ("rating < 3", ["bo", "plain", "rejected"]),
+        ("rating > 0", ["anna"]),
+        ("rating >= 0", ["anna", "bo", "plain"]),
+        ("rating < 0", ["rejected"]),
+        ("rating = -1", ["rejected"]),
+        ("not rating = 4", ["bo", "plain", "rejected"]),
+        ("rating is known", ["anna", "rejected"]),
+        ("rating is not known", ["bo", "plain"]),
+        ("rating = 0 and rating is known", []),
+    ],
+)
+def test_a_photo_without_a_rating_has_0_stars_whether_its_file_says_so_or_nothing(tmp_path, where, expected):
+    folder = tmp_path / "photos" / ".clipsearch"
+    with writer(folder, 8) as collection:
+        infos = {"anna": ANNA, "bo": replace(BO, rating=0), "plain": PLAIN, "rejected": replace(PLAIN, rating=-1)}
+        for (name, info), vector in zip(infos.items(), VECTORS, strict=False):
+            collection.add(Place(1, "", f"{name}.jpg"), ImageFile(name, 3, 0), info, vector, "1")
+        collection.commit()
+    assert found(folder, parse_where(where)) == expected
+    with Collection(folder) as collection:
+        ratings = {record.file.name: record.info.rating for record in collection.all_records()}
+    assert ratings == {"anna.jpg": 4, "bo.jpg": None, "plain.jpg": None, "rejected.jpg": -1}
 
 
 @pytest.mark.parametrize("stars", ["", "..", "good", "4-", "2...4"])

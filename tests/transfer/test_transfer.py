@@ -298,7 +298,7 @@ def test_facts_travel(engine, photos, other, tmp_path, ending):
     pytest.importorskip("pyarrow")
     engine.index()
     facts = {
-        "title": "By the sea", "keywords": ("Sea", "New York"), "people": ("Anna",), "rating": 0, "label": "Red",
+        "title": "By the sea", "keywords": ("Sea", "New York"), "people": ("Anna",), "rating": -1, "label": "Red",
         "taken_at": datetime(2020, 1, 2), "taken_from": "sidecar", "text": "EXIT",
     }  # fmt: skip
     give_facts(engine.index_folder, "red.jpg", **facts)
