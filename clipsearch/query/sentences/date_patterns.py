@@ -72,7 +72,9 @@ ISO = re.compile(r"(?P<year>(?:19|20)\d\d)-(?P<month>\d\d)(?:-(?P<day>\d\d))?(?!
 NUMERIC = re.compile(r"(?P<first>\d{1,2})(?P<sign>[./])(?P<second>\d{1,2})(?P=sign)(?P<year>(?:19|20)\d\d)(?![\w/])")
 MONTH_OF_YEAR = re.compile(r"(?P<month>\d{1,2})/(?P<year>(?:19|20)\d\d)(?![\w/])")
 DAY_MONTH = re.compile(rf"(?P<day>\d{{1,2}}){ORDINAL} ?(?:of |de )?{MONTH}(?:{OF}{YEAR})?")
-MONTH_DAY = re.compile(rf"{MONTH} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\w|[.:]\d)(?:{OF}{YEAR})?")
+MONTH_DAY = re.compile(
+    rf"{MONTH} (?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?!\w|[.:]\d| [a-z]+ ago\b)(?:{OF}{YEAR})?"
+)
 MONTH_YEAR = re.compile(rf"{MONTH}{OF}{YEAR}")
 MONTH_ALONE = re.compile(
     r"(?:{} (?P<English>{})|{} (?P<German>{})|{}(?P<French>{})|{} (?P<Spanish>{}))\b".format(
@@ -103,7 +105,7 @@ NAME_LAST = re.compile(rf"{NAME} (?:derniere?|passee?|pasad[oa])(?!\w)")
 LAST_FEW = re.compile(rf"(?:{LAST}) {NUMBER} (?P<unit>[a-z]+)(?!\w)")
 FEW_LAST = re.compile(rf"{NUMBER} (?:{LAST}) (?P<unit>[a-z]+)(?!\w)")
 AGO = re.compile(rf"{NUMBER} (?P<unit>[a-z]+) ago(?!\w)")
-AGO_FIRST = re.compile(rf"(?:vor|il y a|hace) {NUMBER} (?P<unit>[a-z]+)(?!\w)")
+AGO_FIRST = re.compile(rf"(?:vor|il y a|hace) (?:genau |exactement |exactamente )?{NUMBER} (?P<unit>[a-z]+)(?!\w)")
 BARE_YEAR = re.compile(YEAR)
 BARE_MONTH = re.compile(MONTH)
 FRENCH = re.compile(r"\b(?:le|la|les|des|du|une|au|aux|et|mon|ma|mes|avec|photos? d')|l'|d'")

@@ -71,7 +71,7 @@ INCLUDED = re.compile(r",? (?:inclusive|included|inclus|einschlie(?:ss|\u00df)li
 
 AGO = re.compile(
     r"(?:(?P<more>more than|over|at least) |(?P<less>(?:less|fewer|no more|not more) than|under|at most) )"
-    r"(?P<number>\d{1,4}|[a-z]+) (?P<unit>[a-z]+) ago(?!\w)"
+    r"(?P<number>\d{1,4}|[a-z]+) (?P<unit>[a-z]+) ago(?: today)?(?!\w)"
 )
 """More or less than so many units before today."""
 

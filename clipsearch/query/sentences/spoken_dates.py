@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import TypeAlias
 
 from clipsearch.query.sentences import date_patterns as patterns
@@ -20,7 +20,6 @@ from clipsearch.query.sentences.date_parts import (
     month_number,
     name_at,
     named_in,
-    named_period,
     part_at,
     repeated_at,
     share_year,
@@ -28,15 +27,11 @@ from clipsearch.query.sentences.date_parts import (
 )
 from clipsearch.query.sentences.date_spans import narrowed_at
 from clipsearch.query.sentences.date_words import (
-    DAYS_AGO,
     DECADES,
     MONTHS_THAT_ARE_WORDS,
-    NUMBERS,
-    SEASONS,
     SHORT_MONTHS,
-    UNITS,
-    WEEKDAYS,
 )
+from clipsearch.query.sentences.dates_ago import dates_ago
 from clipsearch.query.sentences.open_dates import (
     AGO,
     AGO_FIRST,
@@ -55,20 +50,16 @@ from clipsearch.query.sentences.periods import (
     Period,
     When,
     day_of,
-    days_from,
     joined,
-    last_unit,
     months_from,
     part_of,
     together,
-    unit_of,
-    units_before,
 )
 from clipsearch.query.sentences.plain_letters import folded
+from clipsearch.query.sentences.relative_dates import last_few, relative_dates
 from clipsearch.query.sentences.whole_dates import opening_date, whole_dates
 
 _MOST_LISTED = 12  # dates before the last of a list
-_MOST_UNITS = 1000  # of "the last 3 weeks"; more is no time of photos
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +266,7 @@ class _Reader:
         """More or less than so many years ago."""
         match = AGO.match(self._plain, start) or AGO_FIRST.match(self._plain, start)
         match = match or age_at(self._plain, start)
-        found = self._last_few(match) if match else None
+        found = last_few(match, self._today) if match else None
         if match is None or not isinstance(found, Period):
             return None
         groups = match.groupdict()
@@ -369,7 +360,20 @@ class _Reader:
             and (month := month_number(match["month"]))
         ):
             found.append((match.end(), EveryYear(month)))
+        found += relative_dates(self._text, self._plain, start, self._today)
+        found += dates_ago(self._text, self._plain, start, self._today, self._days_and_months)
         return [*found, *self._parts(start)]
+
+    def _days_and_months(self, start: int, is_after_in: bool) -> list[tuple[int, EveryYear]]:
+        """The days and months without a year that begin here. After "in", a month needs no other context."""
+        found: list[tuple[int, EveryYear]] = []
+        for pattern in (patterns.DAY_MONTH, patterns.MONTH_DAY):
+            if match := pattern.match(self._plain, start):
+                when = self._day_and_month(match)
+                found += [(match.end(), when)] if isinstance(when, EveryYear) else []
+        if (match := patterns.BARE_MONTH.match(self._plain, start)) and (month := month_number(match["month"])):
+            found += [(match.end(), EveryYear(month))] if is_after_in or self._is_clear_month(match) else []
+        return found
 
     def _parts(self, start: int) -> list[_Found]:
         """Early, middle and late parts of dates: "late July", "the first half of 2018"."""
@@ -435,60 +439,6 @@ class _Reader:
     def _years(self, decade: int) -> When | None:
         return months_from(decade, 1, 120) if decade <= self._today.year else None
 
-    def _relative_day(self, match: re.Match[str]) -> When | None:
-        if match["word"] == "hier" and not patterns.is_french(self._plain, match.start()):
-            return None
-        return days_from(self._today - timedelta(DAYS_AGO[match["word"]]))
-
-    def _last_or_this(self, match: re.Match[str]) -> When | None:
-        name = match["name"]
-        if name == "an" or (match["last"] == "past" and name not in UNITS):  # "past an old man", "past fall leaves"
-            return None
-        if name in SHORT_MONTHS or (name in MONTHS_THAT_ARE_WORDS and not self._text[match.start("name")].isupper()):
-            return None
-        return self._this(match) if match["this"] else self._last(match)
-
-    def _last(self, match: re.Match[str]) -> When | None:
-        """The latest week, May, Monday, summer or Christmas that is over."""
-        name, today = match["name"], self._today
-        if unit := UNITS.get(name):
-            return None if unit == "day" else last_unit(today, unit)
-        if name in WEEKDAYS:
-            return days_from(today - timedelta((today.weekday() - WEEKDAYS[name] - 1) % 7 + 1))
-        now = datetime.combine(today, time())
-        for year in (today.year, today.year - 1, today.year - 2):
-            period = named_period(year, name)
-            if period and period.end and period.end <= now:
-                return period
-        return None
-
-    def _this(self, match: re.Match[str]) -> When | None:
-        name, today = match["name"], self._today
-        if unit := UNITS.get(name):
-            return None if unit == "day" else unit_of(today, unit)
-        if name in WEEKDAYS:
-            return days_from(today + timedelta(WEEKDAYS[name] - today.weekday()))
-        is_late_winter = SEASONS.get(name) == "winter" and today.month < 12
-        return named_period(today.year - is_late_winter, name)
-
-    def _last_few(self, match: re.Match[str]) -> When | None:
-        start = self._back(match)
-        if start is None or self._today == date.max:  # no day after it could end the time
-            return None
-        return Period(datetime.combine(start, time()), datetime.combine(self._today + timedelta(1), time()))
-
-    def _ago(self, match: re.Match[str]) -> When | None:
-        day = self._back(match)
-        return unit_of(day, UNITS[match["unit"]]) if day else None
-
-    def _back(self, match: re.Match[str]) -> date | None:
-        """So many units before today."""
-        number, unit = match["number"], UNITS.get(match["unit"])
-        count = NUMBERS.get(number) or int(number if number.isdecimal() else 0)
-        if unit is None or not 1 <= count <= _MOST_UNITS:
-            return None
-        return units_before(self._today, count, unit)
-
     _READERS = (
         (patterns.DAY_MONTH, _day_and_month),
         (patterns.MONTH_DAY, _day_and_month),
@@ -498,11 +448,4 @@ class _Reader:
         (patterns.FOUR_DIGITS, _decade),
         (patterns.TWO_DIGITS, _short_decade),
         (patterns.NAMED_DECADE, _named_decade),
-        (patterns.RELATIVE_DAY, _relative_day),
-        (patterns.LAST_NAME, _last_or_this),
-        (patterns.NAME_LAST, _last),
-        (patterns.LAST_FEW, _last_few),
-        (patterns.FEW_LAST, _last_few),
-        (patterns.AGO, _ago),
-        (patterns.AGO_FIRST, _ago),
     )

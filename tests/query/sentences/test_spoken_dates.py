@@ -264,6 +264,63 @@ LISTS = [
     ("les années 80 et 90", "1980..1989, 1990..1999"),
 ]
 
+AGO = [
+    ("dog, five years ago today", "2021-11-29"),
+    ("today, ten years ago", "2016-11-29"),
+    ("a week ago today", "2026-11-22"),
+    ("one year ago yesterday", "2025-11-28"),
+    ("on this day 10 years ago", "2016-11-29"),
+    ("10 years ago to the day", "2016-11-29"),
+    ("this day in 2016", "2016-11-29"),
+    ("today last year", "2025-11-29"),
+    ("this week last year", "2025-11-24..2025-11-30"),
+    ("this day in 2030", ""),
+    ("10 years ago this summer", "2016-06..2016-08"),
+    ("5 years ago this May", "2021-05"),
+    ("two years ago last May", "2024-05"),
+    ("since today 10 years ago", "from 2016-11-29"),
+    ("more than 10 years ago today", "before 2016-11-29"),
+    ("heute vor 10 Jahren", "2016-11-29"),
+    ("heute vor genau einem Jahr", "2025-11-29"),
+    ("an diesem Tag vor 10 Jahren", "2016-11-29"),
+    ("il y a dix ans aujourd'hui", "2016-11-29"),
+    ("aujourd'hui il y a dix ans", "2016-11-29"),
+    ("il y a 10 ans jour pour jour", "2016-11-29"),
+    ("hoy hace diez años", "2016-11-29"),
+    ("tal día como hoy hace diez años", "2016-11-29"),
+    ("May last year", "2025-05"),
+    ("in may last year", "2025-05"),
+    ("last year, in May", "2025-05"),
+    ("June 2 years ago", "2024-06"),
+    ("on June 3 last year", "2025-06-03"),
+    ("Christmas two years ago", "2024-12-24..2024-12-26"),
+    ("last year's Christmas", "2025-12-24..2025-12-26"),
+    ("until Christmas two years ago", "before 2024-12-27"),
+    ("the first week of May last year", "2025-05-01..2025-05-07"),
+    ("dog, summer last year", "2025-06..2025-08"),
+    ("in spring last year", "2025-03..2025-05"),
+    ("Monday last week", "2026-11-16"),
+    ("last week on Monday", "2026-11-16"),
+    ("Montag letzter Woche", "2026-11-16"),
+    ("Weihnachten vor zwei Jahren", "2024-12-24..2024-12-26"),
+    ("letztes Jahr im Mai", "2025-05"),
+    ("lundi de la semaine dernière", "2026-11-16"),
+    ("Noël il y a deux ans", "2024-12-24..2024-12-26"),
+    ("el año pasado en mayo", "2025-05"),
+    ("today or 10 years ago", "2026-11-29, 2016"),
+    ("yesterday, last year", "2026-11-28, 2025"),
+    ("may last year", "2025"),
+    ("spring last year", "2025"),
+    ("May and June last year", "2025"),
+    ("last year in May and June", "2025, May of any year, June of any year"),
+    ("last year, spring flowers", "2025"),
+    ("last year on Easter Island", "2025"),
+    ("Christmas party last year", "2025"),
+    ("2 weeks ago Friday", "2026-11-09..2026-11-15"),
+    ("around Christmas two years ago", ""),
+]
+"""Dates in a time that is counted back from today, and two dates that are none."""
+
 UNCERTAIN = [
     "around 2010",
     "earliest 2014",
@@ -341,7 +398,7 @@ def test_a_date_in_a_sentence_is_found_with_its_words(text, rest, meaning):
     assert (text[: found.start] + "|" + text[found.end :], str(found.when)) == (rest, meaning)
 
 
-@pytest.mark.parametrize(("text", "meanings"), OPEN + PARTS + LISTS)
+@pytest.mark.parametrize(("text", "meanings"), OPEN + PARTS + LISTS + AGO)
 def test_open_dates_parts_and_lists_mean_their_time(text, meanings):
     assert ", ".join(str(found.when) for found in spoken_dates(text, SUNDAY)) == meanings
 
@@ -430,6 +487,7 @@ def test_dates_outside_the_calendar_stay_text(today):
         "last Monday",
     ):
         spoken_dates(f"a dog {day}", today)
+        spoken_dates(f"a dog {day} 900 years ago, today {day}", today)
     for text in ("the last 900 weeks", "900 weeks ago", "more than 900 years ago", "in 9999", "9990s", "late 9999"):
         spoken_dates(text, today)
     is_in_the_calendar = bool(spoken_dates("yesterday", today))
