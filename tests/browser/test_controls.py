@@ -196,6 +196,17 @@ def test_all_filters_are_cleared_by_a_button_that_is_always_in_sight(new_page, a
         assert page.locator("#filter-chips").is_hidden()
 
 
+def test_a_filter_that_the_keyboard_is_at_has_its_whole_ring_beside_the_button(page, address):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{address}/?format=jpeg&orientation=landscape&name=*.jpg")
+    chips = page.locator("#filter-chips button")
+    chips.first.focus()
+    page.keyboard.press("Tab")
+    box, button = chips.nth(1).bounding_box(), chips.last.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= button["x"]
+    assert chips.nth(1).evaluate("(one) => parseFloat(getComputedStyle(one).outlineOffset)") == -3  # within its line
+
+
 def test_a_chip_says_whether_a_camera_is_meant_by_its_name_or_by_a_part_of_it(page, address):
     for camera, text in (("testing", "camera contains testing"), ("%22Testing+Camera+1%22", "Testing Camera 1")):
         page.goto(f"{address}/?camera={camera}")

@@ -14,6 +14,7 @@ const LARGEST = 3000; // kilometres; the lengths of a larger area say nothing
 
 export function setUpFilterChips() {
   changes.addEventListener("search", () => keepingPhotos(render));
+  byId("filter-chips").addEventListener("focusin", ({ target }) => /** @type {Element} */ (target).closest("li")?.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" })); // beside "Clear all", not under it
   for (const line of document.querySelectorAll(".terms, .understood, .toolbar, .filter-chips, .choices")) {
     line.addEventListener("wheel", (event) => scrollSideways(/** @type {WheelEvent} */ (event), line), { passive: false });
   }
