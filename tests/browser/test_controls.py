@@ -199,12 +199,20 @@ def test_all_filters_are_cleared_by_a_button_that_is_always_in_sight(new_page, a
 def test_a_filter_that_the_keyboard_is_at_has_its_whole_ring_beside_the_button(page, address):
     page.set_viewport_size({"width": 390, "height": 900})
     page.goto(f"{address}/?format=jpeg&orientation=landscape&name=*.jpg")
+    page.wait_for_selector(".photo.loaded")
     chips = page.locator("#filter-chips button")
     chips.first.focus()
     page.keyboard.press("Tab")
     box, button = chips.nth(1).bounding_box(), chips.last.bounding_box()
     assert box["x"] >= 0 and box["x"] + box["width"] <= button["x"]
     assert chips.nth(1).evaluate("(one) => parseFloat(getComputedStyle(one).outlineOffset)") == -3  # within its line
+
+
+def test_the_cross_of_the_longest_chip_is_on_a_phones_screen(page, address):
+    page.set_viewport_size({"width": 390, "height": 900})
+    page.goto(f"{address}/?name={'long+' * 40}")
+    cross = page.locator("#filter-chips .icon").bounding_box()
+    assert cross["x"] + cross["width"] < 390
 
 
 def test_a_chip_says_whether_a_camera_is_meant_by_its_name_or_by_a_part_of_it(page, address):
