@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import os
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,8 @@ from contextlib import ExitStack
 from typing import IO
 
 from clipsearch._internal.file_names import distinct_names
+from clipsearch._internal.paths import is_gone, missing_folder
+from clipsearch._internal.windows import opened_as
 from clipsearch.errors import ImageError
 from clipsearch.images.files import access_error, clamped, content_hash, open_regular
 from clipsearch.images.thumbnails import is_same_state
@@ -20,8 +23,38 @@ from clipsearch.types import ImageFile, ImageRecord
 MISSING = "NOT IN THIS ARCHIVE.txt"
 """The file of an archive that lists the photos that are missing, with the reasons. It is there only if there are any."""
 
+_INDEX_AGAIN = "look for new photos in Index"  # the panel and its button on the page
 _BLOCK = 1024 * 1024  # bytes in memory
 _ZIP64 = 2**31 - 1  # from this size on, a file's entry has sizes of 8 bytes
+
+
+def changed(record: ImageRecord) -> ImageError:
+    """The error for a photo whose file is another one by now."""
+    return ImageError(
+        f"the file {record.file.name} has changed since it was indexed; to see it as it is now, {_INDEX_AGAIN}"
+    )
+
+
+def unreadable(record: ImageRecord, problem: ImageError) -> ImageError:
+    """The error for a photo whose file cannot be read: it is gone, or its folder is, or the system says why."""
+    path, name = record.file.path, record.file.name
+    if not is_gone(path):
+        return ImageError(f"the file {name} cannot be read: {problem}", problem.cause)
+    if folder := missing_folder(path):
+        return ImageError(
+            f"the folder {folder} is not there, nor is its file {name}; connect its drive, or if it was moved, "
+            f"{_INDEX_AGAIN}",
+            problem.cause,
+        )
+    return ImageError(f"the file {name} is gone; if it was moved, {_INDEX_AGAIN}", problem.cause)
+
+
+def is_another(record: ImageRecord) -> bool:
+    """Whether a photo's file is certainly gone or another one, by its size. Nothing of it is read."""
+    try:
+        return os.stat(opened_as(record.file.path)).st_size != record.file.size
+    except OSError:
+        return True
 
 
 def open_indexed(record: ImageRecord, is_unchanged: Callable[[IO[bytes], ImageFile], bool]) -> IO[bytes]:
@@ -29,7 +62,7 @@ def open_indexed(record: ImageRecord, is_unchanged: Callable[[IO[bytes], ImageFi
 
     `is_unchanged` gets the open file, and its size and time now. It may read the file.
     """
-    path, name = record.file.path, record.file.name
+    path = record.file.path
     try:
         file, state = open_regular(path)
         with ExitStack() as closing:
@@ -39,8 +72,8 @@ def open_indexed(record: ImageRecord, is_unchanged: Callable[[IO[bytes], ImageFi
                 return file
     except (ImageError, OSError) as error:
         reason = error if isinstance(error, ImageError) else access_error(path, error)
-        raise ImageError(f"{name}: {reason}", reason.cause) from error
-    raise ImageError(f"{name} has changed since it was indexed; index again to see it")
+        raise unreadable(record, reason) from error
+    raise changed(record)
 
 
 def open_original(record: ImageRecord) -> IO[bytes]:

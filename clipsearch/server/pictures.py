@@ -23,6 +23,7 @@ from clipsearch.images.pool import Decoded, DecoderPool, picture_file
 from clipsearch.images.preprocess import fit_into
 from clipsearch.images.thumbnails import encoded, is_as_indexed
 from clipsearch.server.films import is_film, open_film
+from clipsearch.server.originals import changed, unreadable
 from clipsearch.server.thumbnail_cache import ThumbnailCache
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord, PixelSpec
 
@@ -166,9 +167,9 @@ class Pictures:
                 decoded = self._decoders.decode(picture_file(record), _square(max(side, THUMBNAIL)))
             except ImageError as error:
                 _require_unchanged(record)
-                raise ImageError(f"{record.file.name} cannot be shown: {error}") from error
+                raise ImageError(f"the file {record.file.name} cannot be shown: {error}") from error
             if not is_as_indexed(decoded, record):
-                raise _changed(record)
+                raise changed(record)
             quality = _PICTURE_QUALITY if side == LARGEST else _THUMBNAIL_QUALITY
             data = encoded(fit_into(Image.fromarray(decoded.picture), _square(side)), "JPEG", quality=quality)
             self._cache.put(name, data)
@@ -236,9 +237,9 @@ def indexed_bytes(record: ImageRecord) -> bytes:
     try:
         data, _ = read_bytes(record.file.path, ReadLimits().max_bytes)
     except ImageError as error:
-        raise ImageError(f"{record.file.name}: {error}") from error
+        raise unreadable(record, error) from error
     if hashlib.sha256(data).hexdigest() != record.info.content_hash:
-        raise _changed(record)
+        raise changed(record)
     return data
 
 
@@ -262,7 +263,3 @@ def content_disposition(name: str, how: Literal["inline", "attachment"] = "inlin
     """
     plain = "".join(c if c.isascii() and (c.isalnum() or c in " ._-()") else "_" for c in name)
     return f"{how}; filename=\"{plain}\"; filename*=UTF-8''{quote(name.encode('utf-8', 'replace'), safe='')}"
-
-
-def _changed(record: ImageRecord) -> ImageError:
-    return ImageError(f"{record.file.name} has changed since it was indexed; index again to see it")

@@ -259,6 +259,10 @@ class DownloadAnswer(BaseModel):
     photos: int = Field(description="How many photos it has.", examples=[12])
     size: int = Field(description="Bytes of these photos' own files.", examples=[48_000_000])
     missing: list[int] = Field(description="Ids that are not in the index; they are left out.", examples=[[]])
+    unreadable: int = Field(
+        description="How many files an archive lacks, since they are gone or have another size than when they were indexed.",
+        examples=[0],
+    )
 
 
 class PhotoCopy(Photo):

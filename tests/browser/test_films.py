@@ -127,7 +127,7 @@ def test_a_film_that_has_gone_says_so(new_page, cinema):
     film.rename(cinema[0] / "away")
     try:
         open_card(page, "a.webm")
-        page.locator("#viewer .unplayable", has_text="may have been moved").wait_for()
+        page.locator("#viewer .unplayable", has_text="The file a.webm is gone; if it was moved").wait_for()
     finally:
         (cinema[0] / "away").rename(film)
 

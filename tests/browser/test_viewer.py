@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.browser.conftest import CAPTION, answered, search, shown
+from tests.browser.conftest import CAPTION, answered, search, serving, shown
+from tests.conftest import save_photo
 
 
 @pytest.fixture
@@ -366,17 +367,18 @@ def test_the_menu_copies_saves_opens_and_shows_the_photo_in_its_folder(page, vie
     (original,) = album.glob("*/rowing-boats.jpg")
     assert download.value.path().read_bytes() == original.read_bytes()
     page.expected.append("status of 404")
-    page.route("**/original", lambda route: route.fulfill(status=404))
+    gone = {"error": {"code": "gone", "message": "the file is gone; if it was moved, look for new photos in Index"}}
+    page.route("**/original", lambda route: route.fulfill(status=404, json=gone))
     for download_it in (lambda: page.keyboard.press("d"), viewer.get_by_role("button", name="Download (d)").click):
         download_it()
-        page.locator("#note:popover-open", has_text="cannot be downloaded; its file may be gone").wait_for()
+        page.locator("#note:popover-open", has_text="The file is gone; if it was moved").wait_for()
         page.evaluate("document.querySelector('#note').hidePopover()")
     page.unroute("**/original")
     page.evaluate("() => { navigator.share = async () => { window.shared = true; }; }")
-    page.route("**/file", lambda route: route.fulfill(status=404))
+    page.route("**/file", lambda route: route.fulfill(status=404, json=gone))
     more.click()
     viewer.get_by_role("button", name="Share").click()
-    page.locator("#note:popover-open", has_text="cannot be shared; its file may be gone").wait_for()
+    page.locator("#note:popover-open", has_text="The file is gone; if it was moved").wait_for()
     assert page.evaluate("window.shared === undefined")
     page.unroute("**/file")
     more.click()
@@ -407,3 +409,33 @@ def test_a_finger_swipes_to_the_next_photo_and_the_one_beside_follows(new_page, 
     page.wait_for_selector(".beside", state="hidden")
     tools = page.locator(".viewer-tools").bounding_box()
     assert tools["y"] > 750 and page.locator(".viewer-title").bounding_box()["width"] > 80
+
+
+def test_a_photo_that_was_edited_says_so_in_every_way(new_page, small):
+    with serving(small / ".clipsearch") as (_, address):
+        page = new_page(viewport={"width": 1000, "height": 700})
+        page.expected.append("status of 404")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        for photo in small.glob("*.jpg"):
+            save_photo(photo, (90, 90, 90), size=(640, 480), note="edited")
+        page.locator(".photo .open").first.click()
+        why = r"The file \w+\.jpg has changed since it was indexed; to see it as it is now, look for new photos in Index\."
+        message = page.locator("#viewer .unplayable")
+        message.wait_for()
+        assert re.fullmatch(why, message.inner_text())
+        assert message.evaluate("(e) => getComputedStyle(e).backgroundColor") == "rgb(23, 25, 27)"  # solid, to be read
+        for key in "dc":
+            page.keyboard.press(key)
+            page.locator("#note:popover-open", has_text=re.compile(why)).wait_for()
+            page.evaluate("document.querySelector('#note').hidePopover()")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Control+a")
+        page.click("#selection-download")
+        with page.expect_download():
+            page.get_by_role("button", name="The photos").click()
+        page.locator(
+            "#note:popover-open", has_text="3 of 3 photos cannot be in the archive, because the files"
+        ).wait_for()
+        page.close()

@@ -77,7 +77,38 @@ def test_an_archive_has_the_photos_files_and_says_what_is_missing(client, engine
         assert archive.namelist() == ["red.jpg", "RED (2).jpg", originals.MISSING]
         assert archive.read("red.jpg") == (photos / "red.jpg").read_bytes()
         assert archive.read("RED (2).jpg") == (photos / "below" / "RED.jpg").read_bytes()
-        assert str(photos / "blue.jpg") in archive.read(originals.MISSING).decode()
+        missing = archive.read(originals.MISSING).decode()
+        assert missing.startswith(
+            f"{photos / 'blue.jpg'}: the file blue.jpg is gone; if it was moved, look for new photos"
+        )
+    assert answer.json()["unreadable"] == 1
+
+
+def test_a_file_that_does_not_come_has_its_cause_in_the_same_words_for_each_way(client, engine, photos):
+    at = photos / "below" / "odd.jpg"
+    at.parent.mkdir()
+    save_photo(at, "red", note="odd")
+    engine.index()
+    number = ids(client)["odd.jpg"]
+
+    def reasons():
+        answers = [client.get(f"/api/images/{number}/{way}") for way in ("file", "original")]
+        assert [answer.status_code for answer in answers] == [404, 404]
+        with zipfile.ZipFile(io.BytesIO(fetched(client, prepare(client, names=("odd.jpg",))).content)) as archive:
+            (line,) = archive.read(originals.MISSING).decode().splitlines()
+        said = {answer.json()["error"]["message"] for answer in answers} | {line.removeprefix(f"{at}: ")}
+        (reason,) = said
+        return reason
+
+    save_photo(at, "green", note="greyscale")
+    assert reasons().startswith("the file odd.jpg has changed since it was indexed; to see it as it is now, look for")
+    at.unlink()
+    assert reasons() == "the file odd.jpg is gone; if it was moved, look for new photos in Index"
+    at.mkdir()
+    assert reasons() == "the file odd.jpg cannot be read: a folder, and not a picture"
+    at.rmdir()
+    at.parent.rmdir()
+    assert reasons().startswith(f"the folder {at.parent} is not there, nor is its file odd.jpg; connect its drive")
 
 
 def test_an_archive_takes_little_memory_and_breaks_off_if_a_file_is_cut(engine, photos, monkeypatch):

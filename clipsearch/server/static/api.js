@@ -125,8 +125,22 @@ export async function fileFrom(address) {
     throw new ServerGone("The server does not answer.");
   });
   if (response.ok) return await response.blob();
+  throw await errorOf(response);
+}
+
+/** @param {Response} response of a picture or a file that did not come */
+export async function errorOf(response) {
   const { error } = await response.json().catch(() => ({}));
-  throw new ApiError(response.status, error?.code ?? "unknown", error?.message ?? `The server answered ${response.status}.`);
+  return new ApiError(response.status, error?.code ?? "unknown", error?.message ?? `The server answered ${response.status}.`);
+}
+
+/** Why a photo's file does not come, as a sentence; "" if it comes. @param {string} url */
+export async function whyMissing(url) {
+  const answer = await fetch(url, { headers: { Range: "bytes=0-0" } }).catch(() => null);
+  if (!answer) return SILENCE;
+  if (!answer.ok) return sentence((await errorOf(answer)).message);
+  answer.body?.cancel();
+  return "";
 }
 
 /** @param {number} id @param {256 | 512 | 1024} size */

@@ -1,13 +1,14 @@
 /** Taking photos out: their own files as a zip archive, a gallery file, a contact sheet, or a list. */
 
-import { ask, fileFrom, originalUrl } from "./api.js";
+import { ask, fileFrom } from "./api.js";
 import { element, icon } from "./dom.js";
 import { download, save } from "./download.js";
 import { searchTitle } from "./filter-chips.js";
-import { bytes, counted, countedPhotos, fileName } from "./format.js";
+import { bytes, count, counted, countedPhotos } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, openPanel } from "./panel.js";
 import { currentSearch, MOST_FILES } from "./state.js";
+import { downloadPhoto } from "./viewer-menu.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
 
@@ -26,7 +27,7 @@ export function openDownloadPanel(photos, title = searchTitle(currentSearch()) |
   openPanel(`Download ${countedPhotos(photos)}`,
     element("ul", { class: "rows" },
       files.length === 1
-        ? row("download", "The photo", `Its own file, ${bytes(size)}.`, () => saveOriginal(photo))
+        ? row("download", "The photo", `Its own file, ${bytes(size)}.`, () => finish(() => downloadPhoto(photo)))
         : row("download", "The photos", `Their own files in one zip archive, ${bytes(size)}. Files with the same name get numbers.${files.length > MOST_FILES ? ` Only the first ${counted(MOST_FILES)}.` : ""}`, () => make(files, "zip", title)),
       row("picture", "A gallery", `One HTML file with pictures, names and facts, to send or to keep. It names no folders.${first(MOST_PICTURES)}`, () => make(photos, "gallery", title)),
       row("sheet", "A contact sheet", `A PDF with small pictures and names, to print.${first(MOST_PICTURES)}`, () => make(photos, "sheet", title)),
@@ -44,11 +45,6 @@ function row(symbol, name, about, onclick) {
     icon(symbol), element("span", { class: "row-text" }, element("span", {}, name), element("span", { class: "soft" }, about))));
 }
 
-/** @param {Photo} photo */
-function saveOriginal(photo) {
-  finish(() => element("a", { href: originalUrl(photo.id), download: fileName(photo.path) }).click());
-}
-
 /** @param {() => void} act */
 function finish(act) {
   closePanel();
@@ -60,10 +56,11 @@ async function make(photos, kind, title) {
   closePanel();
   const ids = photos.slice(0, kind === "zip" ? MOST_FILES : MOST_PICTURES).map((photo) => photo.id);
   try {
-    const { token, name } = await ask("/api/downloads", { method: "POST", body: { ids, kind, title: title.slice(0, 200) || "photos" } });
+    const { token, name, photos: inIndex, unreadable } = await ask("/api/downloads", { method: "POST", body: { ids, kind, title: title.slice(0, 200) || "photos" } });
     const address = `/api/downloads/${token}`;
     if (kind === "zip") { // the browser shows how far it is
       element("a", { href: address, download: name }).click();
+      if (unreadable) announce(`${count(unreadable)} of ${counted(inIndex)} cannot be in the archive, because the files are gone or have changed. “NOT IN THIS ARCHIVE.txt” in it lists them.`);
       return;
     }
     announce(`Making ${kind === "gallery" ? "the gallery" : "the contact sheet"}…`);

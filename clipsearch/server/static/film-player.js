@@ -1,6 +1,6 @@
 /** A film in the viewer. It plays from the moment that was found, if the browser can play it. */
 
-import { fileUrl, thumbnailUrl } from "./api.js";
+import { fileUrl, thumbnailUrl, whyMissing } from "./api.js";
 import { element } from "./dom.js";
 import { fileName, momentText, photoTitle } from "./format.js";
 
@@ -47,9 +47,9 @@ export function stopFilms(frame) {
 
 /** What is shown in place of a film: its picture, and why. @param {Photo} photo */
 async function instead(photo) {
-  const isThere = await fetch(fileUrl(photo.id), { method: "HEAD" }).then((answer) => answer.ok, () => false);
+  const why = await whyMissing(fileUrl(photo.id));
   const picture = element("img", { src: thumbnailUrl(photo.id, 1024), alt: photoTitle(photo), class: "full", draggable: "false" });
-  if (!isThere) return [picture, element("p", { class: "unplayable", role: "status" }, "The film cannot be played; it may have been moved since it was indexed.")];
+  if (why) return [picture, element("p", { class: "unplayable", role: "status" }, why)];
   const when = photo.moment ? ` This is its picture ${momentText(photo)}.` : "";
   const text = `This browser cannot play this ${photo.format} film.${when} `;
   return [picture, element("p", { class: "unplayable", role: "status" }, text, element("a", { href: fileUrl(photo.id), download: fileName(photo.path) }, "Download it"), " to play it in another program.")];

@@ -1,6 +1,6 @@
 /** What else can be done with the photo in the viewer: the menu behind "More". */
 
-import { ask, checkConnection, fileUrl, originalUrl, thumbnailUrl, whatIsGone } from "./api.js";
+import { ApiError, ask, checkConnection, errorOf, fileUrl, originalUrl, thumbnailUrl, whatIsGone } from "./api.js";
 import { copyText } from "./clipboard.js";
 import { element, icon } from "./dom.js";
 import { fileName, isFilm } from "./format.js";
@@ -45,20 +45,20 @@ function link(symbol, text, key, attributes) {
 
 /** Save the photo's own file. Browsers do not tell the page if they cannot, so it looks before. @param {Photo} photo */
 export async function downloadPhoto(photo) {
-  if (!await fetchFile(originalUrl(photo.id), "downloaded", { Range: "bytes=0-0" })) return;
+  if (!await fetchFile(originalUrl(photo.id), { Range: "bytes=0-0" })) return;
   element("a", { href: originalUrl(photo.id), download: fileName(photo.path) }).click();
 }
 
 /**
- * The answer with a photo's file. If it does not come, say so.
- * @param {string} url @param {string} done what cannot be done without it: "downloaded" @param {Record<string, string>} [headers]
+ * The answer with a photo's file. If it does not come, say why.
+ * @param {string} url @param {Record<string, string>} [headers]
  * @returns {Promise<Response | null>}
  */
-async function fetchFile(url, done, headers = {}) {
+async function fetchFile(url, headers = {}) {
   const answer = await fetch(url, { headers }).catch(() => null);
   if (answer?.ok) return answer;
   await checkConnection(); // a banner says if the server or the index is gone
-  if (!whatIsGone()) announce(`The photo cannot be ${done}; its file may be gone.`);
+  if (answer && !whatIsGone()) announce((await errorOf(answer)).message);
   return null;
 }
 
@@ -71,11 +71,16 @@ export async function copyPicture(photo) {
     announce(NO_CLIPBOARD);
     return;
   }
+  let problem = "";
+  const png = pngOf(photo).catch((error) => {
+    problem = error instanceof ApiError ? error.message : "";
+    throw error;
+  });
   try {
-    await navigator.clipboard.write([new ClipboardItem({ "image/png": pngOf(photo) })]); // browsers take no other kind
+    await navigator.clipboard.write([new ClipboardItem({ "image/png": png })]); // browsers take no other kind
     announce("Picture copied.");
   } catch (error) {
-    announce(error instanceof DOMException && error.name === "NotAllowedError" ? NO_CLIPBOARD : "The picture cannot be copied; its file may be gone.");
+    announce(problem || (error instanceof DOMException && error.name === "NotAllowedError" ? NO_CLIPBOARD : "The browser cannot copy this picture."));
   }
 }
 
@@ -84,7 +89,7 @@ async function sourceOf(photo) {
   const film = /** @type {HTMLVideoElement | null} */ (isFilm(photo) ? document.querySelector("#viewer video") : null);
   if (film && film.readyState >= HTMLMediaElement.HAVE_CURRENT_DATA) return film;
   const answer = await fetch(isFilm(photo) ? thumbnailUrl(photo.id, 1024) : fileUrl(photo.id));
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  if (!answer.ok) throw await errorOf(answer);
   return await answer.blob();
 }
 
@@ -110,7 +115,7 @@ async function showInFolder(photo) {
 
 /** Give the photo itself to another program, or if the browser cannot, its address. @param {Photo} photo */
 async function sharePhoto(photo) {
-  const answer = await fetchFile(fileUrl(photo.id), "shared");
+  const answer = await fetchFile(fileUrl(photo.id));
   if (!answer) return;
   try {
     const file = new File([await answer.blob()], fileName(photo.path), { type: answer.headers.get("Content-Type") ?? "" });

@@ -1,7 +1,7 @@
 /** The viewer: one photo, as large as the window, with its facts. */
 
 import { albums, FAVOURITES, toggleFavourite } from "./albums.js";
-import { checkConnection, fileUrl, thumbnailUrl, whatIsGone, whenBack } from "./api.js";
+import { checkConnection, fileUrl, thumbnailUrl, whatIsGone, whenBack, whyMissing } from "./api.js";
 import { byId, element, icon, iconButton } from "./dom.js";
 import { filmPlayer, playOrPause, stopFilms } from "./film-player.js";
 import { Filmstrip } from "./filmstrip.js";
@@ -143,20 +143,21 @@ function showPicture(photo) {
   preview.style.backgroundImage = thumbnails.imageOf(photo); // at once, and without the server
   preview.addEventListener("error", () => preview.removeAttribute("src")); // a broken picture has a frame
   const picture = element("img", { src: fileUrl(photo.id), alt: photoTitle(photo), class: "full", draggable: "false" });
-  picture.addEventListener("error", () => explainMissing(picture));
+  picture.addEventListener("error", () => explainMissing(picture, photo));
   frame.replaceChildren(preview, picture);
   swipe.reset(picture);
   slideshow.shown();
 }
 
-/** Say why a photo is not shown. If the server does not answer, the photo is shown once it is back. @param {HTMLImageElement} picture */
-async function explainMissing(picture) {
+/** Say why a photo is not shown. If the server does not answer, the photo is shown once it is back. @param {HTMLImageElement} picture @param {Photo} photo */
+async function explainMissing(picture, photo) {
   await checkConnection();
-  if (!picture.isConnected) return;
   const gone = whatIsGone();
-  frame.append(element("p", { class: "missing", role: "status" }, gone
+  const why = gone ? "" : await whyMissing(fileUrl(photo.id));
+  if (!picture.isConnected) return;
+  frame.append(element("p", { class: "unplayable", role: "status" }, gone
     ? `${gone === "silent" ? "The server does not answer" : "The index is not there any more"}. The photo is shown as soon as it is back.`
-    : "The photo cannot be shown; it may have been moved since it was indexed."));
+    : why || "The browser cannot show this photo."));
   if (gone) whenBack(() => shown && picture.isConnected && showPicture(shown));
 }
 
