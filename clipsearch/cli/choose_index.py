@@ -57,6 +57,12 @@ def index_to_serve(given: str | None) -> tuple[Path, Path | None]:
     return index, folder
 
 
+def photos_without_index(given: str | None) -> Path | None:
+    """The current folder, if it has photos but no index, and none is named: then the last used index is somewhere else."""
+    here = Path.cwd()
+    return None if given or nearest_index(here) or not _holds_photos(here) else here
+
+
 def open_engine(*given: str | None, **options: Any) -> SearchEngine:
     """A SearchEngine with the index that a command reads or changes, or with several, and the engine's options."""
     from clipsearch.engine import SearchEngine

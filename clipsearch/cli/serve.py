@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from clipsearch._internal.commands import INDEX_FOLDER
-from clipsearch.cli.choose_index import index_to_serve
+from clipsearch.cli.choose_index import index_to_serve, photos_without_index
 from clipsearch.cli.command import PathText, command, flag, option
 from clipsearch.cli.exit_status import leave_quickly
 from clipsearch.cli.find_index import remember_index
@@ -61,7 +61,8 @@ def serve(
     clipsearch serve --index ~/Photos --watch
     clipsearch serve --port 0 --no-open
 
-    Prints its address first. Ctrl-C stops it. If the folder has photos but no index, the page offers to make one.
+    Prints its address first. Ctrl-C stops it. Without --index, it serves the index of the current folder or one above it, else
+    the last used one. If there is none, the page offers to index the photos in this folder; with `--index .`, it always does.
     """
     try:
         from clipsearch.indexing.watch import require_watchfiles
@@ -86,7 +87,13 @@ def serve(
     address = address_of(listener, host)
     port = listener.getsockname()[1]
     service = Service(
-        folder, model=model, device=device, offered=offered or _own_folder(folder), allowed=allowed, map_tiles=map_tiles
+        folder,
+        model=model,
+        device=device,
+        offered=offered or _own_folder(folder),
+        unindexed=None if offered else photos_without_index(index_folder),
+        allowed=allowed,
+        map_tiles=map_tiles,
     )
     try:
         service.pictures.start()  # its processes start while the model is loaded

@@ -18,10 +18,17 @@ _MOST_NAMES = 200  # folders that are suggested
 class Folders:
     """The folders of one server's machine that its clients may name."""
 
-    def __init__(self, index_folder: Path, offered: Path | None = None, allowed: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        index_folder: Path,
+        offered: Path | None = None,
+        allowed: Sequence[Path] = (),
+        unindexed: Path | None = None,
+    ) -> None:
         self._index_folder = index_folder
         self._offered = offered
         self._allowed = tuple(allowed)
+        self.unindexed = unindexed
 
     @property
     def offered(self) -> Path | None:

@@ -37,7 +37,7 @@ class Service:
     """One index, served. `close` leaves no thread, process or file behind.
 
     If there is no index yet, it is made once a client asks for the `offered` photo folder. Clients may add folders below those
-    that are `allowed`.
+    that are `allowed`. `unindexed` is a folder whose photos a user may expect here: the page says that they are not indexed.
 
     Five threads read the index, so that quick requests do not wait for slow ones: `searches` has the model, `lookups` reads
     single photos, `counts` does what takes longer, `facets` counts by keyword and the like, and `analyses` does what may take
@@ -53,6 +53,7 @@ class Service:
         model: str | None = None,
         device: str = "auto",
         offered: Path | None = None,
+        unindexed: Path | None = None,
         allowed: Sequence[Path] = (),
         map_tiles: str | None = None,
     ) -> None:
@@ -60,7 +61,7 @@ class Service:
             return SearchEngine(index_folder, model=model, device=device)
 
         self.index_folder = index_folder
-        self.folders = Folders(index_folder, offered, allowed)
+        self.folders = Folders(index_folder, offered, allowed, unindexed)
         self.metrics = Metrics()
         self.stopping = asyncio.Event()
         self.searches = SearchThread(make_engine, self.metrics.batch)

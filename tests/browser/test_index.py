@@ -16,7 +16,8 @@ def test_what_could_not_be_read_is_listed(page, album):
     page.click("#open-library")
     page.wait_for_selector(".failures li")
     assert "1 file could not be read" in page.locator(".failures").inner_text()
-    assert str(album / "broken.jpg") in page.locator(".failures li").inner_text()
+    failure = page.locator(".failures li").inner_text()
+    assert str(album / "broken.jpg") in failure and "it is tried again when it changes" in failure
 
 
 def test_new_photos_are_indexed_and_appear(new_page, small):
@@ -34,6 +35,7 @@ def test_new_photos_are_indexed_and_appear(new_page, small):
             page.click("#open-library")
             page.locator(".indexing p", has_text=text).wait_for()
             assert page.get_by_role("button", name="Look for new photos").count() == 0
+            assert not page.get_by_text("Every photo could be read.").is_visible()  # that is not known yet
             page.locator(".add-folder summary").click()
             field, problem = page.get_by_label("A folder on the server's machine"), page.locator("#folder-problem")
             field.fill(str(small.parent / "more"))
@@ -41,6 +43,7 @@ def test_new_photos_are_indexed_and_appear(new_page, small):
             problem.get_by_text("The folder was not added, because another process is indexing. Add it when").wait_for()
             assert field.input_value() == str(small.parent / "more")
         page.get_by_role("button", name="Look for new photos").wait_for()  # it comes back by itself
+        page.get_by_text("Every photo could be read.").wait_for()
         page.wait_for_selector(
             "#folder-problem:empty", state="attached"
         )  # that is over, and the folder can be added now
@@ -199,3 +202,22 @@ def test_copies_are_shown_in_groups_and_selected(page):
     with page.expect_response("**/api/duplicates"):
         page.get_by_role("button", name="Find copies").click()
     page.wait_for_function("() => document.querySelector('#panel').textContent.includes('copy of another')")
+
+
+def test_photos_of_another_folder_than_the_one_served_from_are_told_until_the_note_is_closed(page):
+    def started_elsewhere(route):
+        route.fulfill(json={**route.fetch().json(), "unindexed": "/new photos"})
+
+    page.route("**/api/folders", started_elsewhere)
+    page.reload()
+    note = page.locator(".other-photos")
+    note.wait_for()
+    assert note.inner_text().startswith(
+        "The photos in /new photos are not indexed yet. These are the photos of the last"
+    )
+    note.get_by_role("button", name="Close this note").click()
+    assert note.count() == 0
+    with page.expect_response("**/api/folders"):
+        page.reload()
+    page.wait_for_selector(".photo.loaded")
+    assert note.count() == 0

@@ -8,6 +8,7 @@ import pytest
 
 from clipsearch import SearchEngine
 from clipsearch._internal.commands import quoted
+from clipsearch.cli.choose_index import photos_without_index
 from clipsearch.cli.find_index import find_index, index_for, remember_index
 from clipsearch.errors import CollectionNotFound
 from tests.conftest import save_photo
@@ -125,3 +126,14 @@ def test_a_read_only_folder_is_noticed(photos):
     assert not index_for((str(photos),)).is_relative_to(photos)
     photos.chmod(0o700)
     save_photo(photos / "x.jpg")
+
+
+def test_a_folder_of_photos_without_index_is_told_beside_the_last_used_index(tmp_path, monkeypatch):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    monkeypatch.chdir(tmp_path)
+    assert photos_without_index(None) == tmp_path and photos_without_index("photos") is None
+    monkeypatch.chdir(tmp_path / "photos")
+    assert photos_without_index(None) == tmp_path / "photos"
+    (tmp_path / "photos" / "a.jpg").unlink()
+    assert photos_without_index(None) is None  # the home folder, perhaps

@@ -2,9 +2,10 @@
 
 import { albums } from "./albums.js";
 import { ApiError, ask, checkConnection, sentence, ServerGone, whenBack } from "./api.js";
-import { byId, element, icon } from "./dom.js";
+import { byId, element, icon, iconButton } from "./dom.js";
 import { folderForm } from "./folder-form.js";
 import { bytes, count, counted, duration, visible } from "./format.js";
+import { keepingPhotos } from "./keep-place.js";
 import { announce, explainEmpty } from "./messages.js";
 import { openPanel } from "./panel.js";
 import { photos } from "./photos.js";
@@ -29,6 +30,8 @@ let indexEvents = null;
 /** @type {EventSource | null} */
 let jobEvents = null;
 const progress = element("div", { class: "indexing" });
+const CLOSED = "clipsearch-other-photos-closed";
+const allRead = element("p", { class: "soft" }, "Every photo could be read.");
 const firstBar = element("progress", { "aria-label": "Indexing" }); // in place of the photos, while the first ones are read
 const firstWords = element("span", {});
 /** @type {Element | null} the explanation why there are no photos; others may have taken its place */
@@ -66,13 +69,28 @@ export async function watchIndex(changed) {
     known = now;
   };
   await tell();
-  show(await ask("/api/index"));
+  const [job, { unindexed }] = await Promise.all([ask("/api/index"), ask("/api/folders")]);
+  show(job);
+  if (unindexed) tellOfOtherPhotos(unindexed);
   watching = true;
   document.addEventListener("visibilitychange", () => {
     listen();
     if (!document.hidden) tell().catch(() => {}); // the banner reports that the server is gone
   });
   listen();
+}
+
+/** Above the photos: that they are not those of the folder that the server was started in. @param {string} folder */
+function tellOfOtherPhotos(folder) {
+  if (sessionStorage.getItem(CLOSED) === folder) return;
+  const close = () => {
+    sessionStorage.setItem(CLOSED, folder);
+    keepingPhotos(() => line.remove());
+  };
+  const line = element("p", { class: "other-photos", role: "status" },
+    element("span", {}, "The photos in ", element("bdi", {}, visible(folder)), " are not indexed yet. These are the photos of the last used index. To index that folder, run there: ", element("code", {}, "clipsearch serve --index .")),
+    iconButton("close", "Close this note", close));
+  keepingPhotos(() => byId("answer-notes").before(line));
 }
 
 /** What is indexed; null if there is no index yet. */
@@ -205,12 +223,12 @@ function facts(status) {
   return element("dl", { class: "facts" }, ...rows.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, element("bdi", {}, value))]));
 }
 
-/** @param {{path: string, reason: string}[]} failures */
+/** @param {{path: string, reason: string, advice: string}[]} failures */
 function failureList(failures) {
-  if (!failures.length) return element("p", { class: "soft" }, "Every photo could be read.");
+  if (!failures.length) return allRead;
   return element("details", { class: "failures", open: failures.length < 20 },
     element("summary", {}, `${counted(failures.length, "file")} could not be read`),
-    element("ul", {}, ...failures.slice(0, 1000).map(({ path, reason }) => element("li", {}, element("bdi", {}, visible(path)), element("span", { class: "soft" }, visible(reason))))),
+    element("ul", {}, ...failures.slice(0, 1000).map(({ path, reason, advice }) => element("li", {}, element("bdi", {}, visible(path)), element("span", { class: "soft" }, visible(`${reason}: ${advice}`))))),
   );
 }
 
@@ -251,6 +269,7 @@ function show(job) {
   const button = byId("open-library");
   button.classList.toggle("running", isIndexing(job));
   button.title = isElsewhere && !running ? summary(job) : running ? `Indexing: ${summary(job)}` : "The index: folders, new photos, failures";
+  allRead.hidden = isIndexing(job); // it is not known yet
   const hadFocus = progress.contains(document.activeElement);
   progress.replaceChildren(
     isIndexing(job) ? fill(element("progress", { "aria-label": "Indexing" }), job) : "",
