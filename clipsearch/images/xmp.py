@@ -41,6 +41,7 @@ _RATING = "http://ns.adobe.com/xap/1.0/ Rating"
 _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # in XML 1.0
 _START_TAG = re.compile(rb"<([^\s<>/]+)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _STRANGE = "its sidecar has keywords in a form that is not understood"
+_STRANGE_RATING = "its sidecar has a rating in a form that is not understood"
 _EMPTY = (
     f'<?xml version="1.0" encoding="UTF-8"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="clipsearch">\n'
     f' <rdf:RDF xmlns:rdf="{_RDF}">\n </rdf:RDF>\n</x:xmpmeta>\n'
@@ -65,7 +66,7 @@ def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
 
 
 def add_rating(photo: str, stars: int) -> bool:
-    """Give a photo 1 to 5 stars in its sidecar; returns whether it was written. A rating that is there is kept.
+    """Give a photo 1 to 5 stars in its sidecar, unless it has a rating other than 0; returns whether it was written.
 
     Writes, and raises SidecarError, as `add_keywords` does.
     """
@@ -75,8 +76,14 @@ def add_rating(photo: str, stars: int) -> bool:
 def with_rating(content: bytes, stars: int) -> bytes:
     """A sidecar's bytes with a rating added, or `content` itself if it has one. SidecarError if adding is not safe."""
     layout = _SidecarLayout(content)
-    if layout.has_rating:
-        return content
+    if layout.rating:
+        start, end = layout.rating
+        if content[start:end].strip() != b"0":
+            return content
+        changed = content[:start] + str(stars).encode() + content[end:]
+        if _SidecarLayout(changed).rating != (start, start + 1):
+            raise SidecarError(_STRANGE_RATING)
+        return changed
     offset = layout.end_of_list(content)
     namespace, name = _RATING.split()
     return (
@@ -138,7 +145,7 @@ class _SidecarLayout:
         self._content = content
         self.lists: dict[str, _KeywordList] = {}
         self.end_of_rdf = -1
-        self.has_rating = False
+        self.rating: tuple[int, int] | None = None  # where the value of the first begins and ends
         self._rdf_is_one_tag = False
         self.about = ""
         self._stack: list[str] = []
@@ -171,6 +178,18 @@ class _SidecarLayout:
         """The keywords of dc:subject, casefolded."""
         return {item.casefold() for item in self.lists[_SUBJECT].items} if _SUBJECT in self.lists else set()
 
+    def _place_in_tag(self, key: str) -> tuple[int, int]:
+        """Where the value of an attribute of the tag that begins here is; an empty place if that is not clear."""
+        name = re.escape(f"{_split(key)[1]}:{key.split()[1]}").encode()
+        tag = _START_TAG.match(self._content, self._offset())
+        found = list(re.finditer(rb"\s" + name + rb"\s*=\s*([\"'])(.*?)\1", tag[0], re.DOTALL)) if tag else []
+        return (self._offset() + found[0].start(2), self._offset() + found[0].end(2)) if len(found) == 1 else (0, 0)
+
+    def _place_of_text(self) -> tuple[int, int]:
+        """Where the text after the tag that begins here is; an empty place if that is not clear."""
+        tag = _START_TAG.match(self._content, self._offset())
+        return (tag.end(), self._content.find(b"<", tag.end())) if tag else (0, 0)
+
     def _declaration(self, version: str, encoding: str | None, standalone: int) -> None:
         if encoding and encoding.casefold() not in ("utf-8", "us-ascii"):
             raise SidecarError(f"its sidecar is in {encoding}, not in UTF-8")
@@ -183,12 +202,13 @@ class _SidecarLayout:
         inside = self._stack[-1] if self._stack else ""
         if inside == f"{_RDF} RDF" and full == f"{_RDF} Description" and self.end_of_rdf < 0:
             values = {_split(key)[0]: value for key, value in attributes.items()}
-            self.has_rating = self.has_rating or _RATING in values
+            if _RATING in values and not self.rating:
+                self.rating = self._place_in_tag(next(key for key in attributes if _split(key)[0] == _RATING))
             if any(name in values for name in _LISTS):
                 raise SidecarError(_STRANGE)
             self.about = self.about or values.get(f"{_RDF} about", values.get("about", ""))
         elif full == _RATING:
-            self.has_rating = True
+            self.rating = self.rating or self._place_of_text()
         elif full in _LISTS and self._stack[-2:] == [f"{_RDF} RDF", f"{_RDF} Description"]:
             if full in self.lists:
                 raise SidecarError("its sidecar has the same list of keywords twice")

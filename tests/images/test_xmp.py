@@ -296,6 +296,10 @@ def test_a_rating_is_added_only_where_there_is_none(tmp_path):
         b'xmlns:xmp="http://ns.adobe.com/xap/1.0/"><xmp:Rating>2</xmp:Rating></r:Description>',
     )
     assert with_rating(as_element, 5) == as_element
+    for sidecar, value in ((DARKTABLE, b'xmp:Rating="%s"'), (as_element, b"<xmp:Rating>%s<")):
+        (stars,) = (stars for stars in (b"2", b"4") if value % stars in sidecar)
+        unrated = sidecar.replace(value % stars, value % b"0")
+        assert with_rating(unrated, 5) == sidecar.replace(value % stars, value % b"5")  # 0 stars are none
     save_photo(tmp_path / "a.jpg")
     before = (tmp_path / "a.jpg").read_bytes()
     assert add_rating(str(tmp_path / "a.jpg"), 4) and not add_rating(str(tmp_path / "a.jpg"), 5)
