@@ -7,12 +7,13 @@ from datetime import datetime
 
 import pytest
 
-from clipsearch.conditions import Contains, Known, Not, Test
+from clipsearch.conditions import All, Contains, Either, Known, Not, Test
 from clipsearch.errors import CollectionDamaged, QueryError
 from clipsearch.query.filters import chosen, parse_where
 from clipsearch.store import fact_table, full_text
 from clipsearch.store.collection import Collection
 from clipsearch.store.fact_table import FOLDED
+from clipsearch.store.filters import without_later
 from clipsearch.store.full_text import occurrences, phrases, words
 from clipsearch.store.repair import repair
 from clipsearch.store.rows import Place
@@ -171,6 +172,11 @@ def test_a_photo_without_a_rating_has_0_stars_whether_its_file_says_so_or_nothin
     with Collection(folder) as collection:
         ratings = {record.file.name: record.info.rating for record in collection.all_records()}
     assert ratings == {"anna.jpg": 4, "bo.jpg": None, "plain.jpg": None, "rejected.jpg": -1}
+
+
+def test_in_an_index_that_is_too_old_for_ratings_all_photos_have_0_stars():
+    assert without_later(Test("rating", "<", 3.0), 7) == All(())
+    assert without_later(Test("rating", ">", 0.0), 7) == without_later(Known("rating"), 7) == Either(())
 
 
 @pytest.mark.parametrize("stars", ["", "..", "good", "4-", "2...4"])
