@@ -62,7 +62,8 @@ def serve(
     clipsearch serve --port 0 --no-open
 
     Prints its address first. Ctrl-C stops it. Without --index, it serves the index of the current folder or one above it, else
-    the last used one. If there is none, the page offers to index the photos in this folder; with `--index .`, it always does.
+    the last used one. If there is none, the page offers to index the photos in this folder. With
+    `--index .`, the last used one does not count.
     """
     try:
         from clipsearch.indexing.watch import require_watchfiles

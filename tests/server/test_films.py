@@ -156,7 +156,7 @@ def test_a_film_is_read_block_by_block_and_broken_off_if_it_shrinks(film, engine
     def unreadable(file, found):
         raise OSError(errno.EIO, "Input/output error")
 
-    with pytest.raises(ImageError, match=r"film.mp4: Input/output error") as error:
+    with pytest.raises(ImageError, match=r"film.mp4 cannot be read: Input/output error") as error:
         open_indexed(record, unreadable)
     assert error.value.cause == "access"
 
