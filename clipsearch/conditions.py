@@ -54,7 +54,7 @@ class Test:
     (stars), and text for the others. For "taken" it is a time of the camera's clock, "2024-07-01T12:30:00" or a beginning of
     that; "text" is what was read in the picture, and "source" a DateSource. A photo with several keywords or people passes if
     one of them does; "!=" needs that none is the value. Case is ignored in texts. "~" is a glob: `*` any characters, `?` one,
-    `[abc]` one of these.
+    `[abc]` one of these. "path" and "folder" are relative to the indexed folder, unless the value is absolute.
     """
 
     __test__ = False  # not one of pytest's

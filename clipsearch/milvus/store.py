@@ -28,6 +28,7 @@ from clipsearch.store.filters import require_shallow
 from clipsearch.store.image_table import Listed
 from clipsearch.store.memory_catalog import MemoryCatalog
 from clipsearch.store.path_lookup import PathLookup
+from clipsearch.store.whole_paths import with_whole_paths
 from clipsearch.types import Embeddings, Fingerprint, ImageRecord, Order, Scores
 
 logger = logging.getLogger(__name__)
@@ -357,6 +358,7 @@ class MilvusStore:
 
     def _selected(self, condition: Condition) -> Selection:
         manifest = self.manifest
+        condition = with_whole_paths(condition, manifest.roots.values)
         translator = FilterTranslator(self.places, manifest.cameras, manifest.formats, infix=self.table.has_infix_like)
         expression = translator.translate(condition)
         text = both(manifest.current, expression.text)

@@ -356,6 +356,9 @@ def _test(field: Any, operator: Any, value: str) -> Condition:
         return album_test(operator, value)
     if field in NUMBERS:
         return replace(Test(field, operator, 0.0), value=_number(field, value))
+    if field in ("path", "folder") and value.startswith("~/"):
+        home = os.path.expanduser("~")
+        value = f"{literal_glob(home) if operator == '~' else home}{value[1:]}"
     test = Test(field, operator, value)
     if field == "format" and operator != "~":
         of = of_format(value)

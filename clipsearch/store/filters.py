@@ -222,7 +222,7 @@ def _tag(condition: Test | Known) -> Sql:
     text = unaccented(str(condition.value))
     if condition.operator == "~":
         same, values = _ascii_glob("folded", text)
-        how, wanted = _UNACCENTED_GLOB, _bytes(_negated_by("!", text))
+        how, wanted = _UNACCENTED_GLOB, _bytes(negated_by("!", text))
     else:
         same, values = f"folded = {_TEXT}", [_bytes(text)]
         how, wanted = _UNACCENTED, _bytes(text)
@@ -238,7 +238,7 @@ def _text_test(column: str, test: Test) -> Sql:
     value = _bytes(text)
     if test.field != "taken" and not text.isascii():  # SQLite ignores the case of ASCII only
         sql = _fits(column, _GLOB if is_glob else _SAME)
-        wanted = _bytes(_negated_by("!", text)) if is_glob else value
+        wanted = _bytes(negated_by("!", text)) if is_glob else value
         return (f"NOT {sql}" if test.operator == "!=" else sql), [wanted]
     if is_glob and test.field != "taken" and ("?" in text or "[" in text):
         return _letter_by_letter(column, text)
@@ -259,7 +259,7 @@ def _without_accents(column: str, text: str) -> Sql:
     """A glob with letters before a wildcard: "Mu*" matches no "Müller", also if its accent is a character of its own."""
     sql, values = _ascii_glob(column, text)
     accented = f"CASE WHEN {_is_not_ascii(column)} THEN {_fits(column, _ASCII_GLOB)} ELSE 1 END"
-    return f"{sql} AND {accented}", [*values, _bytes(_negated_by("!", text)).lower()]
+    return f"{sql} AND {accented}", [*values, _bytes(negated_by("!", text)).lower()]
 
 
 def _is_not_ascii(column: str) -> str:
@@ -274,7 +274,7 @@ def _letter_by_letter(column: str, text: str) -> Sql:
     sql, values = _ascii_glob(column, text)
     rest, pieces = _ascii_glob(column, "*".join(literals(text)))
     counted = f"CASE WHEN {_is_not_ascii(column)} THEN {_fits(column, _ASCII_GLOB)} ELSE {sql} END"
-    return f"{rest} AND {counted}", [*pieces, _bytes(_negated_by("!", text)).lower(), *values]
+    return f"{rest} AND {counted}", [*pieces, _bytes(negated_by("!", text)).lower(), *values]
 
 
 def _fits(column: str, how: int) -> str:
@@ -283,7 +283,7 @@ def _fits(column: str, how: int) -> str:
 
 def _ascii_glob(column: str, text: str) -> Sql:
     if "[" in text:
-        return f"lower({column}) GLOB {_TEXT}", [_bytes(_negated_by("^", text)).lower()]
+        return f"lower({column}) GLOB {_TEXT}", [_bytes(negated_by("^", text)).lower()]
     # LIKE needs no lower(), and takes half the time.
     pattern = re.sub(r"([\\%_])", r"\\\1", text).replace("*", "%").replace("?", "_")
     return f"{column} LIKE {_TEXT} ESCAPE '\\'", [_bytes(pattern)]
@@ -297,7 +297,7 @@ def _bytes(text: str) -> bytes:
         raise QueryError(f"{text!r} holds half of a character, which no name or text does") from None
 
 
-def _negated_by(sign: str, glob: str) -> str:
+def negated_by(sign: str, glob: str) -> str:
     """A glob whose classes are negated by `sign`: fnmatch knows "!", SQLite "^". A bracket that is not closed is literal."""
     return _CLASS.sub(lambda match: f"[{sign if match[1] else ''}{match[2]}" if match[2] else "[[]", glob)
 

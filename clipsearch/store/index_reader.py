@@ -21,6 +21,7 @@ from clipsearch.store.filters import FolderLookup, with_albums
 from clipsearch.store.open_index import OpenIndex
 from clipsearch.store.path_lookup import PathLookup
 from clipsearch.store.validation import WHAT_TO_DO, absolute_root
+from clipsearch.store.whole_paths import with_whole_paths
 from clipsearch.types import Failure, Fingerprint, Ids, ImageRecord, ListedFile, Order
 
 if TYPE_CHECKING:
@@ -290,8 +291,10 @@ class IndexReader:
     select = ids
 
     def _where(self, condition: Condition | None) -> tuple[Condition | None, FolderLookup]:
-        """A condition as the catalog's tables take it, with the photos of albums; and where folders are."""
-        return with_albums(condition, self.album) if condition else None, self.places
+        """A condition as the catalog's tables take it, without albums and whole paths; and where folders are."""
+        if condition:
+            condition = with_whole_paths(with_albums(condition, self.album), lambda: self.roots().values())
+        return condition, self.places
 
     def full_text_ranking(
         self, text: str, condition: Condition | None = None, limit: int = 1000, least_words: int = 1

@@ -197,6 +197,10 @@ def test_folders_and_places(source, index, everything):
     ):
         meant = sum(holds(Below(str(folder)), record, str(root)) for record in everything[0])
         assert len(source.select(Below(str(folder)))) == meant
+    for test in (Test("path", "~", f"{root}/trip/*"), Test("folder", "=", str(root)), Test("folder", "!=", str(root))):
+        with Collection(index) as collection:
+            meant = collection.count_of(test)
+        assert len(source.select(test)) == meant > 0
     for near in (Near(0, 0, 3000), Near(89.9, 0, 2000), Near(0, 179.9, 1000)):
         assert len(source.select(near)) == sum(holds(near, record, str(root)) for record in everything[0])
 

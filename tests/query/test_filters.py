@@ -141,6 +141,13 @@ def test_single_filters(tmp_path, monkeypatch):
     assert oriented("Portrait") == Test("orientation", "=", "portrait")
 
 
+def test_the_home_folder_begins_a_whole_path(monkeypatch):
+    monkeypatch.setattr("os.path.expanduser", lambda path: path.replace("~", "/home/anna [1]"))
+    assert parse_where("path = '~/cat.png'") == Test("path", "=", "/home/anna [1]/cat.png")
+    assert parse_where("folder ~ '~/trip*'") == Test("folder", "~", "/home/anna [[]1]/trip*")
+    assert parse_where("name = '~/cat.png'") == Test("name", "=", "~/cat.png")
+
+
 def test_a_rectangle_of_a_map():
     assert taken_within("47,10,48.5,12") == Within(47, 10, 48.5, 12)
     assert taken_within("-20,170,0,-170") == Within(-20, 170, 0, -170)  # over the date line

@@ -2,10 +2,11 @@
 
 import math
 import random
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 import pytest
@@ -15,9 +16,12 @@ from clipsearch.errors import QueryError
 from clipsearch.store.collection import Collection
 from clipsearch.store.filters import km_between
 from clipsearch.store.memory_catalog import MemoryCatalog
+from clipsearch.store.path_lookup import PathLookup
 from clipsearch.store.rows import Place
+from clipsearch.store.several import SeveralCollections
+from clipsearch.store.whole_paths import with_whole_paths
 from clipsearch.types import ImageFile, ImageInfo
-from tests.store.support import random_units, writer
+from tests.store.support import add, random_units, writer
 
 CAMERAS = [None, "Canon EOS 5D", "canon powershot", "NIKON D90", "Pixel 7 [main]"]
 
@@ -237,6 +241,79 @@ def test_a_folder_may_have_many_roots():
         catalog.insert(["image_id", "root_id", "folder"], [(number, number, b"trip") for number in range(1, 2001)])
         places = [(number, "trip" if number % 2 else "other") for number in range(1, 2001)]
         assert catalog.ids(Below("/photos"), lambda folder: places).tolist() == list(range(1, 2001, 2))
+
+
+ROOT = "ROOT"  # stands for the folder of the photos
+
+
+@pytest.mark.parametrize(
+    ("whole", "relative"),
+    [
+        (("path", "~", f"{ROOT}/trip/img*"), Test("path", "~", "trip/img*")),
+        (("path", "~", f"{ROOT}/*"), All(())),
+        (("path", "~", f"{ROOT}*g"), Test("path", "~", "*g")),
+        (("path", "~", "/*/trip/*"), Either((Test("path", "~", "*/trip/*"), Test("path", "~", "trip/*")))),
+        (("path", "~", "/*/[!u]rip/*jpg"), Test("path", "~", "trip/*jpg")),
+        (("path", "~", "/elsewhere/*"), Either(())),
+        (("path", "=", f"{ROOT}/trip"), Either(())),
+        (("path", "=", ROOT), Either(())),
+        (("folder", "=", ROOT), Test("folder", "=", "")),
+        (("folder", "=", f"{ROOT}/trip/"), Test("folder", "=", "trip")),
+        (("folder", "!=", f"{ROOT}/trip"), Test("folder", "!=", "trip")),
+        (("folder", "!=", "/elsewhere"), All(())),
+        (("folder", "~", f"{ROOT}/*"), Test("folder", "!=", "")),
+        (("folder", "~", f"{ROOT}*"), All(())),
+        (("folder", "~", f"{ROOT}/trip/*"), Test("folder", "~", "trip/*")),
+        (("folder", "~", "/*/trip?"), Test("folder", "~", "trip?")),
+    ],
+    ids=str,
+)
+def test_a_whole_path_is_the_one_that_hits_have(index, whole, relative):
+    field, operator, text = whole
+    value = text.replace(ROOT, str(index.parent).upper())  # texts compare without case
+    with Collection(index) as collection:
+        assert collection.ids(Test(field, operator, value)).tolist() == collection.ids(relative).tolist()
+        assert collection.count_of(Not(Test(field, operator, value))) == collection.count_of(Not(relative))
+
+
+def test_each_photo_is_found_by_its_own_path(index):
+    with Collection(index) as collection:
+        for record in list(collection.all_records())[:20]:
+            assert collection.ids(Test("path", "=", record.file.path)).tolist() == [record.image_id]
+            assert record.image_id not in collection.ids(Test("path", "!=", record.file.path)).tolist()
+
+
+def test_whole_paths_are_those_of_today_and_of_all_folders(tmp_path):
+    """Names of folders have what globs are made of, and the index has moved with its photos."""
+    (tmp_path / "before").mkdir()
+    for folder, names in (("a [1]", ["cat.png", "Käfer.png"]), ("b [x", ["cat.jpg", "Käfer.jpg"])):
+        with writer(tmp_path / "before" / folder / ".clipsearch", 4) as collection:
+            add(collection, names, random_units(2, 4))
+            collection.commit()
+    (tmp_path / "before").rename(tmp_path / "after")
+    indexes = [tmp_path / "after" / folder / ".clipsearch" for folder in ("a [1]", "b [x")]
+    with closing(SeveralCollections(indexes)) as several:
+        paths = [record.file.path for record in several.browse(None, "name", 0, 9)[0]]
+        assert len(paths) == 4 and all(path.startswith(str(tmp_path / "after")) for path in paths)
+        for path in paths:
+            assert [record.file.path for record in several.browse(Test("path", "=", path), "name", 0, 9)[0]] == [path]
+        decomposed = normalize("NFD", str(tmp_path / "after" / "a [1]" / "Käfer.png"))
+        assert len(several.select(Test("path", "=", decomposed))) == 1
+        assert len(several.select(Test("path", "~", f"{tmp_path}/*/*/cat.*"))) == 2
+        assert len(several.select(Test("path", "~", f"{tmp_path}/before/*"))) == 0
+
+
+def test_a_whole_path_below_the_root_of_the_system_and_behind_a_url():
+    with MemoryCatalog() as catalog:
+        catalog.insert(["image_id", "root_id", "folder", "name"], [(1, 1, b"a", b"b.jpg"), (2, 2, b"", b"b.jpg")])
+        roots = {1: "/", 2: "s3://bucket/photos"}
+        places = PathLookup(roots).folders
+        for field, value, ids in [
+            ("path", "/a/b.jpg", [1]), ("folder", "/a", [1]), ("folder", "/", []),
+            ("path", "s3://bucket/photos/b.jpg", [2]), ("folder", "s3://bucket/photos", [2]),
+        ]:  # fmt: skip
+            condition = with_whole_paths(Test(field, "=", value), roots.values)
+            assert catalog.ids(condition, places).tolist() == ids
 
 
 def test_a_folder_is_one_folder_and_not_others_that_begin_like_it(index):
