@@ -78,10 +78,14 @@ def test_an_address_signs_in_once_and_does_not_stay(visitor, new_page, locked):
     other.goto(link)
     other.wait_for_selector("#problem:not(:empty)")
     assert "has been used" in other.locator("#problem").inner_text() and code not in other.url
-    other.goto(f"{address}#token={TOKEN}")  # only the part behind # changes
-    other.reload()
+    other.goto(f"{address}#sign-in=another")  # only the part behind # changes
+    other.wait_for_function("() => !location.hash")
+    other.goto(f"{address}#token={TOKEN}")
     other.wait_for_selector(".photo.loaded")
     assert TOKEN not in other.url
+    other.goto(f"{address}#token={TOKEN}")
+    other.wait_for_function("() => !location.hash")  # nor does it stay if the browser is signed in
+    assert other.locator(".photo.loaded").count()
 
 
 def test_who_is_signed_in_comes_from_another_site_without_being_asked(visitor, locked):

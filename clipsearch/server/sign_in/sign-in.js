@@ -15,8 +15,8 @@ function takeToken() {
   return token ?? "";
 }
 
-/** Exchange a token for a cookie, and open the page at the same address: the search in it stays. @param {string} token */
-async function signIn(token) {
+/** Exchange a token for a cookie, and open the page at the same address: the search in it stays. @param {string} token @param {string} wrong what to say if the server refuses it */
+async function signIn(token, wrong) {
   let response;
   try {
     response = await fetch("/api/session", {
@@ -27,27 +27,27 @@ async function signIn(token) {
     return;
   }
   if (response.ok) location.replace(location.href);
-  else show(form.hidden ? "This address has been used, or the server was restarted. Ask for a new address, or enter the token." : "This is not the token of this server.");
+  else show(wrong, field.value !== "");
 }
 
-/** @param {string} text */
-function show(text) {
-  const isWrong = !form.hidden;
+/** The form, with what is wrong. @param {string} text @param {boolean} [isEntered] whether it is about what was entered */
+function show(text, isEntered = false) {
   form.hidden = false;
   problem.textContent = text;
-  field.setAttribute("aria-invalid", String(isWrong && text !== ""));
+  field.setAttribute("aria-invalid", String(isEntered));
   field.select();
 }
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
-  signIn(field.value.trim());
+  signIn(field.value.trim(), "This is not the token of this server.");
 });
 
 async function start() {
   const token = takeToken();
   if (token) {
-    await signIn(token);
+    field.value = "";
+    await signIn(token, "This address has been used, or the server was restarted. Ask for a new address, or enter the token.");
     return;
   }
   // a link on another site opens the page without its cookie, which is sent again from here
@@ -56,4 +56,5 @@ async function start() {
   else show("");
 }
 
+window.addEventListener("hashchange", start); // another address of this page, opened in the same tab
 start();

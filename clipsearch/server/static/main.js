@@ -441,6 +441,11 @@ function followAlbums() {
   albums.addEventListener("elsewhere", (event) => isConcerned(event) && showChanged("The album has changed."));
 }
 
+/** Take a token out of the address. A browser that is signed in already has no use for it. */
+function hideToken() {
+  if (/^#(sign-in|token)=/.test(location.hash)) history.replaceState(history.state, "", location.pathname + location.search);
+}
+
 state.changes.addEventListener("search", (event) => search(/** @type {CustomEvent} */ (event).detail ?? {})); // before others draw: the answer comes sooner
 hideBrokenPictures();
 showStripsWhole();
@@ -471,6 +476,8 @@ byId("home").addEventListener("click", (/** @type {MouseEvent} */ event) => {
   event.preventDefault();
   state.newSearch({});
 });
+hideToken();
+addEventListener("hashchange", hideToken);
 history.scrollRestoration = "manual";
 state.changes.addEventListener("photo", showPhoto);
 state.changes.addEventListener("leaving", rememberScroll);
