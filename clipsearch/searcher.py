@@ -220,6 +220,8 @@ class Searcher:
         index: Collection | SeveralCollections = (
             self._several_indexes() if isinstance(self._place, tuple) else self._collection()
         )
+        from clipsearch.gazetteer import find  # not for other queries
+
         people = [name for name, _ in index.count_by("person")]
         return understand(
             wanted,
@@ -227,6 +229,7 @@ class Searcher:
             partial(_places_with_photos, index),
             people,
             has_keyword=lambda keyword: len(index.select(Test("keyword", "=", keyword))) > 0,
+            known_places=find,
         )
 
     @in_turn

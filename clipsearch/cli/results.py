@@ -150,8 +150,8 @@ def show(hits: Hits, options: ResultOptions, query: str, *, first: bool = True) 
         page = hits_gallery(hits, query, hits.explain(), options.group_by)
         missing_in_page = write_html(page, options.html, options.force, gone)
         unread |= {failure.file.path for failure in missing_in_page}
-    is_unclear = any(about.code == "unclear" for about in hits.explanation.notes)
-    if (understood := hits.explanation.understood) and (understood.facts or not is_unclear):
+    is_explained = any(about.code in ("unclear", "absent") for about in hits.explanation.notes)
+    if (understood := hits.explanation.understood) and (understood.facts or not is_explained):
         nothing = 'no date, place, person or "without" was found in the text'
         remark(f"understood: {understood}" if understood.facts else nothing)
     for text in _notes(hits, query):

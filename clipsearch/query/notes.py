@@ -66,7 +66,7 @@ def with_facts(
 ) -> tuple[QueryNote, ...]:
     """The notes on a `smart` query; the queries that they propose have the facts again that became filters.
 
-    If a text is not clear, a note says so instead of proposing to subtract what it denies.
+    If a text is not clear, a note says so instead of proposing to subtract what it denies. Others name places without photos.
     """
     denied = next((note for note in notes if note.code == "negation"), None)
     if understood and understood.unclear:
@@ -74,6 +74,8 @@ def with_facts(
         message += ", and no match is given, since models take no notice of denials" if denied else ""
         notes = [note for note in notes if note is not denied]
         notes.append(QueryNote("unclear", f"{message}. Use filters instead", ""))
+    for place in understood.absent if understood else ():
+        notes = [*notes, QueryNote("absent", f"no photo is from {place}, so the name was searched as text", "")]
     if (years := _years(typed)) and years not in notes:
         notes = [years, *notes]
     texts = [term for term in searched.terms if isinstance(term.content, str)]

@@ -26,7 +26,7 @@ from clipsearch.render.text import columns
 from clipsearch.store.approximate.index import ApproximateStatus
 from clipsearch.types import Hit, ImageFile, ImageInfo, ImageRecord, IndexPreview, SkippedFile
 from tests.cli.running import run_here
-from tests.conftest import index_with_colours
+from tests.conftest import give_facts, index_with_colours
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,16 @@ def test_a_sentence_that_is_not_certain_says_why_it_is_searched_as_written(ask):
     assert 'it is not certain whether "not" is also about "after 2015", so the text was searched as written' in errors
     assert "such as --taken and --place: `clipsearch help filters`" in errors
     assert "was found in the text" not in errors and "To subtract" not in errors
+
+
+def test_a_place_that_no_photo_is_from_is_told_instead_of_that_nothing_was_found(indexed_folder, encoder, tmp_path):
+    folder = shutil.copytree(indexed_folder, tmp_path / "photos")
+    give_facts(folder / ".clipsearch", "red.jpg", place="FR/11/2988507")
+    errors = run_here("query", "--smart", "a square in Paris, Texas", "-k", "1", cwd=folder)[2]
+    assert "no photo is from Paris, Texas, United States, so the name was searched as text" in errors
+    assert "was found in the text" not in errors
+    errors = run_here("query", "--smart", "a square (Paris, France)", "-k", "1", cwd=folder)[2]
+    assert "understood: place: Paris, \u00cele-de-France, France, looking for: a square" in errors
 
 
 def test_an_index_without_failures_says_so(ask):

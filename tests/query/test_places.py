@@ -22,6 +22,7 @@ from clipsearch.store.verify import verify
 from clipsearch.terms import Query
 from clipsearch.types import ImageFile, ImageInfo
 from tests.cli.running import run_here
+from tests.conftest import give_facts
 from tests.store.support import random_units, writer
 
 POINTS = {
@@ -235,3 +236,11 @@ def test_one_place_and_one_photo_are_spoken_of_in_the_singular(codes, says):
     store.__len__.return_value = 2  # photos, one without a place
     store.values_of.return_value = codes
     assert says in unmet([Located(("JP",))], store)["place"].message
+
+
+def test_a_smart_query_says_that_no_photo_is_from_a_place_of_which_another_has_the_name(engine):
+    give_facts(engine.index_folder, "red.jpg", place=PARIS)
+    hits = engine.search("a square in Paris, Illinois", smart=True)
+    (note,) = [note for note in hits.explanation.notes if note.code == "absent"]
+    assert note.message == "no photo is from Paris, Illinois, United States, so the name was searched as text"
+    assert not hits.query.filters and len(hits) == 5

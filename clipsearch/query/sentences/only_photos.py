@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from unicodedata import category
 
 from clipsearch.query.sentences.plain_letters import folded
 
@@ -85,15 +86,17 @@ _WITH_PHOTOS = (
 
 _MOST_WORDS = 5  # of a phrase
 _WORD = re.compile(r"[^\W_]+'?")
-_SIGNS = " ,;:.!?\u2026\u00bf\u00a1&-"
+_SIGNS = "+|<>=~^`\u00b4"  # that are no punctuation for Unicode, and say nothing
 
 
 def is_only_photos(text: str) -> bool:
     """Whether a text, which is not empty, asks for photos and says nothing of what is in them."""
     plain = folded(text)
     words = _WORD.findall(plain)
-    if not words or _WORD.sub("", plain).strip(f"{_SIGNS}'"):
-        return not text.strip(_SIGNS)  # "?", but no heart
+    if any(sign not in _SIGNS and category(sign)[0] not in "PZ" for sign in _WORD.sub("", plain)):  # a heart
+        return False
+    if not words:
+        return True
     found: set[str] = set()
     start = 0
     while start < len(words):

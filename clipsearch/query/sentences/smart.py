@@ -58,9 +58,10 @@ _LINKS = re.compile(
 """Words before a fact that belong to it; but they also say how it is joined to what is before it."""
 
 _BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND}|{_BUT})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
-_AT_START = re.compile(rf"^(?:[\s,;.:&{GAP}]|(?:{_AND}|{_BUT}|with|mit|avec|con)\b)+", re.IGNORECASE)
+_EMPTY_BRACKETS = re.compile(rf"\([\s,;{GAP}]*\)|\[[\s,;{GAP}]*\]|\{{[\s,;{GAP}]*\}}")
+_AT_START = re.compile(rf"^(?:[\s,;.:&/|\u2013\u2014{GAP}]|(?:{_AND}|{_BUT}|with|mit|avec|con)\b)+", re.IGNORECASE)
 _AT_END = re.compile(
-    rf"(?:[\s,;.:&{GAP}]|\b(?:{_AND}|{_BUT}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",
+    rf"(?:[\s,;.:&/|\u2013\u2014{GAP}]|\b(?:{_AND}|{_BUT}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",
     re.IGNORECASE,
 )
 
@@ -87,15 +88,17 @@ def understand(
     people: Collection[str] = (),
     languages: Collection[Language] = LANGUAGES,
     has_keyword: Callable[[str], bool] = lambda keyword: False,
+    known_places: FindPlaces = lambda name: (),
 ) -> tuple[Query, Understood]:
     """The query with the facts in its texts as filters, and what was understood. Weights and other terms stay as they are.
 
-    `find_places` and `people` are the places and people of the index, and `has_keyword` says whether a photo of it has a
-    keyword. What is denied is understood in some `languages`. If nothing is left to look for, the photos that meet the filters
-    are listed, so limits of scores are dropped.
+    `find_places` and `people` are the places and people of the index, `known_places` gives all places of a name, and
+    `has_keyword` says whether a photo has a keyword. What is denied is understood in some `languages`. If nothing is left to
+    look for, the photos that meet the filters are listed, so limits of scores are dropped.
     """
     facts: list[_Found] = []
     terms: list[Term] = []
+    absent: list[str] = []
     unclear = ""
     for term in query.terms:
         if not isinstance(term.content, str) or term.weight <= 0 or term.literal:
@@ -104,7 +107,7 @@ def understand(
         text = unicodedata.normalize("NFC", " ".join(term.content.translate(_NO_GAPS).split()))
         readable, _ = masked(text)
         dates = spoken_dates(readable, today, people)
-        names = spoken_names(_blanked(readable, dates), find_places, people)
+        names = spoken_names(_blanked(readable, dates), find_places, people, known_places)
         parts: list[SpokenDate | SpokenName] = sorted([*dates, *names], key=lambda part: part.start)
         linked = _linked(text, parts)
         denials = negations(linked, languages)
@@ -114,6 +117,11 @@ def understand(
             unclear = unclear or why
             terms.append(term)
             continue
+        # A place that no photo is from stays text, but if it is denied, all photos are from elsewhere.
+        stays = {name.start for name in names if name.is_absent and name.start not in gaps}
+        absent += [_alternatives([place.label for place in name.places]) for name in names if name.start in stays]
+        parts = [part for part in parts if part.start not in stays]
+        names = [name for name in names if name.start not in stays]
         facts += _facts(
             text,
             [spoken for spoken in dates if spoken.start not in gaps],
@@ -142,7 +150,7 @@ def understand(
     if not terms:
         understood = replace(understood, min_score=None, min_match=None, diverse=False, right=(), wrong=())
     said = tuple(Fact(fact.kind, fact.words, fact.meaning, fact.is_denied) for fact in facts)
-    return understood, Understood(said, terms_text(terms), unclear)
+    return understood, Understood(said, terms_text(terms), unclear, tuple(dict.fromkeys(absent)))
 
 
 def _facts(text: str, dates: Sequence[SpokenDate], names: Sequence[SpokenName]) -> list[_Found]:
@@ -227,31 +235,15 @@ def _span(text: str, name: SpokenName) -> tuple[int, int]:
 
 
 def _place_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
-    """Any of the places. "Paris, France" and "Paris Texas" are one place, within the other."""
-    found: list[dict[str, str]] = []  # of each name, label by code
-    spans: list[tuple[int, int]] = []
-    end = -1
-    for name in names:
-        if name.kind != "place":
-            end = -1
-            continue
-        places = {place.code: place.label for place in name.places}
-        if end >= 0 and text[end : name.start].strip() in ("", ","):
-            within = {code: label for code, label in found[-1].items() if any(_is_in(code, whole) for whole in places)}
-            if within:
-                found[-1] = within
-                spans.append(_span(text, name))
-                end = name.end
-                continue
-        found.append(places)
-        spans.append(_span(text, name))
-        end = name.end
-    if not found:
+    """Any of the places."""
+    names = [name for name in names if name.kind == "place"]
+    if not names:
         return []
-    labels = {code: label for places in found for code, label in places.items()}
+    found = [[place.code for place in name.places] for name in names]
+    labels = {place.code: place.label for name in names for place in name.places}
     codes = [code for code in labels if not any(_is_in(code, whole) for whole in labels if whole != code)]
     meaning = _alternatives([labels[code] for code in codes])
-    start, end = spans[0][0], spans[-1][1]
+    start, end = _span(text, names[0])[0], _span(text, names[-1])[1]
     return [_Found("place", text[start:end], meaning, _any_of(found, codes), text=text, start=start, end=end)]
 
 
@@ -408,7 +400,7 @@ def _without(text: str, parts: Sequence[SpokenDate | SpokenName | Negation]) -> 
     """What is left of a text without its facts, and without words that only joined them; "" if it is only "photos of"."""
     for part in sorted(parts, key=lambda part: -part.start):
         text = f"{text[: part.start]}{GAP}{text[part.end :]}"
-    text = _BETWEEN_GAPS.sub("", text)
+    text = _BETWEEN_GAPS.sub("", _EMPTY_BRACKETS.sub(GAP, text))
     text = _AT_END.sub("", _AT_START.sub("", text))
     text = " ".join(text.replace(GAP, " ").split())
     text = re.sub(r"([,;])(?: ?[,;])+", r"\1", re.sub(r" (?=[,;.])", "", text))

@@ -1,7 +1,8 @@
 """Find the names of people and places in a sentence: "Anna in Paris", "Hund in Italien", "plage en Espagne".
 
 Only people that the index knows count, and only places that it has photos of: other names stay text. A name needs a capital
-letter, or a word such as "in" before it.
+letter, or a word such as "in" before it. "Paris, Texas" is one place: it is absent if the index has photos of
+another Paris only.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from clipsearch.gazetteer import Place
 
 FindPlaces: TypeAlias = "Callable[[str], Sequence[Place]]"
-"""The places of a name that the index has photos of, the largest first."""
+"""The places of a name, the largest first. A region or a country may follow: "Paris, Texas"."""
 
 _MOST_WORDS = 5  # of a name
 _WORD = re.compile(
@@ -51,7 +52,16 @@ _NEAR = re.compile(
 )
 """Words before "de", "of", "von" or "to" and a place."""
 
+_IN_WHOLE = re.compile(
+    r"\s*(?P<sign>[,(/]?)\s*(?P<link>(?:in|im|en|au|aux|dans)\s+(?:(?:the|der|den|dem|die|le|la|les|el|los|las)\s+|l')?)?"
+)
+"""Between a place and the region or country that it is in: "Paris, Texas", "Paris (Texas)", "London in England"."""
+
+_CLOSING = re.compile(r"\s*\)")
+_AT_AN_END = re.compile(r"\s*(?:$|[,;.)])")
+_LONGEST_CODE = 3  # letters: TX, USA
 _STATES = "United States"
+_STATE = "US/"  # with which the codes of its states begin
 _INITIALS = re.compile(r"(?:[A-Z]\.)+[A-Z]")
 _SHORTEST = 3  # letters of a place, unless all are capital: US, UK
 
@@ -66,11 +76,17 @@ class SpokenName:
     name: str  # as it was typed
     people: tuple[str, ...] = ()  # whose name it may be, as the index has them
     places: tuple[Place, ...] = ()
+    is_absent: bool = False  # the index has no photo of the places, but of others that share the name
 
 
-def spoken_names(text: str, find_places: FindPlaces, people: Collection[str]) -> list[SpokenName]:
-    """The names in a text in the form NFC, in its order. They do not overlap."""
-    return _Reader(text, find_places, people).names()
+def spoken_names(
+    text: str, find_places: FindPlaces, people: Collection[str], known_places: FindPlaces
+) -> list[SpokenName]:
+    """The names in a text in the form NFC, in its order. They do not overlap.
+
+    `find_places` gives the places of a name that the index has photos of, and `known_places` all.
+    """
+    return _Reader(text, find_places, people, known_places).names()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +103,24 @@ class _Word:
         return first.isupper() or (first.isalpha() and first.lower() == first.upper())
 
 
+@dataclass(frozen=True, slots=True)
+class _Reach:
+    """How far a place reaches with the regions and countries that follow it."""
+
+    end: int  # in the text
+    after: int  # the number of the next word
+    name: str  # for the gazetteer: "Paris, Texas"
+    places: tuple[Place, ...]
+    is_absent: bool = False
+    has_sign: bool = False  # a comma or the like is before what follows
+
+
 class _Reader:
     """Reads the names of one text."""
 
-    def __init__(self, text: str, find_places: FindPlaces, people: Collection[str]) -> None:
-        self._text = text
-        self._find_places = find_places
+    def __init__(self, text: str, find_places: FindPlaces, people: Collection[str], known_places: FindPlaces) -> None:
+        self._text, self._plain = text, folded(text)
+        self._find_places, self._known_places = find_places, known_places
         self._words = list(_words(text))
         self._people: dict[str, list[str]] = {}
         for name in people:
@@ -104,21 +132,23 @@ class _Reader:
         found: list[SpokenName] = []
         first = 0
         while first < len(self._words):
-            name, count = self._name(first) or (None, 1)
+            name = self._name(first)
             if name is not None and (not found or name.start >= found[-1].end):
                 found.append(name)
-            first += count
+            first += 1
+            while name is not None and first < len(self._words) and self._words[first].start < name.end:
+                first += 1
         return found
 
-    def _name(self, first: int) -> tuple[SpokenName, int] | None:
-        """The longest name that begins with a word, and how many words it has. After "in" it is rather a place."""
+    def _name(self, first: int) -> SpokenName | None:
+        """The longest name that begins with a word. After "in" it is rather a place."""
         before = [word.plain for word in self._words[max(0, first - 2) : first]]
         is_in = bool(before) and (before[-1] in _IN or (before[-1] in _ARTICLES and before[0] in _IN))
         readers = (self._place, self._person) if is_in else (self._person, self._place)
         for read in readers:
             for count in range(min(_MOST_WORDS, len(self._words) - first), 0, -1):
                 if name := read(first, count):
-                    return name, count
+                    return name
         return None
 
     def _person(self, first: int, count: int) -> SpokenName | None:
@@ -156,30 +186,110 @@ class _Reader:
             return None
         is_us = name == "US" and not self._text.isupper()
         is_states = name == "States" and self._has_article(first)
+        wanted = _STATES if is_states else name.replace(".", "") if _INITIALS.fullmatch(name) else name
+        reach = self._reach(wanted, first + count, is_capital=words[0].is_capital)
         is_usual = all(word.plain in USUAL_WORDS for word in words)
-        is_named = words[0].is_capital and (before == "in" or self._names_its_whole(first + count, name))
+        is_named = words[0].is_capital and (before == "in" or (reach.has_sign and not reach.is_absent))
         if is_usual and not is_us and not is_named:
             return None
-        if before in ("", "of") and (self._goes_on(first + count) or (not before and self._is_surname(first))):
+        if before in ("", "of") and (self._goes_on(reach.after) or (not before and self._is_surname(first))):
             return None
-        wanted = _STATES if is_states else name.replace(".", "") if _INITIALS.fullmatch(name) else name
         has_no_city = before == "article" or is_us
-        places = tuple(place for place in self._find_places(wanted) if place.kind != "city" or not has_no_city)
+        places = tuple(place for place in reach.places if place.kind != "city" or not has_no_city)
         if not places:
             return None
-        return SpokenName(start, words[-1].end, "place", name, places=places)
+        return SpokenName(
+            start, reach.end, "place", self._text[words[0].start : reach.end], places=places, is_absent=reach.is_absent
+        )
 
-    def _names_its_whole(self, after: int, name: str) -> bool:
-        """Whether a comma and a region or country that has a place of this name follow it, as in "Nice, France"."""
-        following = self._words[after : after + _MOST_WORDS]
-        if not following or self._text[self._words[after - 1].end : following[0].start].strip() != ",":
+    def _reach(self, name: str, after: int, *, is_capital: bool) -> _Reach:
+        """The place of a name, with the regions and countries that it is in, if they follow it."""
+        reach = _Reach(self._words[after - 1].end, after, name, tuple(self._find_places(name)))
+        while longer := self._longer(reach, is_capital=is_capital):
+            reach = longer
+        return reach
+
+    def _longer(self, reach: _Reach, *, is_capital: bool) -> _Reach | None:
+        """A place with the next region or country, the longest name of it."""
+        between = _IN_WHOLE.match(self._plain, reach.end)
+        numbers = range(reach.after, min(reach.after + 3, len(self._words)))
+        first = next((number for number in numbers if between and self._words[number].start == between.end()), None)
+        if between is None or first is None or not (reach.places or between["sign"] in ("(", "/")):
+            return None  # of "Frankfurt (Oder)", the first word alone may be no place that the index has
+        for count in range(min(_MOST_WORDS, len(self._words) - first), 0, -1):
+            words = self._words[first : first + count]
+            if not self._is_one_piece(words) or not self._may_be_whole(words, between, is_capital=is_capital):
+                continue
+            end = words[-1].end
+            if between["sign"] == "(":
+                closing = _CLOSING.match(self._text, end)
+                if closing is None:
+                    continue
+                end = closing.end()
+            whole = self._text[words[0].start : words[-1].end]
+            name, places, is_absent = self._in_whole(reach, whole, between)
+            if places:
+                has_sign = reach.has_sign or bool(between["sign"])
+                return _Reach(end, first + count, name, places, is_absent, has_sign)
+        return None
+
+    def _may_be_whole(self, words: Sequence[_Word], between: re.Match[str], *, is_capital: bool) -> bool:
+        """Whether words may be a region or country by their letters. Codes such as OR may be other words."""
+        first, last = words[0], words[-1]
+        is_joined = bool(between["sign"] or between["link"])
+        is_usual = all(word.plain in USUAL_WORDS | _IN | _OF | _ARTICLES for word in words)
+        if is_capital and not (
+            last.is_capital and (first.is_capital or (not is_joined and first.plain in _SMALL_WORDS))
+        ):
             return False
-        codes = [place.code for place in self._find_places(name)]
-        for word in following:
-            wholes = self._find_places(self._text[following[0].start : word.end])
-            if any(code.startswith(f"{whole.code}/") for whole in wholes for code in codes):
-                return True
-        return False
+        if last.end - first.start > _LONGEST_CODE:
+            return first.is_capital or not is_usual
+        is_code = first.text.isupper() and not self._text.isupper() and (bool(between["sign"]) or not is_usual)
+        is_at_end = _AT_AN_END.match(self._text, last.end) is not None
+        return is_code or (is_at_end and (first.text.isupper() or not is_usual))
+
+    def _in_whole(self, reach: _Reach, whole: str, between: re.Match[str]) -> tuple[str, tuple[Place, ...], bool]:
+        """The name of a place in a region or country, the places of this name, and whether the index has no photo of them.
+
+        Without places if the two are not one place.
+        """
+        name = f"{reach.name}, {whole}"
+        known = tuple(self._known_places(name))
+        if not known and between["sign"] != "," and not between["link"]:  # "Frankfurt (Oder)", "Frankfurt am Main"
+            name = f"{reach.name} {whole}"
+            known = tuple(self._known_places(name))
+        if places := tuple(self._find_places(name)):
+            return name, places, False
+        if not reach.places or (between["sign"] and between["link"]):  # "in Paris, in Texas"
+            return name, (), False
+        wholes = self._find_places(whole)
+        if known:
+            is_list = self._may_be_list(reach.places, wholes, known)
+            return name, () if is_list else known, True
+        if reach.is_absent:  # "Zurich, Kansas, USA"
+            around = self._known_places(whole)
+            is_in = any(_is_within(place.code, other.code) for place in reach.places for other in around)
+            return name, reach.places if is_in else (), True
+        return name, () if wholes or not between["sign"] else self._small_town(reach, whole), True
+
+    def _may_be_list(self, places: Sequence[Place], others: Sequence[Place], joint: Sequence[Place]) -> bool:
+        """Whether two names may be two places that the index has photos of: "Rome, New York", "California, Mexico"."""
+        cities = [other.code for other in others if other.kind == "city"]
+        if any(not _is_within(place.code, city) for city in cities for place in joint[:1]):
+            return True
+        return bool(others) and places[0].kind != "city" and joint[0].kind == "city"
+
+    def _small_town(self, reach: _Reach, whole: str) -> tuple[Place, ...]:
+        """A town that is too small for the gazetteer, "Zurich, Kansas": Americans name the state after a comma."""
+        found = self._known_places(whole)
+        if not found or found[0].kind != "region" or not found[0].code.startswith(_STATE):
+            return ()
+        state = found[0]
+        name = state.label.partition(",")[0]
+        is_city_too = any(_is_within(place.code, state.code) and place.label.startswith(name) for place in found)
+        if is_city_too or not any(place.kind == "city" for place in reach.places):  # "Paris, New York" are two cities
+            return ()
+        return (state._replace(label=f"{reach.name}, {state.label}"),)
 
     def _before(self, first: int) -> tuple[int, str]:
         """Where a place begins with the words before it, and their kind: "in", "of", "article" (as in "in the"), ""."""
@@ -220,6 +330,10 @@ class _Reader:
     def _is_one_piece(self, words: Sequence[_Word]) -> bool:
         """Whether only spaces are between words."""
         return all(self._text[one.end : other.start] in (" ", "", "'", "\u2019") for one, other in pairwise(words))
+
+
+def _is_within(code: str, whole: str) -> bool:
+    return code.startswith(f"{whole}/")
 
 
 def _spelt_out(plain: str) -> str:

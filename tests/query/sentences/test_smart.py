@@ -7,10 +7,11 @@ import pytest
 
 from clipsearch import Query, Term
 from clipsearch.conditions import All, Either, Located, Test
+from clipsearch.gazetteer import find
 from clipsearch.query.language import parse_query, texts_of
 from clipsearch.query.sentences.smart import understand
 from clipsearch.query.sentences.understood import Understood
-from tests.query.sentences.test_spoken_names import PEOPLE, find_places
+from tests.query.sentences.test_spoken_names import INDEX, PEOPLE, find_places, with_photos
 
 TODAY = date(2026, 11, 29)
 
@@ -376,3 +377,53 @@ def test_it_stays_text_if_a_denial_may_be_one_of_the_next_date(text):
 def test_what_is_not_certain_is_named(text, why):
     query, read = understand(parse_query(text), TODAY, find_places, PEOPLE)
     assert read.unclear == why and (not why or texts_of(query.terms) == text)
+
+
+def in_index(text):
+    """What is understood with the places of an index that has photos of Paris in France and of London in Ontario."""
+    return understand(parse_query(text), TODAY, with_photos(INDEX), PEOPLE, known_places=find)[1]
+
+
+_TEXAS = "Paris, Texas, United States"
+
+
+@pytest.mark.parametrize(
+    ("text", "summary", "absent"),
+    [
+        ("a church in Paris, Texas", "looking for: a church in Paris, Texas", (_TEXAS,)),
+        ("in Paris, Texas in 2018", "taken: 2018, looking for: in Paris, Texas", (_TEXAS,)),
+        ("Paris, Texas or London", "place: London, Ontario, Canada, looking for: Paris, Texas", (_TEXAS,)),
+        ("not in Paris, Texas", f"place: not {_TEXAS}, looking for: all photos", ()),
+        ("no photos of Paris (Texas)", f"place: not {_TEXAS}, looking for: all photos", ()),
+        ("a beach without dogs in Paris, TX", "without: dogs, looking for: a beach in Paris, TX - dogs", (_TEXAS,)),
+        ("Paris, London", "place: Paris, \u00cele-de-France, France or London, Ontario, Canada, looking for: all photos", ()),
+    ],
+)  # fmt: skip
+def test_a_place_that_no_photo_is_from_is_text_also_if_another_has_its_name(text, summary, absent):
+    read = in_index(text)
+    assert (str(read), read.absent) == (summary, absent)
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("London (Ontario)", "all photos"), ("[London]", "all photos"), ("'London'", "all photos"),
+        ("{London}", "all photos"), ("*London*", "all photos"), ("#London", "all photos"), ("London \u2014", "all photos"),
+        ("London / Paris", "all photos"), ("London | Paris", "all photos"), ("<London>", "all photos"),
+        ("London & Paris...", "all photos"), ("London + ( )", "( )"), ("London \u2665", "\u2665"),
+        ("a dog (London)", "a dog"), ("a dog [London, Paris]", "a dog"), ("London \u2013 a dog", "a dog"),
+        ("a dog / London", "a dog"), ("a dog (in 2018) and a cat", "a dog and a cat"),
+        ("a dog (brown), London", "a dog (brown)"),
+    ],
+)  # fmt: skip
+def test_signs_that_are_left_beside_facts_are_not_searched(text, rest):
+    assert str(in_index(text)).rpartition("looking for: ")[2] == rest
+
+
+def test_a_month_alone_is_a_person_if_the_index_has_one_of_that_name():
+    for month in ("August", "April", "June"):
+        assert str(understood(month)[1]) == f"taken: {month} of any year, looking for: all photos"
+    assert str(understand(parse_query("August"), TODAY, people=["August Meyer"])[1]).startswith("person: August Meyer")
+    assert str(understand(parse_query("April in 2018"), TODAY, people=["April"])[1]).startswith(
+        "person: April, taken: 2018"
+    )

@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import pytest
 
+from clipsearch.gazetteer import find
+from clipsearch.query.sentences.plain_letters import folded
 from clipsearch.query.sentences.spoken_names import spoken_names
 
 
@@ -40,9 +42,16 @@ PEOPLE = ["Anna Müller", "Anna Schmidt", "Ben", "Rose", "Carla Bruni", "田中�
 
 
 def find_places(name):
-    from clipsearch.query.sentences.plain_letters import folded
+    first, *wholes = (PLACES.get(folded(part.strip()), []) for part in name.split(","))
+    return [place for place in first if all(_is_in_one_of(place, places) for places in wholes)]
 
-    return PLACES.get(folded(name), [])
+
+def _is_in_one_of(place, places):
+    return any(place.code.startswith(f"{whole.code}/") for whole in places)
+
+
+def names_in(text, places=find_places, people=PEOPLE):
+    return spoken_names(text, places, people, places)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +96,7 @@ def find_places(name):
     ],
 )
 def test_a_name_is_found_with_the_words_that_belong_to_it(text, rest, kind, name):
-    (found,) = spoken_names(text, find_places, PEOPLE)
+    (found,) = names_in(text)
     assert (text[: found.start] + "|" + text[found.end :], found.kind, found.name) == (rest, kind, name)
 
 
@@ -119,41 +128,117 @@ def test_a_name_is_found_with_the_words_that_belong_to_it(text, rest, kind, name
     ],
 )
 def test_what_may_be_something_else_stays_text(text):
-    assert spoken_names(text, find_places, PEOPLE) == []
+    assert names_in(text) == []
 
 
 def test_a_usual_word_is_a_place_if_a_comma_and_what_holds_it_follow():
     def found(text):
-        return [name.name for name in spoken_names(text, find_places, PEOPLE)]
+        return [name.name for name in names_in(text)]
 
-    assert found("Nice, France") == found("a dog, Nice, France") == ["Nice", "France"]
+    assert found("Nice, France") == found("a dog, Nice, France") == ["Nice, France"]
     assert found("Nice, Italy") == ["Italy"] and found("nice, France") == found("Nice, old France") == ["France"]
 
 
 def test_a_person_with_the_name_of_a_place_is_not_that_place():
-    (paris,) = spoken_names("a photo of Paris Hilton in Paris", find_places, PEOPLE)
+    (paris,) = names_in("a photo of Paris Hilton in Paris")
     assert (paris.start, paris.name) == (24, "Paris")
-    assert [name.kind for name in spoken_names("Ben Paris", find_places, PEOPLE)] == ["person", "place"]
+    assert [name.kind for name in names_in("Ben Paris")] == ["person", "place"]
 
 
 def test_a_first_name_is_of_everyone_who_has_it():
-    (anna,) = spoken_names("Anna", find_places, PEOPLE)
+    (anna,) = names_in("Anna")
     assert anna.people == ("Anna Müller", "Anna Schmidt")
-    (anna,) = spoken_names("Anna Müller", find_places, PEOPLE)
+    (anna,) = names_in("Anna Müller")
     assert anna.people == ("Anna Müller",)
 
 
 def test_a_name_in_a_script_without_capitals_is_found():
-    (found,) = spoken_names("田中陽子 with a dog", find_places, ["田中陽子"])
+    (found,) = names_in("田中陽子 with a dog", people=["田中陽子"])
     assert found.kind == "person" and found.people == ("田中陽子",)
 
 
 def test_people_and_places_are_found_in_their_order():
-    found = spoken_names("Anna and Ben in Paris, France", find_places, PEOPLE)
+    found = names_in("Anna and Ben in Paris, France and Rome")
     assert [(name.kind, name.name) for name in found] == [
-        ("person", "Anna"), ("person", "Ben"), ("place", "Paris"), ("place", "France"),
+        ("person", "Anna"), ("person", "Ben"), ("place", "Paris, France"), ("place", "Rome"),
     ]  # fmt: skip
 
 
 def test_without_people_and_places_nothing_is_found():
-    assert spoken_names("Anna in Paris", lambda name: (), ()) == []
+    assert names_in("Anna in Paris", lambda name: (), ()) == []
+
+
+INDEX = ("FR/11/2988507", "CA/08/6058560", "IT/07/3169070", "CH/ZH/2657896", "DE/02/2867714", "DE/05/2925533")
+"""Paris in France, London in Ontario, Rome, Zurich, Munich, Frankfurt am Main."""
+
+
+def with_photos(codes):
+    """The places of a name that an index of these cities has photos of."""
+    return lambda name: [
+        place for place in find(name) if any(f"{code}/".startswith(f"{place.code}/") for code in codes)
+    ]
+
+
+def in_index(text, codes=INDEX):
+    """The names in a text, and of places that the index has no photo of their labels."""
+    found = spoken_names(text, with_photos(codes), ["Anna Meyer"], find)
+    return [(name.name, name.places[0].label) if name.is_absent else name.name for name in found]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "place"),
+    [
+        ("a church in Paris, Texas", "Paris, Texas", "Paris, Texas, United States"),
+        ("Paris, TX", "Paris, TX", "Paris, Texas, United States"),
+        ("Paris, TX, USA", "Paris, TX, USA", "Paris, Texas, United States"),
+        ("PARIS, TX", "PARIS, TX", "Paris, Texas, United States"),
+        ("in paris, texas", "paris, texas", "Paris, Texas, United States"),
+        ("Paris (Texas)", "Paris (Texas)", "Paris, Texas, United States"),
+        ("Paris/Texas", "Paris/Texas", "Paris, Texas, United States"),
+        ("Paris Texas", "Paris Texas", "Paris, Texas, United States"),
+        ("Paris au Texas", "Paris au Texas", "Paris, Texas, United States"),
+        ("Rome, Georgia", "Rome, Georgia", "Rome, Georgia, United States"),
+        ("London, UK at night", "London, UK", "London, England, United Kingdom"),
+        ("a bridge in London in England", "London in England", "London, England, United Kingdom"),
+        ("London in Inglaterra", "London in Inglaterra", "London, England, United Kingdom"),
+        ("Frankfurt (Oder)", "Frankfurt (Oder)", "Frankfurt (Oder), Brandenburg, Germany"),
+        ("in Frankfurt an der Oder", "Frankfurt an der Oder", "Frankfurt (Oder), Brandenburg, Germany"),
+        ("Zurich, Kansas, USA", "Zurich, Kansas, USA", "Zurich, Kansas, United States"),  # too small for the gazetteer
+        ("Munich, North Dakota", "Munich, North Dakota", "Munich, North Dakota, United States"),
+    ],
+)
+def test_a_city_with_its_region_or_country_is_not_another_city_of_that_name(text, name, place):
+    assert in_index(text) == [(name, place)]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("Paris, France", ["Paris, France"]),
+        ("Paris, \u00cele-de-France, France", ["Paris, \u00cele-de-France, France"]),
+        ("London (Ontario) at night", ["London (Ontario)"]),
+        ("Frankfurt am Main", ["Frankfurt am Main"]),
+        ("in Paris in France", ["Paris in France"]),
+        ("Paris, London", ["Paris", "London"]),
+        ("London, Paris and Rome", ["London", "Paris", "Rome"]),
+        ("Paris / London", ["Paris", "London"]),
+        ("Paris, France or Texas", ["Paris, France"]),
+        ("Rome, Italy and France", ["Rome, Italy", "France"]),
+        ("PARIS OR LONDON", ["LONDON"]),  # not Paris in Oregon
+        ("Rome in Summer", ["Rome"]),
+        ("in Paris, in Texas", ["Paris"]),
+        ("Anna, Paris", ["Anna", "Paris"]),
+    ],
+)
+def test_a_city_that_the_index_has_is_found_with_what_it_is_in_and_beside_others(text, names):
+    assert in_index(text) == names
+
+
+def test_the_whole_name_of_a_place_is_found_if_its_first_word_alone_is_another_place():
+    assert in_index("Frankfurt (Oder)", ["DE/11/2925535"]) == ["Frankfurt (Oder)"]
+
+
+def test_two_names_are_two_places_if_the_index_has_photos_of_both_cities():
+    assert in_index("Rome, New York", (*INDEX, "US/NY/5128581")) == ["Rome", "New York"]
+    assert in_index("Rome, New York") == [("Rome, New York", "Rome, New York, United States")]
+    assert in_index("Paris, Texas", (*INDEX, "US/TX/4671654")) == [("Paris, Texas", "Paris, Texas, United States")]
