@@ -21,6 +21,7 @@ from typing import Any
 
 from clipsearch._internal.commands import with_flags
 from clipsearch._internal.cpu import cores
+from clipsearch._internal.paths import is_remote
 from clipsearch.errors import CollectionDamaged, CollectionError, CollectionNotFound
 from clipsearch.store.validation import without_advice
 
@@ -190,8 +191,10 @@ def _examine(folder: Path, facts: dict[str, Any], problems: list[str], look_at_v
             facts["precision"] = fingerprint and fingerprint.precision
             facts["digest"] = fingerprint and fingerprint.digest[:12]
             facts["photos"], facts["failures"], _ = collection.counts()
-            roots = collection.roots().values()
-            facts["folders"], facts["folders_there"] = len(roots), sum(map(os.path.isdir, roots))
+            roots = list(collection.roots().values())
+            away = [root for root in roots if not (is_remote(root) or os.path.isdir(root))]
+            facts["folders"], facts["folders_there"] = len(roots), len(roots) - len(away)
+            facts["folders_away"] = list(map(without_home, away))
             infos = collection.segment_infos()
             facts["segments"], facts["vectors"] = len(infos), sum(info.rows for info in infos)
             facts["tombstones"] = len(collection.tombstones())

@@ -92,8 +92,14 @@ def _page(report: dict[str, Any], beyond_repair: str | None, *, repairable: bool
             lines.append(f"the index is damaged; all of it: {hint('verify')}; to keep what is good: {hint('repair')}")
         elif beyond_repair:
             lines.append(f"nothing of the index can be kept. {beyond_repair}")
+    away = report["index"].get("folders_away", [])
+    for folder in away:
+        lines.append(
+            f"the folder {printable(folder)} is not there. If it is on a drive, connect that. If it was moved, index it where "
+            f"it is now. Then, or if it is gone for good: {hint('forget', folder)}"
+        )
     if not report["problems"]:
-        lines.append("nothing is wrong that can be seen from here")
+        lines.append(f"nothing {'else ' if away else ''}is wrong that can be seen from here")
     return facts + _text(lines, indent=2)
 
 

@@ -46,6 +46,24 @@ def test_one_page_says_what_is_installed_and_how_the_index_is(doctor, index):
     assert len(page.splitlines()) < 100
 
 
+def test_a_folder_that_is_away_is_named_with_what_to_do(doctor, tmp_path):
+    with writer(tmp_path / "a" / "idx", 4) as collection:
+        collection.add_root(str(tmp_path / "b"), {})
+        collection.add_root("s3://bucket/photos", {})
+        collection.commit()
+    index = tmp_path / "a" / "idx"
+    status, page = doctor("--index", index)
+    last = " ".join(page.split("index looks well")[1].split())
+    assert status == 0 and f"the folder {tmp_path / 'b'} is not there. If it is on a drive, connect that" in last
+    assert f"clipsearch forget {tmp_path / 'b'}" in last and last.endswith(
+        "nothing else is wrong that can be seen from here"
+    )
+    facts = json.loads(doctor("--index", index, "--json")[1])["index"]
+    assert (facts["folders"], facts["folders_there"], facts["folders_away"]) == (3, 2, [str(tmp_path / "b")])
+    (tmp_path / "b").mkdir()
+    assert doctor("--index", index)[1].endswith("\nnothing is wrong that can be seen from here\n")
+
+
 def test_json_holds_the_same(doctor, index):
     (index / "replaced").mkdir()
     (index / "replaced" / "vectors").write_bytes(bytes(5000))
