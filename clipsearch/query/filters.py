@@ -391,6 +391,15 @@ def _taken_test(operator: Operator, value: str) -> Condition:
     return Test("taken", "<" if operator in ("<", "<=") else ">=", end if operator in ("<=", ">") else start)
 
 
+def _comparisons(field: str) -> str:
+    """What may follow a field in an expression, for messages."""
+    if field == _ALBUM:
+        return "= or !="
+    ordered = "<, <=, >, >=, " if field in ("taken", *NUMBERS) else ""
+    glob = "" if field in ("place", *NUMBERS) else "~, "
+    return f"=, !=, {ordered}{glob}is known or is not known"
+
+
 def _near_in_expression(text: str) -> Condition:
     return taken_near(text, is_expression=True)
 
@@ -465,9 +474,13 @@ class _Parser:
                 self._fail('"is" goes with "known" or "not known"')
             known = Known(field)  # type: ignore[arg-type]
             return Not(known) if is_not else known
-        kind, operator, position = self._take("=, !=, <, <=, >, >= or ~")
+        comparisons = _comparisons(field)
+        if self._reader_of_word():
+            (_, word, position), (_, value, _) = self._tokens[self._next : self._next + 2]
+            self._fail(f"{word} stands alone, without a field: {word} {value}".rstrip(), position)
+        kind, operator, position = self._take(comparisons)
         if kind != "sign" or operator in "()":
-            self._fail(f"after {field} comes =, !=, <, <=, >, >= or ~", position)
+            self._fail(f"after {field} comes {comparisons}", position)
         kind, value, position = self._take("a value")
         if kind == "sign":
             problem = f"after {field} {operator} comes a value; put it between quotes if it has signs or spaces"
