@@ -426,14 +426,19 @@ def _summary(
         lines.append(f"{len(report.unreadable):,} could not be looked at; see: {hint('failures')}")
     if report.read:
         lines.append(
-            f"text read in {counted(report.read, 'photo')}: {report.with_text:,} hold some; to find it: query --text"
+            f"text read in {counted(report.read, 'photo')}: {report.with_text:,} with some; to find it: query --text"
         )
     if report.not_read:
         lines.append(
             f"the text of {counted(report.not_read, 'photo')} could not be read: {printable(report.not_read_reason)}"
         )
     if report.waiting:
-        lines.append(f"{report.waiting:,} written just now; they are read when they no longer change")
+        when = (
+            "it is read when it no longer changes"
+            if report.waiting == 1
+            else "they are read when they no longer change"
+        )
+        lines.append(f"{report.waiting:,} written just now; {when}")
     if report.placeholders:
         away = counted(report.placeholders, "photo")
         lines.append(f"skipped {away} only in the cloud: download them to index them")

@@ -46,12 +46,12 @@ def _advice(code: str, value: str, typed: str) -> str:
     if code == "misspelt":
         return f" `{line.with_terms(_meant(value, line))}`"
     if code == "facts":
-        return f". To find them: `{line.with_terms(_meant(value, line), *smart)}`"
+        return f". To find only such photos: `{line.with_terms(_meant(value, line), *smart)}`"
     if code == "keyword":  # words that --smart understood stay
         keyword = re.compile(r"(?<!\w)" + r"\s+".join(map(re.escape, value.split())) + r"(?!\w)")
         texts = [" ".join(keyword.sub(" ", str(term.content)).split()).strip(" ,;") for term in line.terms]
         rest = [replace(term, content=text) for term, text in zip(line.terms, texts, strict=True) if text]
-        return f". To find them: `{line.with_terms(rest, '--keyword', literal_glob(value))}`"
+        return f". To find only such photos: `{line.with_terms(rest, '--keyword', literal_glob(value))}`"
     return ""
 
 

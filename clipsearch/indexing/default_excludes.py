@@ -15,13 +15,13 @@ from clipsearch.types import SkipReason
 
 LEFT_OUT_BECAUSE: dict[SkipReason, str] = {
     "excluded": "of `exclude`",
-    "hidden": "they are hidden (`hidden=True` takes them)",
-    "default": "they are in folders that are left alone (`defaults=False` takes them)",
-    "own": "clipsearch made them (`defaults=False` takes them)",
-    "system": "they are in a file system of the machine itself, such as /proc",
-    "link": "they are behind links to folders (`follow_links=True` takes them)",
+    "hidden": "hidden files are left out (`hidden=True` takes them)",
+    "default": "some folders are left alone (`defaults=False` takes their photos)",
+    "own": "pictures that clipsearch made are left out (`defaults=False` takes them)",
+    "system": "file systems of the machine itself, such as /proc, are left out",
+    "link": "links to folders are not followed (`follow_links=True` follows them)",
 }
-"""How a sentence goes on after "because" if photos leave an index by the rules of its walk, by their names in WalkRules."""
+"""How a sentence goes on after "because" if photos, or one photo, leave an index by the rules of its walk."""
 
 NO_MEDIA = ".nomedia"
 """A file of this name marks a folder whose pictures Android shows in no gallery."""

@@ -127,14 +127,14 @@ def _require_all(old: Collection, new: Collection) -> None:
                 elif name not in there and _state_of(path) in (None, state):
                     missing.append(path)
         if gone and not any(new.known_files(root_id, folder)[0] for folder in new.folders(root_id)):
-            raise SyncRefused(f"{root} has no photos any more, and {gone:,} are indexed there. {_HOW_TO_GO_ON}")
+            raise SyncRefused(f"{root} has no photos any more, and the index has {gone:,} from there. {_HOW_TO_GO_ON}")
     if missing:
         raise SyncRefused(
             f"{len(missing):,} indexed photos cannot be read now or are left out, such as {missing[0]}, so the new index lacks "
             f"them. {_HOW_TO_GO_ON}"
         )
     if len(new) * 2 < len(old):
-        raise SyncRefused(f"only {len(new):,} of the {len(old):,} indexed photos are there now. {_HOW_TO_GO_ON}")
+        raise SyncRefused(f"the new index has only {len(new):,} of the {len(old):,} indexed photos. {_HOW_TO_GO_ON}")
 
 
 _HOW_TO_GO_ON = (

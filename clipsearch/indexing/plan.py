@@ -452,20 +452,25 @@ def check_loss(plans: list[SyncPlan], total: int, *, prune: bool) -> None:
     for plan in plans:
         gone = len(plan.missing) - len(plan.left_out)
         if gone and not (plan.todo or plan.unchanged or plan.known_failures or plan.left_out):
-            raise SyncRefused(f"{plan.folder} has no photos any more, and {gone:,} are indexed there. {_HOW_TO_GO_ON}")
+            raise SyncRefused(
+                f"{plan.folder} has no photos any more, and the index has {gone:,} from there. {_HOW_TO_GO_ON}"
+            )
     arrivals = Counter(file.size for plan in plans for _, file in plan.todo)
     departures = Counter(size for plan in plans for size in plan.missing.values())
     lost = sum((departures - arrivals).values())
     left_out = Counter(reason for plan in plans for reason in plan.left_out.values())
     by_rules = min(lost, left_out.total())
     if by_rules and (lost * 2 > total or _empties_a_folder(plans)):
-        others = f"; {lost - by_rules:,} more are no longer there" if lost > by_rules else ""
+        gone = lost - by_rules
+        others = f"; {gone:,} more {'is' if gone == 1 else 'are'} no longer there" if gone else ""
         share = f"all {total:,}" if by_rules == total else f"{by_rules:,} of the {total:,}"
         raise SyncRefused(
             f"{share} indexed photos would leave the index, {because(left_out)}{others}. {_HOW_TO_LEAVE_OUT}"
         )
     if lost * 2 > total:
-        raise SyncRefused(f"{lost:,} of the {total:,} indexed photos are no longer there. {_HOW_TO_GO_ON}")
+        raise SyncRefused(
+            f"{lost:,} of the {total:,} indexed photos {'is' if lost == 1 else 'are'} no longer there. {_HOW_TO_GO_ON}"
+        )
 
 
 def _empties_a_folder(plans: list[SyncPlan]) -> bool:

@@ -169,9 +169,9 @@ def _require_kept(collection: KnownFiles, folder: str, rules: WalkRules) -> None
                 lost += len(names) if skipped else sum(map(rules.skips_file, names))
         if lost:
             raise SyncRefused(
-                f"{root} is indexed already, and indexing {folder} would skip {lost:,} of its photos: they are hidden, "
-                "excluded or behind a link. To keep them, use `hidden=True`, `defaults=False` or `follow_links=True`, or "
-                "exclude less. To remove them from the index, confirm with `prune=True`. Nothing was changed"
+                f"{root} is indexed already, and indexing {folder} would skip {lost:,} of its photos, as hidden, "
+                "excluded or behind a link. To keep what is indexed, use `hidden=True`, `defaults=False` or "
+                "`follow_links=True`, or exclude less. To remove it, confirm with `prune=True`. Nothing was changed"
             )
 
 

@@ -32,6 +32,7 @@ from clipsearch.milvus.rows import (
     require_of_file,
 )
 from clipsearch.milvus.store import MilvusStore
+from clipsearch.render.text import counted
 from clipsearch.store.collection import Collection
 from clipsearch.store.lock import OnBusy
 from clipsearch.store.rows import record_of, vector_checks_of
@@ -117,8 +118,8 @@ def _bring_up_to_date(
     gone = sorted(files.keys() - stored_files.keys())
     if lost := kept.intersection(gone):
         raise SyncRefused(
-            f"{len(lost):,} photos of the index at {collection.folder} are not in the store; confirm with `prune=True` that "
-            "they may leave the index, or push first. None of them has left it"
+            f"the store lacks {counted(len(lost), 'photo')} of the index at {collection.folder}; confirm with `prune=True` "
+            "that the index may lose what the store lacks, or push first. Nothing has left it"
         )
     different = sorted(file_id for file_id, checks in stored_files.items() if files.get(file_id) != checks)
     here = _vectors_here(collection, different, stored, later)

@@ -171,8 +171,8 @@ class _PushRun:
         gone = [file_id for file_id in dead if file_id not in files]
         if not prune and 2 * len(gone) > len(stored):
             raise SyncRefused(
-                f"{len(gone):,} of the {len(stored):,} photos in the store are no longer in the index; confirm with "
-                "`prune=True` that they may leave the store. Nothing was changed"
+                f"of the {len(stored):,} photos in the store, {len(gone):,} cannot be found in the index any more; confirm "
+                "with `prune=True` that the store may lose what is gone. Nothing was changed"
             )
         manifest = self._manifest(lineage, name)
         resumed: set[int] = set()  # pictures whose row a killed push has sent already

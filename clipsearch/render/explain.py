@@ -67,7 +67,9 @@ def explain_text(explained: dict[str, Any]) -> str:
     """`Hits.explain()` as lines of a name and a value; parameters of Python are between backticks."""
     photos = f"{explained['images']:,}"
     if explained["considered"] != explained["images"]:
-        photos += f", {explained['considered']:,} of them pass the filters"
+        photos += (
+            f", {explained['considered']:,} of them {'passes' if explained['considered'] == 1 else 'pass'} the filters"
+        )
     lines = [
         *(("term", f"{_content(term)} x {term['weight']:g}") for term in explained["terms"]),
         *(("prompt", prompt) for prompt in explained["prompts"]),

@@ -265,7 +265,7 @@ def test_smart_turns_a_date_into_a_filter_and_says_so(album):
     _, _, errors = run_here("query", "July 2018", "-k", "1", cwd=album)
     assert errors == (
         'clipsearch: "July 2018" was searched as a description, but the index has 1 photo with a date in July 2018. '
-        'To find them: `clipsearch query "July 2018" -k 1 --smart`\n'
+        'To find only such photos: `clipsearch query "July 2018" -k 1 --smart`\n'
     )
     answer = json.loads(run_here("query", "--smart", "July 2018", "--json", cwd=album)[1])
     assert answer["understood"]["facts"] == [

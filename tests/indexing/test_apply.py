@@ -314,7 +314,7 @@ def test_excluding_most_of_an_index_is_refused_and_blames_no_drive(index, indexe
 def test_photos_that_are_gone_and_photos_that_are_excluded_are_told_apart(index, photos, tmp_path):
     index()
     (photos / "red.jpg").unlink()
-    with pytest.raises(SyncRefused, match=r"2 of the 5 .* because of `exclude`; 1 more are no longer there\."):
+    with pytest.raises(SyncRefused, match=r"2 of the 5 .* because of `exclude`; 1 more is no longer there\."):
         indexed_again(photos, tmp_path, WalkRules(exclude=("trip", "blue.*")))
 
 

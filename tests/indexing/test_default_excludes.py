@@ -12,7 +12,7 @@ from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.own_pictures import is_own_picture, mark
 from clipsearch.indexing import system_folders
-from clipsearch.indexing.default_excludes import DEFAULT_EXCLUDES, default_exclude
+from clipsearch.indexing.default_excludes import DEFAULT_EXCLUDES, LEFT_OUT_BECAUSE, because, default_exclude
 from clipsearch.indexing.walk import WalkRules, find_images, list_images, reason_passed_over, why_passed_over
 from clipsearch.render.chart import Chart
 from clipsearch.render.chart_picture import charts_png, save_png
@@ -235,3 +235,9 @@ def test_a_file_system_of_the_machine_is_refused_and_one_inside_a_folder_is_name
         assert (report.added, report.left_alone) == (1, 1)
         skipped = engine.preview().skipped
     assert [(file.path, file.reason) for file in skipped] == [(f"{proc}{os.sep}", "system")]
+
+
+def test_the_reason_fits_one_photo_and_many():
+    """It comes after "1 photo left the index" and "3 photos left the index"."""
+    for reason in LEFT_OUT_BECAUSE:
+        assert not {"they", "it", "is"} & set(because({reason: 1}).split("(")[0].split())

@@ -189,7 +189,7 @@ def test_they_leave_if_that_is_confirmed(change, photos, monkeypatch):
 def test_an_empty_folder_replaces_no_index(change, photos):
     for path in [*photos.glob("*.jpg"), photos / "trip" / "grey.png"]:
         path.unlink()
-    with pytest.raises(SyncRefused, match="has no photos any more, and 5 are indexed there"):
+    with pytest.raises(SyncRefused, match="has no photos any more, and the index has 5 from there"):
         change()
     assert model_of(photos) == "colours"
 

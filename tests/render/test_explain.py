@@ -52,6 +52,7 @@ def test_the_order_says_that_more_than_the_score_counts():
 def test_filters_count_what_they_leave():
     explained = {**answer().explain(), "considered": 12}
     assert "1,200, 12 of them pass the filters" in explain_text(explained)
+    assert "1,200, 1 of them passes the filters" in explain_text({**explained, "considered": 1})
 
 
 def test_hostile_texts_take_one_line():
