@@ -58,7 +58,8 @@ _LINKS = re.compile(
 """Words before a fact that belong to it; but they also say how it is joined to what is before it."""
 
 _BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND}|{_BUT})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
-_EMPTY_BRACKETS = re.compile(rf"\([\s,;{GAP}]*\)|\[[\s,;{GAP}]*\]|\{{[\s,;{GAP}]*\}}")
+_EMPTY = rf"(?:[\s,;{GAP}]|\b(?:{_AND}|with|mit|avec|con)\b)*"
+_EMPTY_BRACKETS = re.compile(rf"\({_EMPTY}\)|\[{_EMPTY}\]|\{{{_EMPTY}\}}", re.IGNORECASE)
 _AT_START = re.compile(rf"^(?:[\s,;.:&/|\u2013\u2014{GAP}]|(?:{_AND}|{_BUT}|with|mit|avec|con)\b)+", re.IGNORECASE)
 _AT_END = re.compile(
     rf"(?:[\s,;.:&/|\u2013\u2014{GAP}]|\b(?:{_AND}|{_BUT}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",

@@ -53,11 +53,14 @@ _NEAR = re.compile(
 """Words before "de", "of", "von" or "to" and a place."""
 
 _IN_WHOLE = re.compile(
-    r"\s*(?P<sign>[,(/]?)\s*(?P<link>(?:in|im|en|au|aux|dans)\s+(?:(?:the|der|den|dem|die|le|la|les|el|los|las)\s+|l')?)?"
+    r"\s*(?P<sign>[,(\[/]?)\s*(?P<link>(?:in|im|en|au|aux|dans)\s+)?"
+    r"(?:(?:the|der|den|dem|die|le|la|les|el|los|las)\s+|l')?"
 )
 """Between a place and the region or country that it is in: "Paris, Texas", "Paris (Texas)", "London in England"."""
 
-_CLOSING = re.compile(r"\s*\)")
+_BRACKETS = ("(", "[")
+_CLOSING = re.compile(r"\.?\s*[)\]]")
+_CUT_SHORT = frozenset(("st", "ste", "mt", "ft"))  # first words of names, which may have a full stop
 _AT_AN_END = re.compile(r"\s*(?:$|[,;.)])")
 _LONGEST_CODE = 3  # letters: TX, USA
 _STATES = "United States"
@@ -214,19 +217,20 @@ class _Reader:
         between = _IN_WHOLE.match(self._plain, reach.end)
         numbers = range(reach.after, min(reach.after + 3, len(self._words)))
         first = next((number for number in numbers if between and self._words[number].start == between.end()), None)
-        if between is None or first is None or not (reach.places or between["sign"] in ("(", "/")):
+        if between is None or first is None or not (reach.places or between["sign"] in (*_BRACKETS, "/")):
             return None  # of "Frankfurt (Oder)", the first word alone may be no place that the index has
         for count in range(min(_MOST_WORDS, len(self._words) - first), 0, -1):
             words = self._words[first : first + count]
             if not self._is_one_piece(words) or not self._may_be_whole(words, between, is_capital=is_capital):
                 continue
             end = words[-1].end
-            if between["sign"] == "(":
+            if between["sign"] in _BRACKETS:
                 closing = _CLOSING.match(self._text, end)
                 if closing is None:
                     continue
                 end = closing.end()
             whole = self._text[words[0].start : words[-1].end]
+            whole = whole.replace(".", "") if _INITIALS.fullmatch(whole) else whole
             name, places, is_absent = self._in_whole(reach, whole, between)
             if places:
                 has_sign = reach.has_sign or bool(between["sign"])
@@ -238,11 +242,10 @@ class _Reader:
         first, last = words[0], words[-1]
         is_joined = bool(between["sign"] or between["link"])
         is_usual = all(word.plain in USUAL_WORDS | _IN | _OF | _ARTICLES for word in words)
-        if is_capital and not (
-            last.is_capital and (first.is_capital or (not is_joined and first.plain in _SMALL_WORDS))
-        ):
+        has_capitals = last.is_capital and (first.is_capital or (not is_joined and first.plain in _SMALL_WORDS))
+        if is_capital and not has_capitals and not between["sign"]:
             return False
-        if last.end - first.start > _LONGEST_CODE:
+        if last.end - first.start > _LONGEST_CODE and not _INITIALS.fullmatch(first.text):
             return first.is_capital or not is_usual
         is_code = first.text.isupper() and not self._text.isupper() and (bool(between["sign"]) or not is_usual)
         is_at_end = _AT_AN_END.match(self._text, last.end) is not None
@@ -260,7 +263,7 @@ class _Reader:
             known = tuple(self._known_places(name))
         if places := tuple(self._find_places(name)):
             return name, places, False
-        if not reach.places or (between["sign"] and between["link"]):  # "in Paris, in Texas"
+        if not reach.places or (between["sign"] == "," and between["link"]):  # "in Paris, in Texas"
             return name, (), False
         wholes = self._find_places(whole)
         if known:
@@ -328,8 +331,12 @@ class _Reader:
         return word.is_capital and word.plain in FIRST_NAMES and word.plain not in self._people
 
     def _is_one_piece(self, words: Sequence[_Word]) -> bool:
-        """Whether only spaces are between words."""
-        return all(self._text[one.end : other.start] in (" ", "", "'", "\u2019") for one, other in pairwise(words))
+        """Whether only spaces are between words, or a full stop after a word that is cut short, as in "St. Louis"."""
+        return all(
+            self._text[one.end : other.start] in (" ", "", "'", "\u2019")
+            or (one.plain in _CUT_SHORT and self._text[one.end : other.start] == ". ")
+            for one, other in pairwise(words)
+        )
 
 
 def _is_within(code: str, whole: str) -> bool:

@@ -194,6 +194,12 @@ def in_index(text, codes=INDEX):
         ("PARIS, TX", "PARIS, TX", "Paris, Texas, United States"),
         ("in paris, texas", "paris, texas", "Paris, Texas, United States"),
         ("Paris (Texas)", "Paris (Texas)", "Paris, Texas, United States"),
+        ("Paris (in Texas)", "Paris (in Texas)", "Paris, Texas, United States"),
+        ("Paris [Texas]", "Paris [Texas]", "Paris, Texas, United States"),
+        ("Paris, texas", "Paris, texas", "Paris, Texas, United States"),
+        ("London, U.K.", "London, U.K", "London, England, United Kingdom"),
+        ("London (U.K.)", "London (U.K.)", "London, England, United Kingdom"),
+        ("London, the United Kingdom", "London, the United Kingdom", "London, England, United Kingdom"),
         ("Paris/Texas", "Paris/Texas", "Paris, Texas, United States"),
         ("Paris Texas", "Paris Texas", "Paris, Texas, United States"),
         ("Paris au Texas", "Paris au Texas", "Paris, Texas, United States"),
@@ -232,6 +238,11 @@ def test_a_city_with_its_region_or_country_is_not_another_city_of_that_name(text
 )
 def test_a_city_that_the_index_has_is_found_with_what_it_is_in_and_beside_others(text, names):
     assert in_index(text) == names
+
+
+@pytest.mark.parametrize("text", ["in St. Louis", "St Louis", "St. Louis, Missouri", "St. Louis (U.S.)"])
+def test_a_name_with_a_word_that_is_cut_short_is_found(text):
+    assert in_index(text, ["US/MO/4407066"]) == [text.removeprefix("in ")]
 
 
 def test_the_whole_name_of_a_place_is_found_if_its_first_word_alone_is_another_place():
