@@ -11,7 +11,7 @@ from typing import IO
 
 from clipsearch._internal.arguments import require_number, require_whole
 from clipsearch._internal.cancel import CancelToken
-from clipsearch._internal.paths import is_elsewhere
+from clipsearch._internal.paths import is_elsewhere, is_gone, missing_folder
 from clipsearch._internal.windows import RESERVED, is_misread, opened_as
 from clipsearch.errors import ImageError
 from clipsearch.images.file_types import is_video_name
@@ -84,6 +84,15 @@ def open_regular(path: str) -> tuple[IO[bytes], os.stat_result]:
 def access_error(path: str, error: OSError) -> ImageError:
     """The ImageError for a file whose bytes the system does not give."""
     return ImageError(ELSEWHERE if is_elsewhere(path) else error.strerror or str(error), "access")
+
+
+def why_gone(path: str) -> str:
+    """Why a photo is gone, and what to do, in words that name no folder above the missing one; "" if it is not gone."""
+    if not is_gone(path):
+        return ""
+    if folder := os.path.basename(missing_folder(path)):
+        return f"the folder {folder} is away; mount its drive"
+    return "it is not there any more, or its drive is not connected"
 
 
 def read_bytes(

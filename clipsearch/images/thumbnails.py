@@ -6,11 +6,13 @@ import base64
 import io
 from collections.abc import Generator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 from PIL import Image
 
 from clipsearch._internal.cpu import cores
+from clipsearch.images.files import why_gone
 from clipsearch.images.pool import Decoded, DecoderPool, picture_file
 from clipsearch.types import Box, Failure, ImageFile, ImageRecord
 
@@ -31,15 +33,27 @@ def each_thumbnail(
     """Yield each photo's thumbnail, or a Failure with the reason. Memory does not grow with the number of photos."""
     with closing(_decoded(records, box)) as outcomes:
         for outcome in outcomes:
-            yield outcome if isinstance(outcome, Failure) else Image.fromarray(outcome.picture)
+            yield explained(outcome) if isinstance(outcome, Failure) else Image.fromarray(outcome.picture)
 
 
-def indexed_thumbnails(records: Sequence[ImageRecord], box: tuple[int, int]) -> list[Image.Image | None]:
-    """Thumbnails of indexed photos; None for a file that cannot be read, or has changed since it was indexed."""
-    return [
-        Image.fromarray(outcome.picture) if isinstance(outcome, Decoded) and is_as_indexed(outcome, record) else None
-        for record, outcome in zip(records, _decoded(records, box), strict=True)
-    ]
+def indexed_thumbnails(records: Sequence[ImageRecord], box: tuple[int, int]) -> list[Image.Image | Failure]:
+    """Thumbnails of indexed photos; a Failure for a file that cannot be read, or has changed since it was indexed."""
+    outcomes = zip(records, _decoded(records, box), strict=True)
+    return [_as_indexed(record, outcome) for record, outcome in outcomes]
+
+
+def _as_indexed(record: ImageRecord, outcome: Decoded | Failure) -> Image.Image | Failure:
+    if isinstance(outcome, Failure):
+        return explained(outcome)
+    if is_as_indexed(outcome, record):
+        return Image.fromarray(outcome.picture)
+    return Failure(record.file, "it has changed since it was indexed; index again to see it as it is now")
+
+
+def explained(failure: Failure) -> Failure:
+    """The failure of a photo that is to be shown: if its file is gone, with what to do in place of the system's words."""
+    reason = why_gone(failure.file.path)
+    return replace(failure, reason=reason) if reason else failure
 
 
 def is_as_indexed(decoded: Decoded, record: ImageRecord) -> bool:

@@ -43,7 +43,7 @@ from clipsearch.render.json_output import hit_to_json, json_line, utf8
 from clipsearch.render.text import with_moment
 from clipsearch.store.filters import composed
 from clipsearch.terms import Query
-from clipsearch.types import ImageRecord
+from clipsearch.types import Failure, ImageRecord
 
 MOST_HITS = 50
 _RESOURCE_BOX = (512, 512)  # pixels
@@ -365,12 +365,15 @@ def _thumbnail_blocks(engine: SearchEngine, hits: Sequence[PhotoResult]) -> list
     """A line and a picture for each hit; only the line if the photo cannot be read."""
     records = engine.records([hit.id for hit in hits])
     blocks: list[ContentBlock] = []
-    for hit, data in zip(hits, _jpegs([records[hit.id] for hit in hits], _RESULT_BOX), strict=True):
-        name = with_moment(hit.path, records[hit.id].moment)
-        unreadable = "" if data else " (cannot be read now)"
-        blocks.append(TextContent(text=f"{hit.rank}. id {hit.id}: {name}{unreadable}"))
-        if data:
-            blocks.append(ImageContent(data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
+    pictures = indexed_thumbnails([records[hit.id] for hit in hits], _RESULT_BOX)
+    for hit, picture in zip(hits, pictures, strict=True):
+        line = f"{hit.rank}. id {hit.id}: {with_moment(hit.path, records[hit.id].moment)}"
+        if isinstance(picture, Failure):
+            blocks.append(TextContent(text=f"{line} (cannot be shown: {picture.reason})"))
+            continue
+        blocks.append(TextContent(text=line))
+        data = encoded(picture, "JPEG", quality=_QUALITY)
+        blocks.append(ImageContent(data=base64.b64encode(data).decode(), mime_type="image/jpeg"))
     return blocks
 
 
@@ -399,14 +402,7 @@ def _absolute(path: str) -> str:
 
 
 def _thumbnail(record: ImageRecord) -> bytes:
-    (data,) = _jpegs([record], _RESOURCE_BOX)
-    if data is None:
-        raise ImageError(
-            f"{record.file.path} cannot be read, or has changed since it was indexed; index again to see it"
-        )
-    return data
-
-
-def _jpegs(records: Sequence[ImageRecord], box: tuple[int, int]) -> list[bytes | None]:
-    pictures = indexed_thumbnails(records, box)
-    return [encoded(picture, "JPEG", quality=_QUALITY) if picture else None for picture in pictures]
+    (picture,) = indexed_thumbnails([record], _RESOURCE_BOX)
+    if isinstance(picture, Failure):
+        raise ImageError(f"{record.file.path} cannot be shown: {picture.reason}")
+    return encoded(picture, "JPEG", quality=_QUALITY)

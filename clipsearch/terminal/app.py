@@ -24,6 +24,7 @@ from clipsearch.conditions import all_of
 from clipsearch.engine import SearchEngine
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.pool import DecoderPool, picture_file
+from clipsearch.images.thumbnails import explained
 from clipsearch.query.hits import Explanation
 from clipsearch.query.language import parse_terms, split_words
 from clipsearch.query.relevance import RELEVANT
@@ -390,7 +391,9 @@ class BrowseApp(App[None]):
         file = picture_file(record)
         if file not in self._pictures:
             (decoded,) = self._decoder.read([file])
-            self._pictures[file] = decoded if isinstance(decoded, Failure) else Image.fromarray(decoded.picture)
+            self._pictures[file] = (
+                explained(decoded) if isinstance(decoded, Failure) else Image.fromarray(decoded.picture)
+            )
             if len(self._pictures) > _MOST_PICTURES:
                 self._pictures.popitem(last=False)
         return self._pictures[file]

@@ -62,7 +62,7 @@ def test_all_photos_are_shown_and_no_name_is_code(page):
     loaded = "Array.from(document.images).every((image) => image.complete && image.naturalWidth > 0)"
     page.wait_for_function(loaded)
     assert page.locator(".picture img").count() == 8
-    assert "cannot be read: No such file" in page.locator(".missing").text_content()
+    assert "cannot be read: it is not there any more" in page.locator(".missing").text_content()
     assert page.evaluate("document.body.scrollWidth <= innerWidth")
 
 

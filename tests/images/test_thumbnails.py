@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from clipsearch.images.thumbnails import thumbnails
+from clipsearch.images.thumbnails import each_thumbnail, indexed_thumbnails, thumbnails
 from clipsearch.types import ImageFile, ImageInfo, ImageRecord, Moment
 from tests.conftest import COLOURS, save_pages, save_photo
 
@@ -50,6 +50,23 @@ def test_what_cannot_be_read_or_is_gone_is_none_in_its_place(tmp_path):
     records = [record(path) for path in (tmp_path / "bad.jpg", good, tmp_path / "gone.jpg", tmp_path)]
     assert [picture and picture.size for picture in thumbnails(records, (16, 16))] == [None, (16, 12), None, None]
     assert thumbnails([], (16, 16)) == []
+
+
+def test_a_photo_that_cannot_be_shown_says_whether_it_is_gone_away_or_changed(tmp_path):
+    (tmp_path / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    paths = [
+        tmp_path / "gone.jpg",
+        tmp_path / "drive" / "trip" / "a.jpg",
+        tmp_path / "bad.jpg",
+        save_photo(tmp_path / "b.jpg"),
+    ]
+    gone, away, bad, changed = indexed_thumbnails(list(map(record, paths)), (16, 16))
+    assert gone.reason == "it is not there any more, or its drive is not connected"
+    assert away.reason == "the folder drive is away; mount its drive"
+    assert bad.reason.startswith("not a picture") and "has changed since it was indexed" in changed.reason
+    assert [failure.file.path for failure in (gone, away, bad, changed)] == list(map(str, paths))
+    shown = list(each_thumbnail(list(map(record, paths)), (16, 16)))
+    assert [failure.reason for failure in shown[:3]] == [gone.reason, away.reason, bad.reason]
 
 
 def test_a_thumbnail_of_a_large_jpeg_is_near_one_of_the_whole(tmp_path):

@@ -138,7 +138,15 @@ def test_a_photo_that_cannot_be_read_keeps_its_place_and_says_why(photos, tmp_pa
     (photos / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
     text = saved([hit(1, photos / "gone.jpg"), hit(2, photos / "broken.jpg"), hit(3, photos / "red.jpg")], tmp_path)
     assert len(pictures(Page(text))) == 1
-    assert "cannot be read: No such file or directory" in text and text.count("cannot be read") == 2
+    assert (
+        "cannot be read: it is not there any more, or its drive is not connected" in text
+        and text.count("cannot be read") == 2
+    )
+
+
+def test_a_photo_whose_drive_is_away_says_so_without_the_folders_above(tmp_path):
+    text = saved([hit(1, tmp_path / "drive" / "trip" / "a.jpg")], tmp_path)
+    assert '<span class="missing">cannot be read: the folder drive is away; mount its drive</span>' in text
 
 
 def test_tiles_have_the_shape_of_their_photos(tmp_path):

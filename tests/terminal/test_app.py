@@ -286,7 +286,7 @@ def test_a_photo_that_is_gone_says_so(browse, photos):
             place = listed(app).index("cat.png")
             app.query_one(DataTable).move_cursor(row=place)
             await settled(pilot)
-            assert "cannot be read: No such file" in " ".join(drawn_text(app).split())
+            assert "cannot be read: it is not there any more" in " ".join(drawn_text(app).split())
 
         browse(test)
     finally:
