@@ -50,6 +50,14 @@ def test_of_other_options_the_last_value_counts_so_that_an_alias_can_be_overrule
     assert len(paths("--format", "png", "--format", "jpeg", "-k", "1", "--top-k", "2")) == 2
 
 
+def test_an_order_by_score_of_photos_without_one_is_noticed(indexed):
+    for order in ("score", "likely"):
+        errors = run_here("query", "--name", "*", "--sort", order, cwd=indexed)[2]
+        assert f"there is no {'score' if order == 'score' else 'likely photo'}, so the newest are first" in errors
+    for line in (["--name", "*"], ["--name", "*", "--sort", "date"], ["red", "--sort", "likely"]):
+        assert "newest are first" not in run_here("query", *line, cwd=indexed)[2]
+
+
 @pytest.mark.parametrize(
     "option", ["--camera", "--in", "--format", "--place", "--keyword", "--album", "--name", "--index"]
 )
