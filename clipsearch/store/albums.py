@@ -1,7 +1,7 @@
 """Favourites and albums: lists of photos in a file of our own inside the index's folder. No photo is changed.
 
-Photos are kept by their paths below the folder that holds the index, so that both can be moved together, and by their content,
-so that a photo that was renamed is found again.
+Photos are kept by their paths below the folder that holds the index, so that both can be moved together. Indexing changes the
+paths of photos that have moved. They are kept by their content, too, so that one is found again if that failed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import TypeAlias
@@ -165,6 +165,16 @@ class Albums:
             self._write(albums)
             return True
 
+    def follow(self, moved: Mapping[str, str]) -> None:
+        """Give photos that have moved their new paths. If an album has the new path already, both entries stay."""
+        if not self._file.exists():
+            return
+        paths = {self._stored(before): self._stored(after) for before, after in moved.items()}
+        with self._changing():
+            albums = self._read()
+            if any(path in paths for album in albums.values() for path in album):
+                self._write({name: _moved(album, paths) for name, album in albums.items()})
+
     def _changing(self) -> AbstractContextManager[None]:
         """Keep others from changing the albums meanwhile. CollectionNotFound if there is no index, or none any more."""
         if not self._index_folder.is_dir():
@@ -203,6 +213,19 @@ class Albums:
     def _write(self, albums: dict[str, dict[str, str]]) -> None:
         with replacing([self._file], force=True) as (unfinished,):
             unfinished.write_text(json.dumps({"albums": albums}, indent=1), "ascii")
+
+
+def follow_moves(index_folder: Path, moved: Mapping[str, str]) -> None:
+    """Have the albums of an index follow photos to where they are now. What goes wrong is only logged."""
+    try:
+        Albums(index_folder).follow(moved)
+    except (OSError, ClipsearchError) as error:  # the index is right, and albums find most photos by their content
+        logger.warning("albums do not follow the photos that have moved: %s", error)
+
+
+def _moved(album: Mapping[str, str], paths: Mapping[str, str]) -> dict[str, str]:
+    """An album with the new paths of photos, in its order."""
+    return {after if (after := paths.get(path, path)) not in album else path: digest for path, digest in album.items()}
 
 
 def records_of(photos: Iterable[ImageRecord | Hit]) -> list[ImageRecord]:

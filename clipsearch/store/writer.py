@@ -20,6 +20,7 @@ from clipsearch._internal.checksums import file_sha256
 from clipsearch._internal.commands import command
 from clipsearch.errors import CollectionDamaged, CollectionError, ModelMismatch
 from clipsearch.store import merge
+from clipsearch.store.albums import follow_moves
 from clipsearch.store.catalog import Catalog
 from clipsearch.store.catalog_file import NEXT, PREVIOUS, has_catalog
 from clipsearch.store.collection import Collection
@@ -54,6 +55,7 @@ class CollectionWriter(Collection):
             super().__init__(folder, home=home)
             undo.callback(self._index.close)
             self._staged = StagedVectors(self._index.segments)
+            self._moved: dict[str, str] = {}  # where staged photos were → where they are
             self._index.require_segments()  # or a run without changes would call an index sound that no search can read
             self._catalog.last_id()  # without a number to give, a writer would be told that the disk is full
             self._remove_leftovers()
@@ -188,7 +190,10 @@ class CollectionWriter(Collection):
 
     def move(self, image_id: int, place: Place, file: ImageFile) -> None:
         """Stage that an image's content is in another file now. What was known of that file is forgotten."""
+        before = self.records([image_id])[image_id].file.path
         with self._staging() as catalog:
+            if before != file.path:
+                self._moved[before] = file.path
             known = catalog.images.at(place)
             if known and known.image_id != image_id:
                 self.discard(place)
@@ -275,13 +280,16 @@ class CollectionWriter(Collection):
     def publish(self) -> None:
         """Publish everything staged. The file of vectors is whole and synced before the catalog's transaction commits.
 
-        If that fails, everything staged is forgotten.
+        If that fails, everything staged is forgotten. Albums follow the photos that have moved.
         """
         staged = self.staged
         with self._transaction() as catalog:
             self._staged.write(catalog)
         self._staged.clear()
         logger.debug("published %d vectors in %s", staged, self.folder)
+        if self._moved:
+            follow_moves(self.home, self._moved)
+            self._moved.clear()
 
     def tidy(self) -> None:
         """Merge segments that are due, and make compact copies of large ones, each in a commit of its own."""
@@ -302,6 +310,7 @@ class CollectionWriter(Collection):
         """Forget everything staged since the last commit."""
         self._catalog.rollback()
         self._staged.clear()
+        self._moved.clear()
         self._index.refresh()
 
     # -- another model

@@ -104,6 +104,33 @@ def test_albums_survive_indexing_renaming_and_moving(engine, indexed_photos, tmp
         assert in_album(moved, "Warm") == {"grey.png"}
 
 
+def test_albums_follow_a_photo_that_moved_although_an_identical_one_stayed(engine, caplog):
+    folder = engine.index_folder.parent
+    shutil.copy2(folder / "red.jpg", folder / "trip" / "red.jpg")
+    engine.index()
+    copies = {record.file.path: record for record in records(engine, "red.jpg")}
+    copy = copies[str(folder / "trip" / "red.jpg")]
+    engine.albums.add("One", [copy, *records(engine, "grey.png")])
+    engine.albums.add("Both", copies.values())
+    os.rename(copy.file.path, folder / "trip" / "scarlet.jpg")
+    assert engine.index().moved == 1
+    assert [os.path.basename(path) for path, _ in engine.albums.members("One")] == ["scarlet.jpg", "grey.png"]
+    assert in_album(engine, "One") == {"scarlet.jpg", "grey.png"}
+    assert in_album(engine, "Both") == {"red.jpg", "scarlet.jpg"}
+    (engine.index_folder / ALBUMS_FILE).write_text("damaged")
+    os.rename(folder / "trip" / "scarlet.jpg", folder / "vermilion.jpg")
+    assert engine.index().moved == 1 and "albums do not follow" in caplog.text  # the index is right all the same
+
+
+def test_photos_that_swap_their_names_stay_in_an_album_that_has_both(engine):
+    folder = engine.index_folder.parent
+    engine.albums.add("Warm", records(engine, "red.jpg", "yellow.jpg"))
+    for before, after in (("red.jpg", "third.jpg"), ("yellow.jpg", "red.jpg"), ("third.jpg", "yellow.jpg")):
+        os.rename(folder / before, folder / after)
+    engine.index()
+    assert in_album(engine, "Warm") == {"red.jpg", "yellow.jpg"}
+
+
 def test_the_case_of_a_name_does_not_count_but_between_albums_that_differ_in_nothing_else(engine):
     albums, photos = engine.albums, records(engine, "red.jpg", "blue.jpg")
     albums.add("Straße 2016", photos)
