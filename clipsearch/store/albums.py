@@ -165,7 +165,7 @@ class Albums:
             self._write(albums)
             return True
 
-    def follow(self, moved: Mapping[str, str]) -> None:
+    def _follow(self, moved: Mapping[str, str]) -> None:
         """Give photos that have moved their new paths. If an album has the new path already, both entries stay."""
         if not self._file.exists():
             return
@@ -218,7 +218,7 @@ class Albums:
 def follow_moves(index_folder: Path, moved: Mapping[str, str]) -> None:
     """Have the albums of an index follow photos to where they are now. What goes wrong is only logged."""
     try:
-        Albums(index_folder).follow(moved)
+        Albums(index_folder)._follow(moved)
     except (OSError, ClipsearchError) as error:  # the index is right, and albums find most photos by their content
         logger.warning("albums do not follow the photos that have moved: %s", error)
 
