@@ -38,6 +38,8 @@ def _advice(code: str, value: str, typed: str) -> str:
         return f". By name: `{line.with_terms(others, '--name', value, without=('names',))}`"
     if code == "places":
         return f". For one of them: `{line.with_terms(line.terms, '--place', value, without=('places',))}`"
+    if code == "near" and line.has("near"):  # not in --where
+        return f". To look that far: `{line.with_terms(line.terms, '--near', value, without=('near',))}`"
     if code in ("minus", "plus"):
         what = "leave it out" if code == "minus" else "make it a part of its own"
         return f". To {what}: `{line.with_terms(_meant(value, line))}`"

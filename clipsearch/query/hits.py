@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NoteCode: TypeAlias = Literal[
     "file-name", "minus", "plus", "negation", "unread", "marks", "unknown", "longer", "places", "values", "misspelt",
-    "facts", "keyword", "best-match", "best-score", "kept", "unclear", "absent",
+    "facts", "keyword", "best-match", "best-score", "kept", "unclear", "absent", "near",
 ]  # fmt: skip
 
 
@@ -36,7 +36,8 @@ class QueryNote:
     "facts" and a query that finds the photos if it is `smart`, or "keyword" and the keyword, if nothing matches well and photos
     have what the words name; "best-match" or "best-score" and the limit that shows the best photo, if a limit leaves nothing;
     "kept" and "", if a text that is subtracted makes no likely photo unlikely; "unclear" and "", if a `smart` query has a text
-    that could mean several things, and was searched as written; "absent" and "", if it names a place that no photo is from.
+    that could mean several things, and was searched as written; "absent" and "", if it names a place that no photo is from;
+    "near" and a filter `near` that finds photos, if no photo is so near to a point.
     """
 
     code: NoteCode

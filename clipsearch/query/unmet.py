@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,8 @@ _RARE: dict[Field, str] = {
 }
 """Facts that perhaps no photo has, and what people say of a photo that has them."""
 _MOST = 3  # values that are named
+_DISTANCES = tuple(digit * 10.0**zeros for zeros in range(-2, 5) for digit in (1, 2, 5) if digit * 10**zeros <= 20_000)
+"""Kilometres around a point in which photos are looked for if a smaller distance has none: half the earth at most."""
 _CLASS = re.compile(r"\[(.)\]")  # "[*]", a wildcard that is meant literally
 
 
@@ -68,6 +71,9 @@ def unmet_notes(filters: Sequence[Condition], store: VectorStore[SelectionT]) ->
             notes.append(no_words(condition.text, store))
         elif not (condition in longer or _subject(condition) in values or _is_name(condition)):
             field = _needed_fact(condition)
+            if field == "latitude" and len(store.select(Known(field))):
+                notes.append(_no_position(condition, store))
+                continue
             notes.append((field and _unknown(field, store)) or _not_met(condition, store))
     if any(isinstance(condition, Contains) for condition in empty) and not len(store.select(Known("text"))):
         unread = "the text in the pictures has not been read; `clipsearch index --ocr` reads it"
@@ -155,6 +161,27 @@ def _needed_fact(leaf: Condition) -> Field | None:
     if isinstance(leaf, (Near, Within)) or (isinstance(leaf, Test) and leaf.field in ("latitude", "longitude")):
         return "latitude"
     return leaf.field if isinstance(leaf, Test) and leaf.field in _FACTS else None
+
+
+def _no_position(condition: Condition, store: VectorStore[SelectionT]) -> QueryNote:
+    """That no photo is in a part of the map, and a distance from a point that has photos."""
+    from clipsearch.render.explain import condition_text
+
+    message = f"no photo {'has' if isinstance(condition, Test) else 'is'} {condition_text(condition)}"
+    wider, around = _wider(condition, store) if isinstance(condition, Near) else ("", "")
+    images = len(store)
+    missing = images - len(store.select(Known("latitude")))
+    lack = f"; {_lacking(missing, images)} a place" if missing else ""
+    return QueryNote("near" if wider else "values", message + around + lack, wider)
+
+
+def _wider(near: Near, store: VectorStore[SelectionT]) -> tuple[str, str]:
+    """The filter for a larger distance from the same point, which has photos, and how many they are; "" if none has any."""
+    for km in _DISTANCES:
+        if km > near.km and (count := len(store.select(replace(near, km=km)))):
+            be = "is" if count == 1 else "are"
+            return f"{near.latitude:.10g},{near.longitude:.10g},{km:g}", f"; {count:,} {be} within {km:,g} km"
+    return "", ""
 
 
 def _unknown(field: Field, store: VectorStore[SelectionT]) -> QueryNote | None:

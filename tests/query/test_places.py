@@ -194,10 +194,31 @@ def test_an_empty_answer_says_how_many_photos_lack_the_fact(index):
     )
     assert message.startswith(f"no photo is from Japan; the most frequent of 4 places are {cities.counts[0].value}; ")
     assert "Munich, Bavaria, Germany" in message and message.endswith("; 2 photos have no place")
-    assert noted(*chosen(near="10,10")) == ["1 of 7 photos lacks a place, so no filter by place finds them"]
+    assert noted(*chosen(within="0,0,1,1")) == ["no photo is within 0,0,1,1; 1 of 7 photos lacks a place"]
+    assert noted(*chosen(where="latitude > 89")) == ["no photo has latitude > 89; 1 of 7 photos lacks a place"]
     # photos are from Paris, so only the date is to blame
     assert noted(*chosen(taken="2024", places=["Paris"])) == ["no photo has a date, so no filter by date finds them"]
     assert noted(Not(taken_at("Japan")), named("x")) == ["no file has the name x"] and noted(taken_at("Munich")) == []
+
+
+@pytest.mark.parametrize(
+    ("near", "message", "wider"),
+    [
+        ("48.17,11.58", "no photo is within 1 km of 48.17,11.58; 1 is within NEXT", "48.17,11.58,5"),
+        ("45.7,4.8,0.01", "no photo is within 0.01 km of 45.7,4.8; 1 is within NEXT", "45.7,4.8,10"),
+        ("-40,-70,20", "no photo is within 20 km of -40,-70; 2 are within NEXT", "-40,-70,10000"),
+    ],
+)
+def test_a_point_without_photos_near_it_is_told_with_a_distance_that_has_some(index, near, message, wider):
+    with SearchEngine(index) as engine:
+        (note,) = engine.search(Query((), chosen(near=near)), 10).explanation.notes
+        assert engine.search(Query((), chosen(near=note.value)), 10)
+    message = message.replace("NEXT", f"{float(wider.split(',')[2]):,g} km")
+    assert (note.code, note.message, note.value) == ("near", f"{message}; 1 of 7 photos lacks a place", wider)
+    _, _, error = run_here("query", "--near", near, "--paths", cwd=index.parent)
+    assert f"To look that far: `clipsearch query --paths --near {wider}`" in error
+    _, _, error = run_here("query", "--where", f"near '{near}'", cwd=index.parent)
+    assert "no photo is within" in error and "To look" not in error
 
 
 def test_the_name_that_a_place_is_shown_by_finds_it():

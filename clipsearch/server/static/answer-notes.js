@@ -68,6 +68,7 @@ function action(code, value) {
   if (code === "misspelt") return ["Search for that", { q: value }];
   if (code === "facts") return ["Show them", { q: value, asTyped: false, minMatch: 0 }];
   if (code === "keyword") return ["Show them", { q: factsOf(currentSearch().q), keywords: [literal(value)], minMatch: 0 }];
+  if (code === "near" && currentSearch().near) return ["Look that far", { near: value }];
   if (code === "best-match") return ["Show it", { minMatch: Number(value) }];
   return ["", {}];
 }

@@ -11,7 +11,7 @@ import { thumbnails } from "./thumbnails.js";
 /** @typedef {import("./understood.js").Understood} Understood */
 /**
  * @typedef {object} AnswerNote why an answer may surprise; `value` is a filter, or the query that was probably meant
- * @property {"file-name" | "minus" | "plus" | "negation" | "unread" | "marks" | "unknown" | "longer" | "places" | "values" | "misspelt" | "facts" | "keyword" | "best-match" | "best-score" | "kept" | "unclear" | "absent"} code
+ * @property {"file-name" | "minus" | "plus" | "negation" | "unread" | "marks" | "unknown" | "longer" | "places" | "values" | "misspelt" | "facts" | "keyword" | "best-match" | "best-score" | "kept" | "unclear" | "absent" | "near"} code
  * @property {string} message
  * @property {string} value
  */
