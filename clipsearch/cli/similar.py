@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -14,8 +16,9 @@ from clipsearch.cli.filters import filter_options
 from clipsearch.cli.options import SearchOptions, search_options
 from clipsearch.cli.players import note_film
 from clipsearch.cli.results import ResultOptions, result_options, show
-from clipsearch.conditions import Condition
+from clipsearch.conditions import Condition, typed_glob
 from clipsearch.errors import QueryError
+from clipsearch.images.file_types import is_image_name
 from clipsearch.terms import Term
 
 
@@ -33,6 +36,21 @@ class _SimilarCommand(Command):
                 )
                 raise click.UsageError(message, ctx) from error
             raise
+
+
+def _without_file(missing: str, images: Sequence[str]) -> str:
+    """What to type if a picture is not there: a search by its name, or for words; "" for another path."""
+    from clipsearch.cli.typed_line import TypedLine  # only if something is wrong
+
+    line, name = TypedLine.current(), Path(missing).name
+    if is_image_name(name):
+        by_name = line.with_terms((), "--name", typed_glob(name), without=("names",), name="query")
+        return f"; to find indexed photos of this name: `{by_name}`"
+    if " " not in missing and re.search(r"[/\\.]", missing):
+        return ""
+    pictures = [Term(Path(image)) for image in images if os.path.isfile(image)]
+    words = " ".join(image for image in images if not os.path.isfile(image))
+    return f"; to search for these words: `{line.with_terms([*pictures, Term(words)], name='query')}`"
 
 
 @command(cls=_SimilarCommand)
@@ -61,8 +79,9 @@ def similar(
                 raise QueryError(f"{image} is a web address; to search by the picture there: {by_url}")
             if os.path.isdir(image):
                 raise QueryError(f"{image} is a folder; give a picture")
-            is_there = os.path.exists(image)  # a device or a pipe
-            raise QueryError(f"{image} is not a regular file" if is_there else f"there is no file {image}")
+            if os.path.exists(image):  # a device or a pipe
+                raise QueryError(f"{image} is not a regular file")
+            raise QueryError(f"there is no file {image}{_without_file(image, images)}")
         note_film(image)
     question = search.query(tuple(Term(Path(image)) for image in images), filters, for_people=results.is_for_people)
     with backend.opened(results) as engine:

@@ -239,7 +239,20 @@ def test_ctrl_c_asks_eval_to_stop(clipsearch, photos, monkeypatch, line, options
         (["query", "a", "--taken", "x"], "--taken: 'x' is not a date"),
         (["query", "a", "--taken", "July 2018"], "--taken: 'July 2018' is not a date"),
         (["query", "https://example.org/a.jpg"], "--allow-url"),
-        (["similar", "missing.jpg"], "there is no file missing.jpg"),
+        (
+            ["similar", "missing.jpg", "-k", "3"],
+            "there is no file missing.jpg; to find indexed photos of this name: "
+            "`clipsearch query -k 3 --name missing.jpg`",
+        ),
+        (
+            ["similar", "a cat"],
+            'there is no file a cat; to search for these words: `clipsearch query "a cat"`',
+        ),
+        (
+            ["similar", "a", "cat", "photos/red.jpg"],
+            'to search for these words: `clipsearch query photos/red.jpg + "a cat"`',
+        ),
+        (["similar", "photos/nowhere"], "there is no file photos/nowhere\n"),
         (["query", "x", "-k", "0"], "-k/--top-k: 0 is not a whole number of at least 1"),
         (["index", ".", "--device", "banana"], "--device must be auto, cpu, cuda"),
         (["query", " "], "empty"),
