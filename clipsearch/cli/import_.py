@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
+from pathlib import PureWindowsPath
 from typing import TYPE_CHECKING
 
+from clipsearch._internal.commands import quoted
 from clipsearch.cli.choose_index import existing_index, index_to_write
 from clipsearch.cli.command import FilePath, argument, command, flag
 from clipsearch.cli.exit_status import ended
@@ -72,6 +75,12 @@ def import_(
         remark(f"{file} has no rows, so there is nothing to import")
     for line in () if as_json else _refusals(report.refused):
         note(line)
+    if not (as_json or report.added or report.updated or report.unchanged) and _are_elsewhere(report.refused):
+        name = os.path.basename(file)
+        remark(
+            f"the paths in {name} are of another folder or machine. Where it was made, write them relative to the photos: "
+            f"clipsearch export {quoted(name)} --in PHOTOS --relative. Then import that here, with --in and the photos' folder"
+        )
     counts = [(report.added, "added"), (report.updated, "updated"), (report.unchanged, "unchanged")]
     done = joined_counts(*counts, (report.failed, "refused")) or "nothing done"
     where = "no index was made" if report.no_index else f"index: {printable(str(engine.index_folder))}"
@@ -82,6 +91,15 @@ def import_(
     del value["no_index"]
     print_report(as_json, value, text, summary=True)
     return ended(report.refused, report.interrupted)
+
+
+def _are_elsewhere(refused: Sequence[RefusedRow]) -> bool:
+    """Whether all rows were refused because of their paths, which start at a folder that is not the photos' one here."""
+    return bool(refused) and all(
+        row.reason.startswith("not below ")
+        or (not os.path.isabs(row.path) and PureWindowsPath(row.path).is_absolute())  # from Windows
+        for row in refused
+    )
 
 
 def _refusals(refused: Sequence[RefusedRow]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -53,6 +54,25 @@ def test_choosing_and_relative_paths(clipsearch, indexed, tmp_path):
     assert "wrote 1 photo" in clipsearch(*command, cwd=indexed)[1]
     assert json.loads((tmp_path / "out.jsonl").read_text())["path"] == "grey.png"
     assert clipsearch("import", tmp_path / "out.jsonl", "--in", indexed / "trip", cwd=indexed)[0] == 0
+
+
+@pytest.mark.parametrize("is_windows", [False, True])
+def test_rows_that_are_all_refused_for_their_paths_say_how_to_export_them(clipsearch, indexed, tmp_path, is_windows):
+    clipsearch("export", tmp_path / "out.jsonl", cwd=indexed)
+    if is_windows:
+        text = (tmp_path / "out.jsonl").read_text()
+        (tmp_path / "out.jsonl").write_text(text.replace(json.dumps(str(indexed))[1:-1], "C:/Users/anna/Photos"))
+    moved = tmp_path / "moved"
+    shutil.copytree(indexed, moved, ignore=shutil.ignore_patterns(".clipsearch"))
+    new = ("--in", moved, "--model", "mini", "--index", tmp_path / "new")
+    status, output, errors = clipsearch("import", tmp_path / "out.jsonl", *new)
+    assert status == 3 and "5 refused" in output and "no index was made" in output
+    assert "clipsearch export out.jsonl --in PHOTOS --relative" in errors
+    clipsearch("export", tmp_path / "out.jsonl", "--in", indexed, "--relative", "--force", cwd=indexed)
+    status, output, errors = clipsearch("import", tmp_path / "out.jsonl", *new)
+    assert (status, errors) == (0, "") and "5 added" in output
+    (moved / "red.jpg").unlink()
+    assert "--relative" not in clipsearch("import", tmp_path / "out.jsonl", *new)[2]
 
 
 def test_an_export_of_nothing_is_imported_as_nothing(clipsearch, indexed, tmp_path):
