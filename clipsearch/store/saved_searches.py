@@ -18,6 +18,7 @@ from clipsearch._internal.untrusted_files import read_json, why
 from clipsearch.store.lock import locked_briefly
 
 MOST = 1000
+LONGEST_NAME = 200
 _BROKEN = (ValueError, KeyError, TypeError, AttributeError)  # what reading a damaged file raises
 _MOST_BYTES = 100_000_000
 
@@ -72,7 +73,7 @@ class SavedSearches:
             return True
 
     def rename_album(self, name: str, new_name: str) -> None:
-        """Have the searches in an album follow its new name, also those that name it in their `where`."""
+        """Have the searches in an album follow its new name: their album, their `where` and their names."""
         if not self._file.exists():
             return
 
@@ -85,10 +86,12 @@ class SavedSearches:
 
         with self._locked():
             searches = self.all()
-            followed = {
-                title: {parameter: renamed(parameter, value) for parameter, value in parameters.items()}
-                for title, parameters in searches.items()
-            }
+            followed: dict[str, dict[str, Any]] = {}
+            for title, parameters in searches.items():
+                after = {parameter: renamed(parameter, value) for parameter, value in parameters.items()}
+                new_title = _with_parts_renamed(title, parameters, after)
+                is_free = new_title not in searches and new_title not in followed and len(new_title) <= LONGEST_NAME
+                followed[new_title if is_free else title] = after
             if followed != searches:
                 self._write(followed)
 
@@ -112,3 +115,11 @@ class SavedSearches:
             os.replace(self._file, self._aside)
         with replacing([self._file], force=True) as (unfinished,):
             unfinished.write_text(json.dumps({"searches": searches}))
+
+
+def _with_parts_renamed(title: str, before: dict[str, Any], after: dict[str, Any]) -> str:
+    """A search's name after an album was renamed. The page proposes names such as "a dog, album Winter"."""
+    parts = f", {title}, "
+    for word, parameter in (("album ", "album"), ("", "where")):
+        parts = parts.replace(f", {word}{before.get(parameter)}, ", f", {word}{after.get(parameter)}, ")
+    return parts[2:-2]

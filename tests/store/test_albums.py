@@ -88,6 +88,29 @@ def test_a_saved_search_keeps_an_expression_that_cannot_follow(engine, caplog, m
     assert albums.names() == ["Warm"] and "do not follow its new name: no" in caplog.text
 
 
+def test_the_name_that_the_page_proposed_for_a_search_follows_too(engine):
+    albums, saved = engine.albums, SavedSearches(engine.index_folder)
+    names = {
+        "a dog, album Warm": "a dog, album Hot",
+        "album Warm, portrait": "album Hot, portrait",
+        "album Warm": "album Hot",
+        "album Warmer": "album Warmer",  # edited, as the next three are
+        "our album Warm": "our album Warm",
+        "Warm": "Warm",
+        "a cat, album Warm": "a cat, album Warm",  # since its new name is taken
+        "a cat, album Hot": "a cat, album Hot",
+    }
+    for name in names:
+        saved.put(name, {"album": "Warm"})
+    saved.put("2016, album = Warm, album Warm", {"where": "album = Warm"})
+    albums.add("Warm", records(engine, "red.jpg"))
+    albums.rename("Warm", "Hot")
+    assert set(saved.all()) == {*names.values(), '2016, album = "Hot", album Warm'}
+    saved.put(f"{'x' * 180}, album Hot", {"album": "Hot"})
+    albums.rename("Hot", "long" * 10)
+    assert f"{'x' * 180}, album Hot" in saved.all()  # its new name would be too long
+
+
 def test_albums_survive_indexing_renaming_and_moving(engine, indexed_photos, tmp_path, encoder):
     folder = engine.index_folder.parent
     engine.albums.add("Warm", records(engine, "red.jpg", "grey.png"))

@@ -21,12 +21,13 @@ from clipsearch.server.search_body import Strict
 from clipsearch.server.service import Service
 from clipsearch.server.sessions import Sessions
 from clipsearch.store.lock import is_written
+from clipsearch.store.saved_searches import LONGEST_NAME
 
 _STREAM = file_responses("Events, as they come.", "text/event-stream", schema={"type": "string"})
 _NO_SEARCH = error_responses({404: "There is no saved search of this name."})
 _BAD_BODY = "The body is not JSON."
 _Name = Annotated[
-    str, Path(min_length=1, max_length=200, description="The name that the user chose.", examples=["dogs"])
+    str, Path(min_length=1, max_length=LONGEST_NAME, description="The name that the user chose.", examples=["dogs"])
 ]
 _Value = Text | int | Annotated[float, Field(allow_inf_nan=False)] | bool | list[Text]
 
