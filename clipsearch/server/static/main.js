@@ -236,17 +236,16 @@ function wrongParts(parameter, value) {
   }
 }
 
-/** Say which filter the server could not read. If the filter panel is open, it says why beside what was typed. @param {ApiError} error */
+/** Say which filter the server could not read, and why. The filter panel, if it is open, says the same beside what was typed. @param {ApiError} error */
 function explainWrongFilter(error) {
   const names = state.filtersOf(error.parameter);
   const inPanel = ["text", "name", "where"].includes(error.parameter);
   const isDate = names.includes("from");
-  const isPanelThere = byId("filters").open || document.documentElement.classList.contains("with-filters"); // which is loaded later
   const typed = names.map((name) => state.currentSearch()[name]).flat().filter(Boolean).join(" ");
   const { reason, place } = expressionProblem(error.message);
   const [title, remedy] = wrongParts(error.parameter, shortened(typed));
   explainEmpty(title, {
-    text: (inPanel || isDate) && isPanelThere ? "The filter panel says why, beside what was typed." : reason,
+    text: inPanel ? reason.replace(/; there are .+$/s, ".") : reason, // the panel lists what there is
     code: isDate ? "" : place ?? (NO_FILTERS.includes(names[0]) ? "" : shortened(typed)),
     actions: [
       ...(inPanel || isDate ? [{ label: "Change it", act: () => withModule(async () => (await import("./filters.js")).editFilter(WIDE.matches, error.parameter)) }] : []),
