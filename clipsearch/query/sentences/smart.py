@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from clipsearch.conditions import Condition, Either, Located, Not, Test
 from clipsearch.query.language import terms_text
@@ -209,16 +209,22 @@ def _date_facts(text: str, dates: Sequence[SpokenDate]) -> list[_Found]:
 
 
 def _person_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
-    """All of the people, or any of those with "or" between them. A first name is anyone's who has it."""
+    """All of the people, or any of a list with "or": "Ben, Rose or Anna". A first name is anyone's who has it."""
     groups: list[list[SpokenName]] = []
+    listed = 0  # the last groups with only commas between them, which an "or" joins
     end = 0
     for name in names:
-        if name.kind == "person":
-            if groups and folded(text[end : name.start]).strip() in _OR:
-                groups[-1].append(name)
-            else:
-                groups.append([name])
+        joint = folded(text[end : name.start]).strip()
         end = name.end
+        if name.kind != "person":
+            listed = 0
+        elif listed and joint.lstrip(", ") in _OR:
+            groups[-listed:] = [[*chain(*groups[-listed:]), name]]
+            listed = 1
+        else:
+            is_item = joint == "," and text.startswith(name.name, name.start)  # no "with" before it
+            listed = listed + 1 if listed and is_item and len(groups[-1]) == 1 else 1
+            groups.append([name])
     return [_person_fact(text, group) for group in groups]
 
 
@@ -365,7 +371,7 @@ def _unclear(
     for match in _OR_WORD.finditer(text):
         if any(span.start <= match.start() < span.end for span in (*parts, *denials)):
             continue
-        before, after = text[: match.start()].rstrip(), text[match.end() :]
+        before, after = text[: match.start()].rstrip(" ,"), text[match.end() :]
         start = match.end() + len(after) - len(after.lstrip())
         first = next((part for part in parts if part.end == len(before)), None)
         other = next((part for part in parts if part.start == start), None)

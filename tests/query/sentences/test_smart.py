@@ -146,6 +146,34 @@ def test_all_people_must_be_there_and_any_of_the_places():
     assert known("Rome, Italy")[0].filters == (Located(("IT/07/3",)),)
 
 
+_ANY_OF_THREE = "person: Ben or Rose or Carla Bruni"
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("Ben, Rose or Carla Bruni", _ANY_OF_THREE),
+        ("Ben, Rose oder Carla Bruni", _ANY_OF_THREE),
+        ("Ben, Rose ou Carla Bruni", _ANY_OF_THREE),
+        ("Ben, Rose o Carla Bruni", _ANY_OF_THREE),
+        ("photos of Ben, Rose, or Carla Bruni in 2019", f"{_ANY_OF_THREE}, taken: 2019"),
+        ("without Ben, Rose or Carla Bruni", "person: not Ben or Rose or Carla Bruni"),
+        ("Ben, Rose, Carla Bruni", "person: Ben, person: Rose, person: Carla Bruni"),
+        ("Ben, Rose and Carla Bruni", "person: Ben, person: Rose, person: Carla Bruni"),
+        ("Ben, with Rose or Carla Bruni", "person: Ben, person: Rose or Carla Bruni"),
+        ("Ben or Rose, Carla Bruni", "person: Ben or Rose, person: Carla Bruni"),
+        ("Rome, Paris, France or New York", "place: Rome, Italy or Paris, France or New York, United States"),
+    ],
+)
+def test_the_names_of_a_list_with_or_are_alternatives(text, facts):
+    assert str(known(text)[1]) == f"{facts}, looking for: all photos"
+
+
+@pytest.mark.parametrize("text", ["Ben, Rose, or a dog", "in Rome, or a beach"])
+def test_a_comma_before_or_makes_nothing_certain(text):
+    assert str(known(text)[1]) == f"looking for: {text}"
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
