@@ -27,6 +27,7 @@ _DOC = re.compile(
 )  # on lines of its own; a third of the bytes
 _TYPE = re.compile(r"/\*\* @type (?:(?!\*/).)*\*/ ?")  # within a line, as in a cast
 _NOTE = re.compile(r"[ \t]+// [^\"'`\n]*$", re.MULTILINE)  # after code; within a text, its end would follow
+_STYLE_NOTE = re.compile(r"[ \t]*/\*(?:(?!\*/).)*\*/", re.DOTALL)
 _OTHER = re.compile(r"^(?:import|export)\b.*|^[^`\n]*`(?:[^`\n]*`[^`\n]*`)*[^`\n]*$", re.MULTILINE)
 """Also a line with an odd number of backticks, since a text over several lines would lose its indents."""
 _INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
@@ -76,8 +77,12 @@ def _bundles(folder: Path, state: tuple[tuple[str, int], ...]) -> dict[str, str]
     return {
         FIRST: f'{_NEED}{_registered(first, sources)}need("{_START}");\n',
         LATER: f'import {{ load, need, register }} from "./{FIRST}";\n{_registered(later, sources)}',
-        STYLES: "\n".join(f"/* {name} */\n{(folder / name).read_text(encoding='utf-8')}" for name in STYLE_SHEETS),
+        STYLES: "\n".join(f"/* {name} */\n{_style(folder / name)}" for name in STYLE_SHEETS),
     }
+
+
+def _style(path: Path) -> str:
+    return _INDENT.sub("", _STYLE_NOTE.sub("", path.read_text(encoding="utf-8")))
 
 
 def _needed(name: str, sources: dict[str, str]) -> list[str]:

@@ -79,8 +79,11 @@ async def index_events(service: Service) -> Events:
 
     Send "albums" whenever any client or process has changed favourites or albums. Send "gone" once if the index is not on
     the disk, and "changed" when it is there again. Send "writing" when another process begins to write to the index, as an
-    `index` does, and when it ends.
+    `index` does, and when it ends. Begin with "unindexed" if the server was started in a folder of photos that are not indexed,
+    and serves the last used index instead.
     """
+    if service.folders.unindexed:
+        yield "unindexed", {"folder": str(service.folders.unindexed)}
     last = await _state_and_count(service)
     is_gone = is_elsewhere = False
     while not service.stopping.is_set():

@@ -394,10 +394,6 @@ class FoldersAnswer(BaseModel):
     )
     suggested: list[str] = Field(description="Folders right below these that are not indexed.", examples=[["/media/b"]])
     offered: str | None = Field(description="If there is no index yet: the folder that one can be made of.")
-    unindexed: str | None = Field(
-        description="The folder that the server was started in, if its photos are not indexed and the last used index is "
-        "served instead."
-    )
     token: bool = Field(description="Whether the server has a token, which adds any folder.")
 
 

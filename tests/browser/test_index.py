@@ -205,10 +205,8 @@ def test_copies_are_shown_in_groups_and_selected(page):
 
 
 def test_photos_of_another_folder_than_the_one_served_from_are_told_until_the_note_is_closed(page):
-    def started_elsewhere(route):
-        route.fulfill(json={**route.fetch().json(), "unindexed": "/new photos"})
-
-    page.route("**/api/folders", started_elsewhere)
+    news = 'event: unindexed\ndata: {"folder": "/new photos"}\n\n'
+    page.route("**/api/events", lambda route: route.fulfill(content_type="text/event-stream", body=news))
     page.reload()
     note = page.locator(".other-photos")
     note.wait_for()
@@ -217,7 +215,7 @@ def test_photos_of_another_folder_than_the_one_served_from_are_told_until_the_no
     )
     note.get_by_role("button", name="Close this note").click()
     assert note.count() == 0
-    with page.expect_response("**/api/folders"):
+    with page.expect_response("**/api/events"):
         page.reload()
     page.wait_for_selector(".photo.loaded")
     assert note.count() == 0

@@ -183,8 +183,8 @@ def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page
         page.fill("#query", "blue")
         page.wait_for_function("() => document.querySelector('#status').textContent.includes('search before')")
         page.locator(".photo .open").nth(1).click()
-        page.wait_for_selector("#viewer .missing")
-        assert page.locator("#viewer .missing").inner_text().startswith("The server does not answer")
+        page.wait_for_selector("#viewer .unplayable")
+        assert page.locator("#viewer .unplayable").inner_text().startswith("The server does not answer")
         page.wait_for_selector("#gone:popover-open")  # over the viewer
         broken = "[...document.images].filter((one) => one.complete && !one.naturalWidth && one.getAttribute('src'))"
         assert page.evaluate(
@@ -199,7 +199,7 @@ def test_a_photo_that_the_server_does_not_send_is_shown_once_it_is_back(new_page
     with serving(small / ".clipsearch", port=port):
         page.wait_for_selector("#gone", state="hidden", timeout=20_000)
         page.wait_for_function("() => document.querySelector('#viewer img.full').naturalWidth > 0")
-        assert page.locator("#viewer .missing").count() == 0
+        assert page.locator("#viewer .unplayable").count() == 0
         page.wait_for_function(
             "() => [...document.querySelectorAll('.filmstrip img')].every((one) => one.naturalWidth)"
         )

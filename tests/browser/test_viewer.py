@@ -170,7 +170,7 @@ def test_the_viewer_says_that_a_photo_is_gone(page, viewer, new_page, address):
     other.route("**/file", lambda route: route.fulfill(status=404, json={"error": {"code": "gone", "message": "gone"}}))
     other.goto(page.url)
     other.locator(".photo .open").first.click()
-    other.wait_for_selector(".missing")
+    other.wait_for_selector(".unplayable")
     other.expected.append("status of 404")
 
 
@@ -426,9 +426,16 @@ def test_a_photo_that_was_edited_says_so_in_every_way(new_page, small):
         message.wait_for()
         assert re.fullmatch(why, message.inner_text())
         assert message.evaluate("(e) => getComputedStyle(e).backgroundColor") == "rgb(23, 25, 27)"  # solid, to be read
+        assert message.bounding_box()["width"] > 300  # also if the photo is narrow
         for key in "dc":
             page.keyboard.press(key)
-            page.locator("#note:popover-open", has_text=re.compile(why)).wait_for()
+            note = page.locator("#note:popover-open", has_text=re.compile(why))
+            note.wait_for()
+            assert note.bounding_box()["y"] > 50  # below the bar
+            page.wait_for_function(
+                "() => document.querySelector('#note').getBoundingClientRect().bottom"
+                " < document.querySelector('.unplayable').getBoundingClientRect().top"
+            )
             page.evaluate("document.querySelector('#note').hidePopover()")
         page.keyboard.press("Escape")
         page.keyboard.press("Control+a")

@@ -1,15 +1,19 @@
 """Indexing while the server runs, and the events for listeners."""
 
+import asyncio
 import json
 import os
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import httpx2
 
 from clipsearch import SearchEngine
 from clipsearch._internal.commands import quoted
 from clipsearch.indexing.report import SyncReport
+from clipsearch.server.events import index_events
 from clipsearch.server.jobs import IndexJobs
 from clipsearch.store.writer import CollectionWriter
 from tests.conftest import save_photo
@@ -116,6 +120,11 @@ def events(lines):
             name = line.removeprefix("event: ")
         elif line.startswith("data: "):
             yield name, json.loads(line.removeprefix("data: "))
+
+
+def test_listeners_are_told_first_that_other_photos_were_expected():
+    service = SimpleNamespace(folders=SimpleNamespace(unindexed=Path("/new")))
+    assert asyncio.run(anext(index_events(service))) == ("unindexed", {"folder": str(Path("/new"))})
 
 
 def test_listeners_are_told_of_progress_and_commits(indexed):

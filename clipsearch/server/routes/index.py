@@ -126,7 +126,6 @@ def index_routes(service: Service, sessions: Sessions | None = None) -> APIRoute
                 "below": service.folders.bases(indexed),
                 "suggested": await asyncio.to_thread(service.folders.suggestions, indexed),
                 "offered": str(offered) if offered else None,
-                "unindexed": str(service.folders.unindexed) if service.folders.unindexed else None,
                 "token": sessions is not None,
             }
         )

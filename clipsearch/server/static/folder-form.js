@@ -4,7 +4,7 @@ import { ApiError, sentence } from "./api.js";
 import { element } from "./dom.js";
 import { separatorOf, visible } from "./format.js";
 
-/** @typedef {{indexed: string[], below: string[], suggested: string[], offered: string | null, unindexed: string | null, token: boolean}} Folders */
+/** @typedef {{indexed: string[], below: string[], suggested: string[], offered: string | null, token: boolean}} Folders */
 
 /**
  * @param {Folders} folders

@@ -53,6 +53,7 @@ export async function watchIndex(changed) {
     indexEvents = document.hidden ? null : new EventSource("/api/events");
     isElsewhere = false; // a new stream says it anew
     indexEvents?.addEventListener("writing", (event) => followOther(JSON.parse(event.data).elsewhere));
+    indexEvents?.addEventListener("unindexed", (event) => tellOfOtherPhotos(JSON.parse(event.data).folder));
     indexEvents?.addEventListener("changed", () => tell().catch(() => {}));
     indexEvents?.addEventListener("albums", () => albums.refresh()); // perhaps of another device
     for (const trouble of ["error", "gone"]) indexEvents?.addEventListener(trouble, () => checkConnection());
@@ -69,9 +70,7 @@ export async function watchIndex(changed) {
     known = now;
   };
   await tell();
-  const [job, { unindexed }] = await Promise.all([ask("/api/index"), ask("/api/folders")]);
-  show(job);
-  if (unindexed) tellOfOtherPhotos(unindexed);
+  show(await ask("/api/index"));
   watching = true;
   document.addEventListener("visibilitychange", () => {
     listen();
@@ -82,7 +81,7 @@ export async function watchIndex(changed) {
 
 /** Above the photos: that they are not those of the folder that the server was started in. @param {string} folder */
 function tellOfOtherPhotos(folder) {
-  if (sessionStorage.getItem(CLOSED) === folder) return;
+  if (sessionStorage.getItem(CLOSED) === folder || document.querySelector(".other-photos")) return;
   const close = () => {
     sessionStorage.setItem(CLOSED, folder);
     keepingPhotos(() => line.remove());
