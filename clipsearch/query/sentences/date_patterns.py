@@ -42,8 +42,8 @@ _PHOTOS = rf"{any_of(PHOTOS)}(?=$|[,;.!?)]| (?:of|from|with|in|at|by|von|vom|mit
 """As in "my 2018 photos of Anna", but not in "a 2018 photo book"."""
 
 AFTER_A_YEAR = re.compile(
-    rf"$|[,;.!?)]| (?:{_PHOTOS}|aufgenommene?n?|entstanden|gemacht|in|at|with|from|near|on|by|and|or|nor|im|am|an|auf|mit|bei"
-    r"|von|aus|und|oder|noch|en|a|au|aux|avec|dans|et|ou|ni|con|y|o|the"
+    rf"$|[,;.!?)]| ?&| (?:{_PHOTOS}|aufgenommene?n?|entstanden|gemacht|in|at|with|from|near|on|by|and|or|nor|im|am|an|auf|mit"
+    r"|bei|von|aus|und|oder|noch|en|a|au|aux|avec|dans|et|ou|ni|con|y|o|the"
     r"|without|but|except|excluding|not|no|ohne|aber|ausser|nicht|keine?|sans|mais|sauf|pas|sin|pero|excepto|salvo|menos)\b"
 )
 
@@ -51,7 +51,7 @@ ARTICLE = re.compile(
     r"(?:the|in|on|im|am|dem|der|den|des|zum|zur|le|la|les|l'|el|los|las|du|del|de|en|year|jahre?s?|ano|annee)(?:(?<=') ?| )"
 )
 BETWEEN = re.compile(r"(?:between|zwischen|entre) ")
-AND = re.compile(r" (?:and|und|et|y|e) ")
+AND = re.compile(r" (?:and|und|et|y|e|&) ")
 FROM = re.compile(r"(?:from|since|von|vom|seit|ab|de|du|depuis|desde|del) ")
 TO = re.compile(
     r" ?(?:-|\u2013|\u2014|\.\.\.?|\u2026) ?| (?:to|until|till|through|bis|jusqu'en|jusqu'a|jusqu'au|hasta) "
@@ -59,9 +59,9 @@ TO = re.compile(
 TO_AFTER_FROM = re.compile(
     r" ?(?:-|\u2013|\u2014|\.\.\.?) ?| (?:to|until|till|through|bis|a|au|al|jusqu'en|jusqu'a|jusqu'au|hasta) "
 )
-BUT = re.compile(r",? (?:(?:and|but|to|until|till|und|aber|bis|et|mais|y|pero) )?")
+BUT = re.compile(r",? (?:(?:and|but|to|until|till|und|aber|bis|et|mais|y|pero|&) )?")
 FROM_BEFORE = re.compile(rf"(?:^|.*[ ']){FROM.pattern}(?:{ARTICLE.pattern})*$")
-DAY_ONLY = re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|\.)?(?= ?-| ?\u2013| ?, ?\d| [a-z])")
+DAY_ONLY = re.compile(r"(?P<day>\d{1,2})(?:st|nd|rd|th|er|\.)?(?= ?-| ?\u2013| ?[,&] ?\d| [a-z])")
 
 MONTH_BEFORE = re.compile(rf"(?:.*\W)?{any_of(ALL_MONTHS)} $")
 DAY_BEFORE = re.compile(r"(?:.*\D)?\d{1,2}(?:st|nd|rd|th|er|\.)? (?:of |de )?$")

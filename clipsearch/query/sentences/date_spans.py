@@ -39,7 +39,7 @@ _LINKS = (
     r"|(?P<span> (?:(?:starting|beginning|commencing|ending|until|till|ab|bis)(?: on| in| with| am| im)?|from) )|(?P<direct> ))"
 )
 _NARROWING = re.compile(
-    rf"(?P<ordinal>(?:{_ORDINAL} (?:(?:and|und|et|y) {_ORDINAL} )?)?(?:{_COUNT} )?(?:{_ORDINAL} )?)"
+    rf"(?P<ordinal>(?:{_ORDINAL} (?:(?:and|und|et|y|&) {_ORDINAL} )?)?(?:{_COUNT} )?(?:{_ORDINAL} )?)"
     rf"(?:(?P<unit>{any_of(UNITS)})|(?P<days>{_DAYS})|(?P<season>{any_of(SEASONS)})|(?P<portion>{_PORTION})){_LINKS}"
 )
 _MOST_DAYS: dict[Unit, int] = {"week": 8, "weekend": 4}  # of a range that people call so

@@ -49,7 +49,7 @@ BOUND = re.compile(
 After a `count`, a number may be one of people. "des" may be "dès".
 """
 
-_OR = "(?:or|and|oder|und|ou|et|o|u|y)"
+_OR = "(?:or|and|oder|und|ou|et|o|u|y|&)"
 _LATER = (
     "later|newer|more recent|spater|neuer|junger|plus tard|plus recente?s?|mas tarde|mas recientes?|posterior(?:es)?"
 )
@@ -63,7 +63,7 @@ BOUND_AFTER = re.compile(
 )
 """What stands behind a date with an open end. "on" needs "from" before the date, and more: `GOES_ON`."""
 
-GOES_ON = re.compile(r"$|[,;.!?)]| (?:with|of|in|at|by|near|and|but|until|mit|im|bei|und|aber|bis)\b")
+GOES_ON = re.compile(r"$|[,;.!?)]| ?&| (?:with|of|in|at|by|near|and|but|until|mit|im|bei|und|aber|bis)\b")
 """What may follow "from 2022 on". "from 2022 on the beach" is no open end."""
 
 INCLUDED = re.compile(r",? (?:inclusive|included|inclus|einschlie(?:ss|\u00df)lich)(?!\w)")

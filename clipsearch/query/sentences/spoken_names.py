@@ -40,7 +40,7 @@ _BETWEEN_NAMES = frozenset(("in", "at", "near", "with", "and", "im", "mit", "und
 
 _FUSED = frozenset(("im", "au", "aux", "du", "del", "al"))  # "in" and an article
 _AFTER_A_NAME = re.compile(
-    r"\s*(?:$|[,;.!?)\0]|(?:and|or|with|in|on|at|by|und|oder|mit|im|am|auf|et|ou|avec|y|o|con|en)\b)"
+    r"\s*(?:$|[,;.!?)\0&]|(?:and|or|with|in|on|at|by|und|oder|mit|im|am|auf|et|ou|avec|y|o|con|en)\b)"
 )
 _SMALL_WORDS = frozenset(
     ("of", "de", "la", "le", "am", "an", "der", "del", "sur", "upon", "do", "da", "di", "el", "les")

@@ -169,6 +169,28 @@ def test_the_names_of_a_list_with_or_are_alternatives(text, facts):
     assert str(known(text)[1]) == f"{facts}, looking for: all photos"
 
 
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        ("2016 & 2017", "taken: 2016 or 2017"),
+        ("Rome 2016&2017", "place: Rome, Italy, taken: 2016 or 2017"),
+        ("between 2016 & 2018", "taken: 2016..2018"),
+        ("from 2015 & before 2018", "taken: 2015..2017"),
+        ("2016 & later", "taken: from 2016"),
+        ("from 2015 on & Ben", "person: Ben, taken: from 2015"),
+        ("3 & 4 May 2018", "taken: 2018-05-03 or 2018-05-04"),
+        ("in rome & 2016", "place: Rome, Italy, taken: 2016"),
+    ],
+)
+def test_an_ampersand_is_and(text, facts):
+    assert str(known(text)[1]) == str(known(text.replace("&", " and "))[1]) == f"{facts}, looking for: all photos"
+
+
+def test_an_ampersand_between_parts_of_a_date_leaves_them_text_as_and_does():
+    text = "the first & second week of May 2018"
+    assert str(known(text)[1]) == f"looking for: {text}"
+
+
 @pytest.mark.parametrize("text", ["Ben, Rose, or a dog", "in Rome, or a beach"])
 def test_a_comma_before_or_makes_nothing_certain(text):
     assert str(known(text)[1]) == f"looking for: {text}"
