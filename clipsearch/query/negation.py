@@ -189,6 +189,31 @@ _FAR_FROM = (
     r"(?<!not )(?<!nicht )(?<!pas )(?<!no )(?<!non )\b(?:far|away|weit|weg|loin|lejos)\s+"
     r"(?=(?:from|von|vom|de|du|del)\b|d['\u2019])"
 )
+_DIRECTION = (
+    r"(?:(?<!in )(?<!the )(?<!north[ -])(?<!south[ -])|to the )"
+    r"(?:(?:north|south)[ -]?(?:east|west)|north|south|east|west)"
+    r"|(?:(?:nord|s(?:\u00fc|ue?)d)?(?:(?:\u00f6|oe?)st|west)|n(?:\u00f6|oe?)rd|s(?:\u00fc|ue?)d)lich"
+    r"|au\s+(?:nord|sud)(?:[ -]?(?:est|ouest))?|\u00e0\s+l['\u2019](?:est|ouest)"
+    r"|al\s+(?:norte|sur|(?:nor|sur)?(?:este|oeste))"
+)
+_NUMBER = (
+    r"(?:\d+|an?|one|two|three|four|five|few|several|eine[rn]?|zwei|drei|vier|f\u00fcnf|une|deux|trois|quatre|cinq"
+    r"|una|dos|tres|cuatro|cinco)"
+)
+_DISTANCE = (
+    rf"(?:{_NUMBER}[\s-]*(?:m|met(?:er|re)s?|m\u00e8tres?|metros?|h|hours?|stunden?|heures?|horas?|min(?:ute)?[sn]?|minutos?)"
+    r"|(?:\d+[\s-]*)?(?:kms?|kilomet(?:er|re)[sn]?|kilom\u00e8tres?|kil\u00f3metros?|miles?|meilen?))"
+    r"(?:['\u2019]s)?(?:\s+(?:drive|ride|walk|flight|entfernt))?"
+)
+_BESIDE = (
+    rf"(?<!\w)(?:{_DIRECTION}|{_DISTANCE})\s+(?=(?:of|from|von|vom|de|du|del)\b|d['\u2019])"
+    r"|(?<!\w)(?:leaving|quittant|saliendo)\s+(?!(?:in|at|near|around|from|to|en|\u00e0|dans|desde|a)\b)"
+)
+"""Words before a place that a photo may be near to: "north of Rome", "an hour from Rome", "leaving Rome".
+
+But "the north of Italy" is in Italy.
+"""
+
 _DENYING_AFTER = (
     r"\s+(?:is|was|are)(?:\s+not|n['\u2019]t)\s+(?:there|present|visible|shown|in\s+(?:it|them))\b"
     r"|\s+(?:(?:not|no|nicht|non|pas)|(?:is|was|are)(?:\s+not|n['\u2019]t)|(?:is|was|are)\s+(?:absent|missing|gone)|nicht\s+(?:ist|war|sind|dabei|drauf|da|zu\s+sehen)(?:\s+(?:ist|war|sind))?"
@@ -238,9 +263,10 @@ def negations(text: str, languages: Collection[Language] = LANGUAGES) -> list[Ne
 
 
 def may_be_denied(text: str, start: int, end: int) -> bool:
-    """Whether words beside text[start:end], which no negation has, may deny it: "away from Rome", "Anna is missing"."""
-    is_far = any(far.end() == start for far in _pattern(_FAR_FROM).finditer(text, 0, end))
-    return is_far or bool(_pattern(_DENYING).search(text, 0, start) or _pattern(_DENYING_AFTER).match(text, end))
+    """Whether words beside text[start:end], which no negation has, may deny it: "far from Rome", "north of Rome"."""
+    words = (_FAR_FROM, _BESIDE)
+    is_elsewhere = any(found.end() == start for each in words for found in _pattern(each).finditer(text, 0, end))
+    return is_elsewhere or bool(_pattern(_DENYING).search(text, 0, start) or _pattern(_DENYING_AFTER).match(text, end))
 
 
 def without_negations(terms: Sequence[Term], languages: Collection[Language] = LANGUAGES) -> tuple[Term, ...]:

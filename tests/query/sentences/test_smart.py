@@ -429,6 +429,33 @@ def test_what_is_not_certain_is_named(text, why):
     assert read.unclear == why and (not why or texts_of(query.terms) == text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "north of Rome", "South of Rome", "a farm north-west of Rome", "to the north of Rome", "n\u00f6rdlich von Rome",
+        "Hof s\u00fcd\u00f6stlich von Rome", "au nord de Rome", "\u00e0 l'est de Rome", "al norte de Rome",
+        "50 km from Rome", "within 50 km of Rome", "miles from Rome", "an hour from Rome", "a 2-hour drive from Rome",
+        "an hour's drive from Rome", "50 km von Rome", "eine Stunde von Rome", "\u00e0 une heure de Rome",
+        "a 50 km de Rome", "a una hora de Rome", "leaving Rome", "en quittant Rome", "saliendo de Rome",
+    ],
+)  # fmt: skip
+def test_what_is_beside_a_place_is_not_in_it_so_it_stays_text(text):
+    read = known(text)[1]
+    assert (str(read), read.unclear) == (f"looking for: {text}", 'whether "Rome" is wanted')
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("the north of Rome", "the north"), ("in the north of Rome", "in the north"), ("im Norden von Rome", "im Norden"),
+        ("the north west of Rome", "the north west"), ("dans le nord de Rome", "dans le nord"), ("a man from Rome", "a man"),
+        ("a 5 km run in Rome", "a 5 km run"), ("golden hour from Rome", "golden hour"), ("leaving in Rome", "leaving"),
+    ],
+)  # fmt: skip
+def test_what_is_in_a_part_of_a_place_is_in_it(text, rest):
+    assert str(known(text)[1]) == f"place: Rome, Italy, looking for: {rest}"
+
+
 def in_index(text):
     """What is understood with the places of an index that has photos of Paris in France and of London in Ontario."""
     return understand(parse_query(text), TODAY, with_photos(INDEX), PEOPLE, known_places=find)[1]
