@@ -79,7 +79,7 @@ def import_(
         name = os.path.basename(file)
         remark(
             f"the paths in {name} are of another folder or machine. Where it was made, write them relative to the photos: "
-            f"clipsearch export {quoted(name)} --in PHOTOS --relative. Then import that here, with --in and the photos' folder"
+            f"`clipsearch export {quoted(name)} --in PHOTOS --relative`. Then import that here, with --in and their folder"
         )
     counts = [(report.added, "added"), (report.updated, "updated"), (report.unchanged, "unchanged")]
     done = joined_counts(*counts, (report.failed, "refused")) or "nothing done"
