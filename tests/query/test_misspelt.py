@@ -76,7 +76,7 @@ def test_no_query_is_proposed_that_is_still_misspelt(mini, engine):
 
 def test_what_was_meant_keeps_the_facts_that_became_filters():
     typed, searched = Query.parse("a dgo in 2019, in snwo - the dgo"), Query.parse("a dgo, in snwo - the dgo")
-    (note,) = with_facts([QueryNote("misspelt", "", "a dog, in snow - the dog")], searched, typed)
+    (note,) = with_facts([QueryNote("misspelt", "", "a dog, in snow - the dog")], searched, typed, None)
     assert note.value == "a dog in 2019, in snow - the dog"
 
 
