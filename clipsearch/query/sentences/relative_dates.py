@@ -20,7 +20,7 @@ from clipsearch.query.sentences.date_words import (
 )
 from clipsearch.query.sentences.periods import Period, When, days_from, last_unit, unit_of, units_before
 
-_MOST_UNITS = 1000  # of "the last 3 weeks"; more is no time of photos
+_MOST_UNITS = 1000  # of "the last 3 weeks"; no photo is older than more of them
 
 
 def relative_dates(text: str, plain: str, start: int, today: date) -> list[tuple[int, When]]:

@@ -324,7 +324,7 @@ class _Reader:
         return _spelt_out(word.plain) not in self._people and not self._find_places(word.text)
 
     def _is_surname(self, first: int) -> bool:
-        """Whether a first name is before a word, as in "Jack London", and it is of nobody in the index."""
+        """Whether a first name that no person in the index has is before a word, as in "Jack London"."""
         if first == 0 or not self._is_one_piece(self._words[first - 1 : first + 1]):
             return False
         word = self._words[first - 1]
