@@ -144,14 +144,14 @@ def query(
             with backend.opened(results) as engine:
                 question = _marked(engine, question, wanted)
                 return _answer_lines(engine, question, search.top_k, results, pictures)
-        if not wanted.parts and search.sort in ("score", "likely") and _typed_line().has("sort"):
+        if wanted.parts:
+            _remark_options(wanted.words)
+            question = replace(question, terms=_terms(wanted.parts, pictures))
+        elif search.sort in ("score", "likely") and _typed_line().has("sort"):
             remark(
                 f"note: without a text or a picture there is no {'score' if search.sort == 'score' else 'likely photo'}, so "
                 "the newest are first; date, oldest and name sort a list"
             )
-        if wanted.parts:
-            _remark_options(wanted.words)
-            question = replace(question, terms=_terms(wanted.parts, pictures))
         with backend.opened(results) as engine:
             question = _marked(engine, question, wanted)
             text = " ".join(wanted.parts) or _filter_text(question)
