@@ -205,7 +205,8 @@ def test_rows_that_do_not_fit_are_summed_up(ask, indexed_folder, tmp_path):
     file = tmp_path / "moved.jsonl"
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
     status, _, errors = ask("import", file)
-    assert status == 3 and errors.count("\n") == 1 and errors.startswith("clipsearch: 5 rows: ")
+    summary, advice = errors.splitlines()
+    assert status == 3 and summary.startswith("clipsearch: 5 rows: ") and "--relative" in advice
 
 
 def _exported(ask, tmp_path):

@@ -32,7 +32,7 @@ def reader():
     return text_reader.TextReader()
 
 
-@pytest.mark.parametrize("height", [14, 24, 120])
+@pytest.mark.parametrize("height", [16, 24, 120])
 def test_small_and_large_letters_are_read(reader, height):
     assert reader.read(drawn("Train ticket", height=height)) == "Train ticket"
 
