@@ -44,6 +44,7 @@ from clipsearch.query.keywords import SearchKeywords, make_query
 from clipsearch.query.language import EMPTY
 from clipsearch.query.sentences.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
+from clipsearch.store.albums import check_name
 from clipsearch.terms import Content, Query, Term, empty_picture, is_picture
 from clipsearch.types import Failure, Fingerprint, Hit, ImageRecord, Order
 
@@ -233,14 +234,14 @@ class Client:
 
     def change_album(self, name: str, *, add: Sequence[int] = (), remove: Sequence[int] = ()) -> list[int]:
         """Add photos to an album, or take some out. A new name makes a new album. Returns the ids of its photos."""
-        _require_album(name)
+        check_name(name)
         body = {"add": _ids(add), "remove": _ids(remove)}
         return list(self._json("POST", f"/api/albums/{quote(name, safe='')}", body=body)["ids"])
 
     def rename_album(self, name: str, new_name: str) -> None:
         """Give an album another name; its photos stay in it."""
-        _require_album(name)
-        _require_album(new_name)
+        check_name(name)
+        check_name(new_name)
         self._json("POST", f"/api/albums/{quote(name, safe='')}", body={"name": new_name})
 
     def duplicates(self, filters: Sequence[Condition] = (), *, exact_only: bool = False) -> dict[str, Any]:
@@ -465,12 +466,6 @@ def _id(image_id: int) -> int:
     """A photo's id, for a path. QueryError for all but whole numbers."""
     require_whole("an id", image_id)
     return int(image_id)
-
-
-def _require_album(name: str) -> None:
-    require_text("an album's name", name)
-    if not name.strip():
-        raise QueryError("an album's name is empty")
 
 
 def _ids(image_ids: Sequence[int]) -> list[int]:

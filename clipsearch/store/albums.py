@@ -95,7 +95,7 @@ class Albums:
 
         Photos are records; hits count as theirs. TypeError for something else, QueryError for a photo of another index.
         """
-        _check_name(name)
+        check_name(name)
         photos = records_of(photos)
         self._require_indexed([(record.file.path, record.info.content_hash) for record in photos])
         with self._changing():
@@ -134,7 +134,7 @@ class Albums:
         QueryError if there is no such album, or if the new name is not possible or is taken.
         """
         _require_text(name)
-        _check_name(new_name)
+        check_name(new_name)
         with self._changing():
             albums = self._read()
             name = _existing(name, albums)
@@ -242,7 +242,8 @@ def _require_text(name: object) -> None:
         raise QueryError(f"an album's name must be a text (str), not {short(name)}")
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise QueryError for a name that no album can have."""
     _require_text(name)
     if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
         raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
