@@ -25,6 +25,7 @@ MISSING = "NOT IN THIS ARCHIVE.txt"
 
 _INDEX_AGAIN = "look for new photos in Index"  # the panel and its button on the page
 _BLOCK = 1024 * 1024  # bytes in memory
+_MOST_READ = 100_000_000  # bytes, before an archive begins
 _ZIP64 = 2**31 - 1  # from this size on, a file's entry has sizes of 8 bytes
 
 
@@ -49,12 +50,26 @@ def unreadable(record: ImageRecord, problem: ImageError) -> ImageError:
     return ImageError(f"the file {name} is gone; if it was moved, {_INDEX_AGAIN}", problem.cause)
 
 
-def is_another(record: ImageRecord) -> bool:
-    """Whether a photo's file is certainly gone or another one, by its size. Nothing of it is read."""
-    try:
-        return os.stat(opened_as(record.file.path)).st_size != record.file.size
-    except OSError:
-        return True
+def count_others(records: Sequence[ImageRecord]) -> int:
+    """How many photos' files are certainly gone or other ones.
+
+    A file of another time is read, since a copied folder often has other times; but only while they have _MOST_READ bytes together.
+    """
+    others, left = 0, _MOST_READ
+    for record in records:
+        try:
+            state = os.stat(opened_as(record.file.path))
+            found = ImageFile(record.file.path, state.st_size, clamped(state.st_mtime_ns))
+            if is_same_state(found, record.file):
+                continue
+            if found.size == record.file.size:
+                left -= found.size
+                if left < 0:
+                    continue
+            others += not _is_as_indexed(found, record)
+        except (ImageError, OSError):
+            others += 1
+    return others
 
 
 def open_indexed(record: ImageRecord, is_unchanged: Callable[[IO[bytes], ImageFile], bool]) -> IO[bytes]:
@@ -79,16 +94,15 @@ def open_indexed(record: ImageRecord, is_unchanged: Callable[[IO[bytes], ImageFi
 def open_original(record: ImageRecord) -> IO[bytes]:
     """A photo's own file, opened. ImageError if it is gone, or is not what was indexed by its state and its content."""
 
-    def is_unchanged(_: IO[bytes], found: ImageFile) -> bool:
-        if is_same_state(found, record.file):
-            return True
-        if found.size != record.file.size:
-            return False
-        return (
-            content_hash(found.path, found.size)[0] == record.info.content_hash
-        )  # a copied folder often has other times
+    return open_indexed(record, lambda _, found: _is_as_indexed(found, record))
 
-    return open_indexed(record, is_unchanged)
+
+def _is_as_indexed(found: ImageFile, record: ImageRecord) -> bool:
+    """Whether a file is what was indexed. If only its time is another, it is read; ImageError if it cannot be."""
+    if is_same_state(found, record.file):
+        return True
+    is_same_size = found.size == record.file.size
+    return is_same_size and content_hash(found.path, found.size)[0] == record.info.content_hash
 
 
 def original_type(name: str) -> str:

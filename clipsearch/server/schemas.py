@@ -260,7 +260,7 @@ class DownloadAnswer(BaseModel):
     size: int = Field(description="Bytes of these photos' own files.", examples=[48_000_000])
     missing: list[int] = Field(description="Ids that are not in the index; they are left out.", examples=[[]])
     unreadable: int = Field(
-        description="How many files an archive lacks, since they are gone or have another size than when they were indexed.",
+        description="How many files an archive lacks, as far as it is known: they are gone or have changed.",
         examples=[0],
     )
 

@@ -84,6 +84,17 @@ def test_an_archive_has_the_photos_files_and_says_what_is_missing(client, engine
     assert answer.json()["unreadable"] == 1
 
 
+def test_a_file_edited_to_the_same_size_is_counted_as_missing_before_an_archive_is_made(client, photos, monkeypatch):
+    data = (photos / "red.jpg").read_bytes()
+    (photos / "red.jpg").write_bytes(data[:-1] + b"!")
+    os.utime(photos / "red.jpg", ns=(1, 1))
+    os.utime(photos / "green.jpg", ns=(1, 1))  # a copy, with another time
+    names = ("red.jpg", "green.jpg", "blue.jpg")
+    assert prepare(client, names=names).json()["unreadable"] == 1
+    monkeypatch.setattr(originals, "_MOST_READ", 10)
+    assert prepare(client, names=names).json()["unreadable"] == 0  # not worth reading so much
+
+
 def test_a_file_that_does_not_come_has_its_cause_in_the_same_words_for_each_way(client, engine, photos):
     at = photos / "below" / "odd.jpg"
     at.parent.mkdir()

@@ -25,7 +25,7 @@ from clipsearch.server.downloads import (
 )
 from clipsearch.server.errors import RequestError
 from clipsearch.server.middleware.head_requests import IS_HEAD
-from clipsearch.server.originals import is_another, open_original, original_type, zip_blocks
+from clipsearch.server.originals import count_others, open_original, original_type, zip_blocks
 from clipsearch.server.parameters import NoParameters
 from clipsearch.server.parts import PartResponse, wanted_part
 from clipsearch.server.pictures import content_disposition
@@ -132,7 +132,7 @@ def download_routes(service: Service) -> APIRouter:
         download = Download(body.kind, body.title, files_of(records) if body.kind == "zip" else tuple(records))
         token = service.downloads.add(download)
         missing = [number for number in ids if number not in known]
-        others = await run_in_threadpool(_count_others, download)
+        others = await run_in_threadpool(count_others, download.records) if download.kind == "zip" else 0
         photos = {"photos": len(download.records), "size": download.size, "unreadable": others}
         return json_response({"token": token, "name": download.name, **photos, "missing": missing})
 
@@ -160,8 +160,3 @@ def download_routes(service: Service) -> APIRouter:
         return Response(data, headers=headers, media_type=kind)
 
     return router
-
-
-def _count_others(download: Download) -> int:
-    """How many files an archive will lack."""
-    return sum(map(is_another, download.records)) if download.kind == "zip" else 0
