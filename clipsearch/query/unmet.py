@@ -74,7 +74,11 @@ def unmet_notes(filters: Sequence[Condition], store: VectorStore[SelectionT]) ->
             if field == "latitude" and len(store.select(Known(field))):
                 notes.append(_no_position(condition, store))
                 continue
-            notes.append((field and _unknown(field, store)) or _not_met(condition, store))
+            unknown = _unknown(field, store) if field else None
+            if unknown and isinstance(condition, Test) and condition.operator == "!=":
+                other = f"no photo has another {_FACTS[condition.field]}; {unknown.message}"
+                unknown = replace(unknown, message=other)
+            notes.append(unknown or _not_met(condition, store))
     if any(isinstance(condition, Contains) for condition in empty) and not len(store.select(Known("text"))):
         unread = "the text in the pictures has not been read; `clipsearch index --ocr` reads it"
         notes.append(QueryNote("unknown", unread, "text"))

@@ -195,11 +195,22 @@ class ListedPhoto(Photo):
     placeholder: Placeholder = None
 
 
+class Note(BaseModel):
+    """Why an answer may surprise."""
+
+    code: str = Field(description="For programs.", examples=["near"])
+    message: str = Field(
+        description="For people.", examples=["no photo is within 1 km of 45.43, 12.33; 5 are within 20 km"]
+    )
+    value: str = Field(description='A filter, a name or a query that finds photos, or "".', examples=["45.43,12.33,20"])
+
+
 class BrowseAnswer(BaseModel):
     """A page of photos, and how many there are in all."""
 
     images: list[ListedPhoto]
     considered: int
+    notes: list[Note] | None = Field(None, description="If no photo passes the filters: why.")
     favourites: list[int] | None = Field(None, description="With `favourites`: the ids of the favourites among them.")
 
 

@@ -592,6 +592,19 @@ def test_dates_in_the_words_are_chips_that_become_words_again(page):
     assert shown(page) == ["pagoda.jpg"] and page.locator("#answer-notes").is_hidden()
 
 
+def test_a_list_by_filters_alone_says_why_it_has_no_photos(page, address):
+    page.goto(f"{address}/?camera=camra")
+    note = page.locator("#answer-notes p")
+    note.wait_for()
+    assert note.inner_text().startswith('No camera is called "camra"; there are Testing Camera 1, ')
+    page.goto(f"{address}/?near=-22.95,-43.3,1")
+    note.wait_for()
+    assert note.inner_text().startswith("No photo is within 1 km of -22.95,-43.3; 1 is within 10 km;")
+    with answered(page, "/api/images?"):
+        note.get_by_role("button", name="Look that far").click()
+    assert shown(page) == ["rio.jpg"] and note.count() == 0
+
+
 def test_what_the_words_deny_is_left_out_and_a_chip_makes_it_words_again(page):
     search(page, "a temple not in July to August 2019")
     assert page.locator("#understood").inner_text().split("\n")[1] == "not taken 2019-07 to 2019-08"

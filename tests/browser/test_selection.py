@@ -419,6 +419,7 @@ def test_the_list_of_favourites_follows_the_hearts(page):
         page.get_by_role("button", name="Take it out of Favourites").click()
     assert shown(page) == [] and page.locator("#selection").is_hidden()  # what was selected has left
     page.locator("#empty", has_text="This album is empty").get_by_role("button", name="All photos").wait_for()
+    assert page.locator("#answer-notes").is_hidden()  # where the server says the same
     with answered(page, "/api/images?"):
         page.get_by_role("button", name="Undo").click()
     assert shown(page) == names[:1]

@@ -417,6 +417,10 @@ def test_a_value_that_no_photo_has_is_told_with_those_that_photos_have(engine, f
         ({"taken": "2014", "people": ["Bo"]}, ["no photo names a person"]),
         ({"taken": "2014", "min_width": 9000}, ["no photo meets this filter: width >= 9000"]),
         ({"taken": "2014", "near": "48,11"}, ["no photo has a place, so no filter by place finds them"]),
+        (
+            {"where": "camera != Leica"},
+            ["no photo has another camera; 4 of 5 photos lack a camera, so no filter by camera finds them"],
+        ),
         ({"where": "taken = 2014 and name = x"}, ["no file has the name x"]),
         (
             {"where": "(name = red.jpg and name = blue.jpg) or name ~ x*"},
@@ -427,7 +431,7 @@ def test_a_value_that_no_photo_has_is_told_with_those_that_photos_have(engine, f
     ],
 )
 def test_only_the_filter_that_alone_leaves_nothing_is_blamed(engine, filters, messages):
-    give_facts(engine.index_folder, "red.jpg", taken_at=datetime(2014, 5, 1))
+    give_facts(engine.index_folder, "red.jpg", taken_at=datetime(2014, 5, 1), camera="Leica")
     assert [note.message for note in engine.search(Query((), chosen(**filters))).explanation.notes] == messages
 
 

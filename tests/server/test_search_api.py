@@ -418,6 +418,19 @@ def test_filters_without_terms_list_photos(client, photos):
     assert [photo["id"] for photo in listed["images"]] == [hit["id"] for hit in answer["hits"]]
 
 
+def test_a_list_without_photos_has_the_notes_of_the_command_line(client, engine):
+    give_facts(engine.index_folder, "red.jpg", camera="Canon EOS 70D", gps=(48.0, 11.0))
+    for parameters, flags in (
+        ({"camera": "cannon"}, ["--camera", "cannon"]),
+        ({"near": "48.1,11"}, ["--near", "48.1,11"]),
+        ({"camera": "canon", "name": "blue.jpg"}, ["--camera", "canon", "--name", "blue.jpg"]),
+    ):
+        notes = client.get("/api/images", params=parameters).json()["notes"]
+        result = CliRunner().invoke(cli, ["query", "--index", str(engine.index_folder), *flags])
+        assert notes and all(note["message"] in result.stderr for note in notes), result.output
+    assert "notes" not in client.get("/api/images", params={"camera": "canon"}).json()
+
+
 def test_an_explanation_says_that_a_picture_is_here_and_what_a_text_looks_like(client, photos):
     red = (photos / "red.jpg").read_bytes()
     token = client.post("/api/uploads", content=red, headers={"Content-Type": "image/jpeg"}).json()["token"]

@@ -40,6 +40,7 @@ from clipsearch.server.search_requests import (
 )
 from clipsearch.server.service import Service
 from clipsearch.store.full_text import Phrase
+from clipsearch.terms import Query as SearchQuery
 
 _BAD_QUERY = error_responses({400: "The query asks for nothing, or cannot be understood."})
 _NO_PICTURE = error_responses({404: "There is no such photo or upload."})
@@ -124,6 +125,9 @@ def search_routes(service: Service) -> APIRouter:
         answer: dict[str, Any] = {"images": listed, "considered": considered}
         if parameters.favourites:
             answer["favourites"] = await favourites_of(service, listed)
+        if filters and not considered:
+            nothing = await service.read(request, lambda engine: engine.search(SearchQuery((), filters), 1))
+            answer["notes"] = notes_in_words(nothing.explain(), for_requests)["notes"]
         return json_response(answer)
 
     @router.get("/duplicates", response_model=schemas.DuplicatesAnswer, responses=_BAD_QUERY)

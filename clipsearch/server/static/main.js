@@ -166,6 +166,7 @@ async function explainNothing() {
 
 /** @param {Readonly<import("./state.js").Search>} wanted in an album without photos */
 function explainEmptyAlbum(wanted) {
+  byId("answer-notes").hidden = true; // the server says the same
   explainEmpty("This album is empty", {
     text: wanted.album === FAVOURITES ? "The heart on a photo makes it a favourite." : "Select photos, then “Album”, to add them to it.",
     actions: [state.isQuery(wanted)

@@ -249,7 +249,7 @@ export const photos = new (class extends EventTarget {
       albums.learn(found.map((/** @type {Photo} */ { id }) => id), answer.favourites);
       return {
         found, considered: answer.considered, seconds: answer.seconds ?? 0,
-        understood: answer.understood ?? null, notes: answer.explanation?.notes ?? [], ownPhotos: answer.explanation?.own_photos ?? [],
+        understood: answer.understood ?? null, notes: answer.explanation?.notes ?? answer.notes ?? [], ownPhotos: answer.explanation?.own_photos ?? [],
         likely: answer.explanation?.likely ?? null, moreLikely: answer.explanation?.more_likely ?? false,
       };
     } catch (error) {
