@@ -53,7 +53,7 @@ def unreadable(record: ImageRecord, problem: ImageError) -> ImageError:
 def count_others(records: Sequence[ImageRecord]) -> int:
     """How many photos' files are certainly gone or other ones.
 
-    A file of another time is read, since a copied folder often has other times; but only while they have _MOST_READ bytes together.
+    A file of another time is read, as a copied folder often has other times, but only _MOST_READ bytes of all files.
     """
     others, left = 0, _MOST_READ
     for record in records:
@@ -93,7 +93,6 @@ def open_indexed(record: ImageRecord, is_unchanged: Callable[[IO[bytes], ImageFi
 
 def open_original(record: ImageRecord) -> IO[bytes]:
     """A photo's own file, opened. ImageError if it is gone, or is not what was indexed by its state and its content."""
-
     return open_indexed(record, lambda _, found: _is_as_indexed(found, record))
 
 
