@@ -32,6 +32,7 @@ from clipsearch.render.text import columns, counted, pad, printable, shorten, to
 
 if TYPE_CHECKING:
     from clipsearch.engine import SearchEngine
+    from clipsearch.types import ImageRecord
 
 
 @command()
@@ -44,7 +45,7 @@ def albums(
     write_rating: int | None = option(
         "--write-rating",
         "STARS",
-        "Give the photos 1 to 5 stars in photo.jpg.xmp.",
+        "Give 1 to 5 stars, in photo.jpg.xmp, to photos without a rating.",
         OUTPUT,
         type=click.IntRange(1, 5),
     ),
@@ -64,9 +65,9 @@ def albums(
 
     `Favourites` is the album of the hearts. Photos that are not in the index are left out.
 
-    --write-rating makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Lightroom and others. It changes
-    no photo, and no rating that a sidecar has already. The next `clipsearch index` reads the sidecars. Exit status 3: some
-    could not be written.
+    --write-rating makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam and others. It changes no photo,
+    and none gets stars that has a rating already, in the index or in a sidecar (photo.jpg.xmp or photo.xmp). The next
+    `clipsearch index` reads the sidecars. Exit status 3: some could not be written.
     """
     is_renamed = {"--rename": rename is not None}
     tasks = {"--write-rating": write_rating is not None, "--json": as_json, "-0": print0}
@@ -99,7 +100,7 @@ def albums(
             unfinished.write_bytes(playlist(paths))
         remark(f"wrote {m3u}, with {counted(len(paths), 'photo')}")
     if write_rating is not None:
-        return ended(_rate(paths, write_rating))
+        return ended(_rate(photos, write_rating))
     if as_json:
         print_json({"index": str(engine.index_folder), "album": name, "photos": list(map(photo_to_json, photos))})
     elif print0 or m3u is None:
@@ -137,18 +138,21 @@ def _table(counts: Mapping[str, int], terminal: int | None) -> str:
     return "".join(f"{pad(shown[printable(name)], width)}  {count}\n" for name, count in photos.items())
 
 
-def _rate(paths: Sequence[str], stars: int) -> list[str]:
-    """Write stars into the sidecars of photos, and sum up; the photos that failed."""
+def _rate(photos: Sequence[ImageRecord], stars: int) -> list[str]:
+    """Write stars into the sidecars of photos that have no rating, and sum up; the photos that failed."""
+    from clipsearch.images.companions import rated_by_sidecars
     from clipsearch.images.xmp import add_rating
 
+    unrated = [record.file.path for record in photos if not record.info.rating]
+    rated = rated_by_sidecars(unrated)  # some since they were indexed
     written, failed = 0, list[str]()
-    for path in paths:
+    for path in unrated:
         try:
-            written += add_rating(path, stars)
+            written += path not in rated and add_rating(path, stars)
         except SidecarError as error:
             failed.append(path)
             note(f"{path}: {error}")
-    kept = len(paths) - written - len(failed)
+    kept = len(photos) - written - len(failed)
     remark(f"{counted(written, 'sidecar')} written, {kept:,} had a rating, {len(failed):,} failed")
     if written:
         remark(f"to find photos by these stars, update the index: {hint('index')}")

@@ -89,6 +89,25 @@ def read_companions(folder: str, names: Sequence[str]) -> list[Facts]:
     return found
 
 
+def rated_by_sidecars(photos: Iterable[str]) -> set[str]:
+    """Those of the photos, by their paths, to which a sidecar that is there now gives a rating other than 0."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for photo in photos:
+        folder, name = os.path.split(photo)
+        names[folder].append(name)
+    rated = set()
+    for folder, in_folder in names.items():
+        try:
+            others = [name for name in os.listdir(opened_as(folder)) if name.lower().endswith(XMP)]
+        except OSError as error:
+            logger.warning("the sidecars in %s are not read: %s", folder, why(error))
+            continue
+        for name, sidecars in companions(in_folder, others).items():
+            if any(facts.rating for facts in read_companions(folder, sidecars)):
+                rated.add(os.path.join(folder, name))
+    return rated
+
+
 def _read(path: str) -> Facts | None:
     if path[-len(XMP) :].lower() == XMP:
         return xmp_facts.read_xmp(read_plain(Path(opened_as(path)), xmp_facts.MAX_BYTES, follow_links=False), "sidecar")

@@ -49,8 +49,9 @@ _EMPTY = (
 
 
 def sidecar_path(photo: str) -> str:
-    """Where the sidecar of a photo is, or would be."""
-    return photo + ".xmp"
+    """Where the sidecar of a photo is, or would be: photo.jpg.xmp, unless there is only a photo.jpg.XMP."""
+    usual, capital = photo + ".xmp", photo + ".XMP"
+    return capital if os.path.lexists(capital) and not os.path.lexists(usual) else usual
 
 
 def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
@@ -66,7 +67,7 @@ def add_keywords(photo: str, keywords: Sequence[str]) -> bool:
 
 
 def add_rating(photo: str, stars: int) -> bool:
-    """Give a photo 1 to 5 stars in its sidecar, unless it has a rating other than 0; returns whether it was written.
+    """Give a photo 1 to 5 stars in photo.jpg.xmp, unless that has a rating other than 0; returns whether it was written.
 
     Writes, and raises SidecarError, as `add_keywords` does.
     """

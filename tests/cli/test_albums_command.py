@@ -2,8 +2,19 @@
 
 import json
 
+import pytest
+from PIL import Image
+
+from clipsearch.images.companions import rated_by_sidecars
+from clipsearch.images.exif import RATING
+from clipsearch.images.xmp import with_rating
 from clipsearch.store.saved_searches import SavedSearches
 from tests.cli.running import run_here
+
+SIDECAR = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b"</rdf:RDF></x:xmpmeta>"
+)
 
 
 def test_albums_are_listed_written_and_rated(engine, photos):
@@ -33,6 +44,37 @@ def test_albums_are_listed_written_and_rated(engine, photos):
     assert status == 3 and "1 failed" in errors
     engine.index()
     assert {record.file.name for record in engine.browse()[0] if record.info.rating == 5} == {"red.jpg"}
+
+
+@pytest.mark.parametrize("sidecar", ["red.xmp", "RED.XMP", "red.jpg.XMP"])
+def test_a_photo_keeps_the_rating_of_a_sidecar_that_the_index_has_not_read(engine, photos, sidecar):
+    engine.albums.add("Red", [record for record in engine.browse()[0] if record.file.name == "red.jpg"])
+    (photos / sidecar).write_bytes(with_rating(SIDECAR, 2))
+    status, _, errors = run_here("albums", "Red", "--write-rating", "5", cwd=photos)
+    assert status == 0 and "0 sidecars written, 1 had a rating, 0 failed" in errors
+    assert [path.name for path in photos.iterdir() if path.suffix.lower() == ".xmp"] == [sidecar]
+
+
+def test_a_photo_keeps_its_rating_in_the_index_and_one_without_stars_gets_them(engine, photos):
+    exif = Image.Exif()
+    exif[RATING] = 2
+    Image.new("RGB", (64, 64), "red").save(photos / "inside.jpg", exif=exif)
+    (photos / "red.xmp").write_bytes(with_rating(SIDECAR, 2).replace(b'"2"', b'"0"'))
+    engine.index()
+    engine.albums.add("Red", [record for record in engine.browse()[0] if record.file.name in ("inside.jpg", "red.jpg")])
+    errors = run_here("albums", "Red", "--write-rating", "5", cwd=photos)[2]
+    assert "1 sidecar written, 1 had a rating, 0 failed" in errors
+    engine.index()
+    assert {record.file.name: record.info.rating for record in engine.browse()[0] if record.info.rating} == {
+        "inside.jpg": 2,
+        "red.jpg": 5,
+    }
+
+
+def test_a_raw_file_and_its_jpeg_keep_the_rating_of_the_sidecar_that_they_share(tmp_path):
+    (tmp_path / "IMG_1.xmp").write_bytes(with_rating(SIDECAR, 2))
+    pair = [str(tmp_path / "IMG_1.CR3"), str(tmp_path / "IMG_1.JPG")]
+    assert rated_by_sidecars([*pair, str(tmp_path / "IMG_2.JPG"), str(tmp_path / "gone" / "a.jpg")]) == set(pair)
 
 
 def test_photos_of_an_album_are_searched_and_counted(engine, photos):

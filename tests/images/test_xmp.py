@@ -284,6 +284,14 @@ def test_a_name_too_long_for_a_sidecar_is_told(tmp_path):
         add_keywords(str(photo), ["cat"])
 
 
+def test_a_sidecar_with_capitals_is_added_to(tmp_path):
+    photo = str(save_photo(tmp_path / "KITTEN.JPG", "red"))
+    (tmp_path / "KITTEN.JPG.XMP").write_bytes(ADOBE)
+    assert add_rating(photo, 4) and add_keywords(photo, ["cat"])
+    assert b'xmp:Rating="4"' in (tmp_path / "KITTEN.JPG.XMP").read_bytes()
+    assert {path.name for path in tmp_path.iterdir() if path.suffix.lower() == ".xmp"} == {"KITTEN.JPG.XMP"}
+
+
 def test_a_rating_is_added_only_where_there_is_none(tmp_path):
     assert with_rating(DARKTABLE, 5) == DARKTABLE  # it has 4
     changed = with_rating(ADOBE, 3)
