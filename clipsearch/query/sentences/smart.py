@@ -120,7 +120,7 @@ def understand(
             continue
         # A place that no photo is from stays text, but if it is denied, all photos are from elsewhere.
         stays = {name.start for name in names if name.is_absent and name.start not in gaps}
-        absent += [_alternatives([place.label for place in name.places]) for name in names if name.start in stays]
+        absent += [_alternatives(_labels(name)) for name in names if name.start in stays]
         parts = [part for part in parts if part.start not in stays]
         names = [name for name in names if name.start not in stays]
         facts += _facts(
@@ -252,6 +252,10 @@ def _place_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
     meaning = _alternatives([labels[code] for code in codes])
     start, end = _span(text, names[0])[0], _span(text, names[-1])[1]
     return [_Found("place", text[start:end], meaning, _any_of(found, codes), text=text, start=start, end=end)]
+
+
+def _labels(name: SpokenName) -> list[str]:
+    return list(dict.fromkeys(place.label for place in name.places))
 
 
 def _any_of(names: Sequence[Collection[str]], codes: Sequence[str]) -> Condition:

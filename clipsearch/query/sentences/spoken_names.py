@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from clipsearch._internal.letters import LETTERS
 from clipsearch.query.sentences.plain_letters import folded
+from clipsearch.query.sentences.short_regions import REGIONS
 from clipsearch.query.usual_words import FIRST_NAMES, USUAL_WORDS
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ _WITH = frozenset(("with", "by", "and", "of", "mit", "von", "und", "avec", "et",
 _ARTICLES = frozenset(("the", "der", "den", "dem", "die", "das", "le", "la", "les", "l", "el", "los", "las"))
 _BETWEEN_NAMES = frozenset(("in", "at", "near", "with", "and", "im", "mit", "und", "avec", "et", "con"))
 """With a capital letter, as in "Anna In Paris", too, these do not go on a name."""
+
+_LISTED = re.compile(r"\s*(?:,\s*)?(?:(?:and|or|und|oder|et|ou|y|o|e|&)\s+)?")
+"""Between places of a list: "in italy, france and spain"."""
 
 _FUSED = frozenset(("im", "au", "aux", "du", "del", "al"))  # "in" and an article
 _AFTER_A_NAME = re.compile(
@@ -125,6 +129,7 @@ class _Reader:
         self._text, self._plain = text, folded(text)
         self._find_places, self._known_places = find_places, known_places
         self._words = list(_words(text))
+        self._place_end = -1  # where the place that was found last ends
         self._people: dict[str, list[str]] = {}
         for name in people:
             whole = _spelt_out(folded(" ".join(name.split())))
@@ -138,6 +143,7 @@ class _Reader:
             name = self._name(first)
             if name is not None and (not found or name.start >= found[-1].end):
                 found.append(name)
+                self._place_end = name.end if name.kind == "place" else -1
             first += 1
             while name is not None and first < len(self._words) and self._words[first].start < name.end:
                 first += 1
@@ -180,6 +186,7 @@ class _Reader:
         name = self._text[words[0].start : words[-1].end]
         if not words[0].is_capital:
             is_here = before == "in" and self._words[first - 1].plain in _HERE
+            is_here = is_here or self._is_listed(first)
             has_usual_word = any(word.plain in USUAL_WORDS or word.plain in _ARTICLES for word in words)
             if not is_here or has_usual_word or not _AFTER_A_NAME.match(self._text, words[-1].end):
                 return None
@@ -217,7 +224,7 @@ class _Reader:
         between = _IN_WHOLE.match(self._plain, reach.end)
         numbers = range(reach.after, min(reach.after + 3, len(self._words)))
         first = next((number for number in numbers if between and self._words[number].start == between.end()), None)
-        if between is None or first is None or not (reach.places or between["sign"] in (*_BRACKETS, "/")):
+        if between is None or first is None or not (reach.places or (between["sign"] and is_capital)):
             return None  # of "Frankfurt (Oder)", the first word alone may be no place that the index has
         for count in range(min(_MOST_WORDS, len(self._words) - first), 0, -1):
             words = self._words[first : first + count]
@@ -231,7 +238,7 @@ class _Reader:
                 end = closing.end()
             whole = self._text[words[0].start : words[-1].end]
             whole = whole.replace(".", "") if _INITIALS.fullmatch(whole) else whole
-            name, places, is_absent = self._in_whole(reach, whole, between)
+            name, places, is_absent = self._in_whole(reach, self._region(whole, end), between)
             if places:
                 has_sign = reach.has_sign or bool(between["sign"])
                 return _Reach(end, first + count, name, places, is_absent, has_sign)
@@ -263,6 +270,9 @@ class _Reader:
             known = tuple(self._known_places(name))
         if places := tuple(self._find_places(name)):
             return name, places, False
+        is_section = bool(known) and known[0].kind == "section"  # "Soho, London"
+        if known and not is_section and not reach.places and self._is_around(whole):  # "Munich, Germany"
+            return name, known, True
         if not reach.places or (between["sign"] == "," and between["link"]):  # "in Paris, in Texas"
             return name, (), False
         wholes = self._find_places(whole)
@@ -274,6 +284,15 @@ class _Reader:
             is_in = any(_is_within(place.code, other.code) for place in reach.places for other in around)
             return name, reach.places if is_in else (), True
         return name, () if wholes or not between["sign"] else self._small_town(reach, whole), True
+
+    def _region(self, whole: str, end: int) -> str:
+        """The full name of a state or province, "Massachusetts" for "Mass."; other names stay as they are."""
+        is_short = whole.isupper() or self._text[end : end + 1] in (".", "")  # without the full stop, it may be a word
+        return REGIONS.get(whole, whole) if is_short else whole
+
+    def _is_around(self, whole: str) -> bool:
+        """Whether a name is that of a region or country."""
+        return any(place.kind in ("region", "country") for place in self._known_places(whole))
 
     def _may_be_list(self, places: Sequence[Place], others: Sequence[Place], joint: Sequence[Place]) -> bool:
         """Whether two names may be two places that the index has photos of: "Rome, New York", "California, Mexico"."""
@@ -308,6 +327,12 @@ class _Reader:
         if word.plain in _ARTICLES and first > 1 and self._words[first - 2].plain in _IN | _OF:
             return self._words[first - 2].start, "article"
         return self._words[first].start, ""
+
+    def _is_listed(self, first: int) -> bool:
+        """Whether a word follows a place in a list of places."""
+        start = self._words[first].start
+        between = self._plain[self._place_end : start] if 0 <= self._place_end < start else ""
+        return bool(between.strip()) and _LISTED.fullmatch(between) is not None
 
     def _has_article(self, first: int) -> bool:
         return first > 0 and self._words[first - 1].plain in _ARTICLES

@@ -211,6 +211,12 @@ def in_index(text, codes=INDEX):
         ("in Frankfurt an der Oder", "Frankfurt an der Oder", "Frankfurt (Oder), Brandenburg, Germany"),
         ("Zurich, Kansas, USA", "Zurich, Kansas, USA", "Zurich, Kansas, United States"),  # too small for the gazetteer
         ("Munich, North Dakota", "Munich, North Dakota", "Munich, North Dakota, United States"),
+        ("Zurich, KS", "Zurich, KS", "Zurich, Kansas, United States"),
+        ("Paris, Tex. in summer", "Paris, Tex", "Paris, Texas, United States"),
+        ("Rome, N.Y.", "Rome, N.Y", "Rome, New York, United States"),
+        ("London, Ky.", "London, Ky", "London, Kentucky, United States"),
+        ("Berlin, Germany", "Berlin, Germany", "State of Berlin, Germany"),  # no photo is from any Berlin
+        ("near Hamburg (Germany)", "Hamburg (Germany)", "Hamburg, Germany"),
     ],
 )
 def test_a_city_with_its_region_or_country_is_not_another_city_of_that_name(text, name, place):
@@ -225,7 +231,16 @@ def test_a_city_with_its_region_or_country_is_not_another_city_of_that_name(text
         ("London (Ontario) at night", ["London (Ontario)"]),
         ("Frankfurt am Main", ["Frankfurt am Main"]),
         ("in Paris in France", ["Paris in France"]),
+        ("London, ON", ["London, ON"]),
+        ("London, Ont.", ["London, Ont"]),
         ("Paris, London", ["Paris", "London"]),
+        ("in paris and london", ["paris", "london"]),
+        ("in Paris, london or rome at night", ["Paris", "london", "rome"]),
+        ("Paris and london", ["Paris", "london"]),
+        ("en italie et france", ["italie", "france"]),
+        ("in paris and nice weather", ["paris"]),
+        ("in paris with rome", ["paris"]),
+        ("Soho, London", ["London"]),
         ("London, Paris and Rome", ["London", "Paris", "Rome"]),
         ("Paris / London", ["Paris", "London"]),
         ("Paris, France or Texas", ["Paris, France"]),
