@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
 from urllib.parse import SplitResult, parse_qs, quote, urlencode, urlsplit
 
 from clipsearch._internal.arguments import (
+    as_flag,
     is_whole,
-    require_flag,
     require_list,
     require_number,
     require_one_of,
@@ -249,8 +249,8 @@ class Client:
 
         It may take longer than other answers: give the client a larger `timeout` for a large library.
         """
-        require_flag("exact_only", exact_only)
-        return self._json("GET", "/api/duplicates", {"only_exact": str(exact_only).lower(), **_filters(filters)})
+        only_exact = str(as_flag("exact_only", exact_only)).lower()
+        return self._json("GET", "/api/duplicates", {"only_exact": only_exact, **_filters(filters)})
 
     def start_index(self, folders: Sequence[str | os.PathLike[str]] = ()) -> dict[str, Any]:
         """Let the server update its index, all of it or some of its folders; returns the job, as `index_job` does."""

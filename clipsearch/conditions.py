@@ -10,6 +10,7 @@ from numbers import Integral
 from typing import Any, Literal, TypeAlias, get_args
 
 from clipsearch._internal.arguments import (
+    is_several,
     make_plain,
     require_number,
     require_one_of,
@@ -246,9 +247,9 @@ def require_condition(condition: object) -> None:
 
 
 def _require_conditions(tree: All | Either | Not) -> None:
-    """Raise QueryError unless a tree has conditions. A list of them becomes a tuple."""
+    """Raise QueryError unless a tree has conditions. A list of them and the like become a tuple."""
     conditions: Any = (tree.condition,) if isinstance(tree, Not) else tree.conditions
-    if isinstance(conditions, list):
+    if is_several(conditions) and not isinstance(conditions, tuple):
         conditions = tuple(conditions)
         object.__setattr__(tree, "conditions", conditions)
     if not isinstance(conditions, tuple):

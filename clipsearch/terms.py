@@ -9,8 +9,8 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from clipsearch._internal.arguments import (
+    make_flags,
     make_plain,
-    require_flag,
     require_number,
     require_one_of,
     require_text,
@@ -63,7 +63,7 @@ class Term:
 
     def __post_init__(self) -> None:
         """QueryError if the content is something else, or a text without words."""
-        require_flag("literal", self.literal)
+        make_flags(self, "literal")
         content: object = self.content
         # Asked of the class, since a PIL image decodes itself when it is asked, and a closed one raises ValueError.
         if not (isinstance(content, (str, os.PathLike)) or any(hasattr(type(content), name) for name in _ARRAYS)):
@@ -190,7 +190,7 @@ class Query:
         return make_query(text, keywords)
 
     def __post_init__(self) -> None:
-        """QueryError for a field that cannot be what it is. Lists become tuples."""
+        """QueryError for a field that cannot be what it is. Lists, arrays and the like become tuples."""
         for name, kind, make in (
             ("terms", Term, "Terms; Query.parse(text) makes a query of a text"),
             ("filters", get_args(Condition), "Conditions; parse_where(text) makes one of an expression"),
@@ -202,8 +202,7 @@ class Query:
             require_tuple(self, name, kind, make)
         if both := set(self.right).intersection(self.wrong):
             raise QueryError(f"the photo {min(both)} is both right and wrong; it can only be one of them")
-        for name in ("diverse", "one_per_shot", "all_moments", "keep_own", "exact", "smart", "hybrid"):
-            require_flag(name, getattr(self, name))
+        make_flags(self, "diverse", "one_per_shot", "all_moments", "keep_own", "exact", "smart", "hybrid")
         for name, least in (("min_match", 0), ("min_score", -1)):
             if getattr(self, name) is not None:
                 require_number(name, getattr(self, name), least, 1)

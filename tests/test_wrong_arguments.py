@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from PIL import Image
 
@@ -27,7 +28,9 @@ from clipsearch import (
     Near,
     Not,
     Query,
+    QueryError,
     ReadLimits,
+    RuleChanges,
     SearchEngine,
     Term,
     Test,
@@ -107,7 +110,7 @@ WRONG = [
     (lambda e: e.understand("dog", today="monday"), "today must be a date or None, not 'monday'"),
     (lambda e: e.search_many(b"dog"), "queries must be a list"),
     (lambda e: e.search_many(["dog", 3]), r"^queries\[1\]: a query is a text"),
-    (lambda e: e.stats(np.array(["year", "month"])), "by must be one of"),
+    (lambda e: e.stats(np.array(["year", "colour"])), "by must be one of"),
     (lambda e: e.push(5), r"the address of a store must be a text \(str\), not 5"),
     (lambda e: e.pull(None), "the address of a store must be a text"),
     (lambda e: e.export("q.csv", format="foo"), "format must be one of 'npy', 'parquet', 'csv' or 'jsonl', not 'foo'"),
@@ -260,6 +263,38 @@ def test_an_array_is_a_picture_and_numbers_of_numpy_are_numbers(engine):
     terms, filters = (Term("red", np.float32(2)),), (Among((np.int64(1),)), Near(np.float32(1), 2, np.int8(3)))
     query = Query(terms, filters, offset=np.int64(1), min_match=np.float64(0.5), right=(np.int32(1),))
     json.dumps(request_body(query, 1, str))  # as a client does
+
+
+def test_flags_of_numpy_are_flags(engine):
+    query = Query.parse("red", diverse=np.True_, keep_own=np.bool_(False), relevant=np.True_)
+    assert query == Query.parse("red", diverse=True, min_match=0.5)
+    json.dumps(request_body(query, 1, str))
+    assert Term("red", literal=np.True_) == Term("red", literal=True)
+    assert json.dumps(WalkRules(hidden=np.True_).to_json()) == json.dumps(WalkRules(hidden=True).to_json())
+    assert RuleChanges(hidden=np.True_).hidden is True
+    assert engine.outline(one_per_shot=np.True_) == engine.outline(one_per_shot=True)
+    assert engine.duplicates(exact_only=np.True_) == engine.duplicates(exact_only=True)
+    with pytest.raises(QueryError, match=r"^diverse must be True or False, not array\(\[ True\]\)$"):
+        engine.search("red", diverse=np.array([True]))
+
+
+@pytest.mark.parametrize("several", [list, np.array, pandas.Series, iter])
+def test_several_values_may_be_a_list_an_array_a_series_or_a_generator(engine, several):
+    assert Among(several([1, 2])) == Among((1, 2)) and Query((), right=several([1])) == Query((), right=(1,))
+    assert Located(several(["FR"])) == Located(("FR",)) and All(several([Known("taken")])) == All((Known("taken"),))
+    assert WalkRules(exclude=several(["a"])) == WalkRules(exclude=("a",))
+    assert RuleChanges(exclude=several(["a"])) == RuleChanges(exclude=("a",))
+    assert engine.stats(several(["format"])) == engine.stats("format")
+    assert engine.records(several([1, 2])).keys() == {1, 2}
+    picture = engine.browse()[0][0].file.path
+    assert engine.encoder.encode_images(several([picture])).shape[0] == 1
+    with pytest.raises(TypeError, match=r"a folder must be a path .*; pass them one by one"):
+        engine.index(several(["a", "b"]))
+
+
+def test_a_value_in_a_message_is_one_line():
+    with pytest.raises(QueryError, match=r"^sort must be one of .*, not 0 +date [^\n]*$"):
+        Query((), sort=pandas.Series(["date"]))
 
 
 def test_a_generator_is_a_list(engine):

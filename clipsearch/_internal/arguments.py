@@ -58,10 +58,17 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, Integral) and not any(value is flag for flag in (True, False))
 
 
-def require_flag(name: str, value: object) -> None:
-    """Raise QueryError unless a parameter is True or False."""
-    if not isinstance(value, bool):
+def as_flag(name: str, value: object) -> bool:
+    """A parameter that is True or False, perhaps one of numpy, as Python's own. QueryError for something else."""
+    if not isinstance(value, bool) and (type(value).__module__, type(value).__name__[:4]) != ("numpy", "bool"):
         raise QueryError(f"{name} must be True or False, not {short(value)}")
+    return bool(value)
+
+
+def make_flags(owner: object, *names: str) -> None:
+    """The same for fields of a frozen dataclass."""
+    for name in names:
+        object.__setattr__(owner, name, as_flag(name, getattr(owner, name)))
 
 
 def require_text(name: str, value: object) -> None:
@@ -83,7 +90,7 @@ def require_paths(name: str, values: Iterable[object]) -> None:
             advice = "; for the current folder, give '.'" if "folder" in name else ""
             raise QueryError(f"{name} must be a path, not an empty text{advice}")
         if not isinstance(value, (str, os.PathLike)):
-            advice = "; pass them one by one: *folders" if isinstance(value, (list, tuple)) else ""
+            advice = "; pass them one by one: *folders" if is_several(value) else ""
             raise TypeError(f"{name} must be a path (str or Path), not {short(value)}{advice}")
         if "\0" in os.fsdecode(value):
             raise QueryError(f"{name} must be a path, and {short(os.fspath(value))} has a null character")
@@ -97,11 +104,14 @@ _COUNTS = frozenset(("jobs", "batch_size", "max_bytes"))
 _FUNCTIONS = frozenset(("progress", "text_progress", "on_busy"))
 
 
-def require_keywords(values: Mapping[str, object]) -> None:
-    """Check the keywords that mean the same in all methods of an engine. Errors are those of the functions above."""
+def require_keywords(values: dict[str, Any]) -> None:
+    """Check the keywords that mean the same in all methods of an engine, and make Python's own flags of numpy's.
+
+    Errors are those of the functions above.
+    """
     for name, value in values.items():
         if name in _FLAGS or (name in ("date_from_files", "read_text") and value is not None):
-            require_flag(name, value)
+            values[name] = as_flag(name, value)
         elif name in _COUNTS:
             require_whole(name, value, 1, or_none=True)
         elif name in _FUNCTIONS:
@@ -118,33 +128,27 @@ def require_keywords(values: Mapping[str, object]) -> None:
             require_number(name, value, -1, 1)
 
 
-def require_list(name: str, values: object, of: str) -> list[Any]:
+def require_list(name: str, values: Any, of: str) -> list[Any]:
     """The values as a list, since a generator is read once. TypeError for a single value, also for a single text."""
-    if isinstance(values, (str, bytes, bytearray, memoryview, os.PathLike, Mapping)) or not isinstance(
-        values, Iterable
-    ):
+    if not is_several(values):
         raise TypeError(f"{name} are a list of {of}, not {short(values)}")
     return list(values)
 
 
-def listed(value: Any) -> Sequence[Any]:
-    """One value, or several, as a sequence."""
-    return value if isinstance(value, (list, tuple, set, frozenset)) else (value,)  # type: ignore[return-value]
+def is_several(value: object) -> bool:
+    """Whether a value is several values: a list, a set, a generator, an array, a pandas Series and the like."""
+    is_one = isinstance(value, (str, bytes, bytearray, memoryview, os.PathLike, Mapping))
+    return isinstance(value, Iterable) and not is_one and getattr(value, "ndim", 1) > 0
 
 
-def listed_values(value: Any) -> Sequence[Any]:
-    """The same for values that are no arrays themselves: those of a numpy array are several."""
-    return list(value) if is_array(value) else listed(value)
-
-
-def is_array(value: Any) -> bool:
-    """Whether a value is a numpy array with an axis, without importing numpy."""
-    return type(value).__module__ == "numpy" and getattr(value, "ndim", 0) > 0
+def listed(value: Any) -> list[Any]:
+    """One value, or several, as a list."""
+    return list(value) if is_several(value) else [value]
 
 
 def short(value: object) -> str:
-    """A value for a message, cut if it is long."""
-    text = repr(value)
+    """A value for a message, in one line, cut if it is long."""
+    text = " ".join(repr(value).splitlines())
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -160,14 +164,14 @@ def make_plain(owner: Any, *names: str) -> None:
 
 
 def require_tuple(owner: Any, name: str, kind: type | tuple[type, ...], of: str) -> None:
-    """Raise QueryError unless a field is a tuple whose values are of one kind. A list becomes a tuple.
+    """Raise QueryError unless a field is a tuple whose values are of one kind. A list, an array and the like become one.
 
     `of` names the kind, perhaps with advice after a semicolon.
     """
     of, _, advice = of.partition("; ")
     advice = advice and f"; {advice}"
     values: Any = getattr(owner, name)
-    if isinstance(values, list):
+    if is_several(values) and not isinstance(values, tuple):
         values = tuple(values)
         object.__setattr__(owner, name, values)
     if not isinstance(values, tuple):

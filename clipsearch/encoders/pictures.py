@@ -25,7 +25,8 @@ All but arrays are turned by their EXIF orientation.
 
 def require_several(images: object) -> None:
     """Raise TypeError for a single picture in place of a list of pictures."""
-    is_array = hasattr(images, "shape") and len(images.shape) < 4
+    kind = getattr(getattr(images, "dtype", None), "kind", "")  # a pandas Series of paths is several
+    is_array = kind in "biuf" and hasattr(images, "shape") and len(images.shape) < 4
     is_one = isinstance(images, (str, os.PathLike, bytes, bytearray, memoryview)) or is_array
     if is_one or not isinstance(images, Iterable):
         raise TypeError(f"images are a list of pictures, not one {type(images).__name__}; put it into a list")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from clipsearch._internal.arguments import require_flag, require_text, short
+from clipsearch._internal.arguments import is_several, make_flags, require_text, short
 from clipsearch.errors import QueryError
 from clipsearch.indexing.walk import ARCHIVES_ONLY, WalkRules
 
@@ -23,10 +24,10 @@ class RuleChanges:
         """QueryError for a value of another kind, and for a pattern that no name can match."""
         for name in ("hidden", "defaults", "follow_links"):
             if getattr(self, name) is not None:
-                require_flag(name, getattr(self, name))
+                make_flags(self, name)
         for name in ("exclude", "no_exclude"):
-            patterns: object = getattr(self, name)
-            if not isinstance(patterns, (list, tuple)):
+            patterns: Any = getattr(self, name)
+            if not is_several(patterns):
                 raise QueryError(f"{name} must be a tuple of names, not {short(patterns)}")
             object.__setattr__(self, name, tuple(_pattern(name, pattern) for pattern in patterns))
         if both := [pattern for pattern in self.exclude if pattern in self.no_exclude]:

@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from clipsearch._internal import windows
-from clipsearch._internal.arguments import require_flag, require_text, short
+from clipsearch._internal.arguments import is_several, make_flags, require_text, short
 from clipsearch._internal.commands import INDEX_FOLDER
 from clipsearch._internal.paths import NOT_THERE, identity
 from clipsearch._internal.windows import is_junction, is_misread, opened_as
@@ -40,14 +41,12 @@ class WalkRules:
 
     def __post_init__(self) -> None:
         """QueryError for a value of another kind: one text would be a pattern for each of its letters."""
-        for name in ("hidden", "defaults", "follow_links"):
-            require_flag(name, getattr(self, name))
-        exclude: object = self.exclude
-        if isinstance(exclude, list):
-            object.__setattr__(self, "exclude", tuple(exclude))
-        elif not isinstance(exclude, tuple):
+        make_flags(self, "hidden", "defaults", "follow_links")
+        exclude: Any = self.exclude
+        if not is_several(exclude):
             advice = f"; write ({exclude!r},)" if isinstance(exclude, str) else ""
             raise QueryError(f"exclude must be a tuple of names, not {short(exclude)}{advice}")
+        object.__setattr__(self, "exclude", tuple(exclude))
         for pattern in self.exclude:
             require_text("a name in exclude", pattern)
 

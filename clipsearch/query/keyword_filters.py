@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from datetime import date, datetime
 from numbers import Real
 from typing import Any, get_args
 
-from clipsearch._internal.arguments import is_array, is_whole, listed_values, require_number, short
+from clipsearch._internal.arguments import is_several, is_whole, listed, require_number, short
 from clipsearch.conditions import Condition, Field
 from clipsearch.errors import QueryError
 from clipsearch.query import filters
@@ -24,7 +24,7 @@ def take_conditions(wanted: dict[str, Any]) -> tuple[Condition, ...]:
     ends = [wanted[name] for name in ("after", "before") if name in wanted]
     for name, (read, is_any) in _OF_SEVERAL.items():
         if name in wanted:
-            several = [_read(name, read, value) for value in _filled(name, listed_values(wanted.pop(name)))]
+            several = [_read(name, read, value) for value in _filled(name, listed(wanted.pop(name)))]
             conditions += filters.either(several) if is_any else several
     for name, read in _OF_ONE.items():
         if name in wanted:
@@ -45,17 +45,19 @@ def _filled(name: str, values: Sequence[Any]) -> Sequence[Any]:
 def _values(name: str, value: Any) -> Sequence[Any]:
     """The values of a filter of which a list has several. A tuple is one range or point if the filter has those.
 
-    A list or an array of numbers is a point, too.
+    A list or an array of numbers is a point, too; not a set, which has no order.
     """
+    if isinstance(value, Iterator):
+        value = list(value)  # it is read once
     if name in _SINGLE or (name in _RANGES and isinstance(value, tuple)):
         return (value,)
-    if (
-        name in ("near", "within")
-        and (isinstance(value, (list, tuple)) or is_array(value))
-        and all(isinstance(part, Real) for part in value)
-    ):
+    if name in ("near", "within") and _is_ordered(value) and all(isinstance(part, Real) for part in value):
         return (value,)
-    return listed_values(value)
+    return listed(value)
+
+
+def _is_ordered(value: Any) -> bool:
+    return is_several(value) and not isinstance(value, Set)
 
 
 def _read(name: str, read: Callable[[Any], Condition], value: Any) -> Condition:
@@ -128,7 +130,7 @@ def _within(value: Any) -> Condition:
 
 def _degrees(names: str, example: str, value: Any) -> str:
     """Several numbers as the flags have them, or the text itself."""
-    if isinstance(value, (tuple, list)) or is_array(value):
+    if _is_ordered(value):
         for number in value:
             require_number(f"each of {names}", number)
         return ",".join(str(float(number)) for number in value)

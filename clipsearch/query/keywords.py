@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
 
-from clipsearch._internal.arguments import is_whole, listed, listed_values, require_flag, short
+from clipsearch._internal.arguments import as_flag, is_whole, listed, short
 from clipsearch._internal.warn import warn
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
@@ -105,7 +105,7 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords) -> Que
         return query
     terms = query.terms
     for name, sign in (("like", 1), ("unlike", -1)):
-        for part in listed(wanted.pop(name, ())):
+        for part in _contents(wanted.pop(name, ())):
             more = _named(name, part).terms
             terms += tuple(replace(term, weight=sign * term.weight) for term in more)
     prompts = query.prompts + _texts("prompt", wanted.pop("prompt", ()))
@@ -118,8 +118,7 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords) -> Que
 
         wanted["min_match"] = RELEVANT
     marks = {
-        name: getattr(query, name) + tuple(map(_photo_id, listed_values(wanted.pop(name, ()))))
-        for name in ("right", "wrong")
+        name: getattr(query, name) + tuple(map(_photo_id, listed(wanted.pop(name, ())))) for name in ("right", "wrong")
     }
     conditions = query.filters
     if wanted.keys() - Query.__dataclass_fields__.keys():
@@ -156,8 +155,13 @@ def _parsed(content: Any) -> Query:
     return parse_query(content)
 
 
+def _contents(value: Any) -> list[Any]:
+    """One content of a query, or several, as a list. An array is one, a picture or an embedding."""
+    return [value] if hasattr(type(value), "__array__") else listed(value)
+
+
 def _texts(name: str, value: Any) -> tuple[str, ...]:
-    texts = tuple(listed_values(value))
+    texts = tuple(listed(value))
     for text in texts:
         if not isinstance(text, str):
             raise QueryError(f"{name} must be a text (str) or a list of texts, not {short(text)}")
@@ -165,9 +169,7 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _flag(name: str, wanted: dict[str, Any]) -> bool:
-    value = wanted.pop(name, False)
-    require_flag(name, value)
-    return bool(value)
+    return as_flag(name, wanted.pop(name, False))
 
 
 def _photo_id(photo: Any) -> int:
