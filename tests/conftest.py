@@ -20,6 +20,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image
 
+from clipsearch.analysis import diagnosis
 from clipsearch.encoders.base import Encoder, ModelSpec
 from clipsearch.images import file_types
 from clipsearch.store.writer import CollectionWriter
@@ -367,6 +368,14 @@ def one_image_tower(tmp_path_factory):
 def own_vectors(monkeypatch):
     """As for users: each picture is embedded when it is indexed. For tests of what embeds it."""
     monkeypatch.setattr(KeptVectors, "keeping", False)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_look_at_runtimes():
+    """Let `doctor` load the libraries once. It starts a process for each, which takes seconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(diagnosis, "runtimes", functools.cache(diagnosis.runtimes))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from clipsearch import SearchEngine
 from clipsearch.encoders.recommended import DEFAULT_MODEL, MODELS
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, ROOT, save_photo
@@ -41,7 +42,8 @@ def indexed(tmp_path_factory):
     for name in ("cat.png", "coffee.jpg", "giraffe.jpg"):
         shutil.copy(PHOTOS / name, folder)
     save_photo(folder / "trip" / "red.jpg")
-    subprocess.run([*CLIPSEARCH, "index", folder, "--model", "mini"], check=True, capture_output=True)
+    with SearchEngine.open(folder, model="mini") as engine:
+        engine.index()
     return folder
 
 

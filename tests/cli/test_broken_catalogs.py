@@ -35,15 +35,9 @@ def broken(photos_of_colours, tmp_path_factory):
     return folders
 
 
-@pytest.fixture
-def no_runtimes(monkeypatch):
-    """`doctor` loads each library in a process, which takes a second."""
-    monkeypatch.setattr("clipsearch.analysis.diagnosis.runtimes", lambda: dict.fromkeys(("numpy", "faiss"), "ok"))
-
-
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("state", ["cut", "empty", "missing"])
-def test_a_broken_catalog_is_said_by_every_command(broken, state, command, no_runtimes):
+def test_a_broken_catalog_is_said_by_every_command(broken, state, command):
     status, output, errors = run_here(*command, cwd=broken[state])
     said = output.decode() + errors
     assert (
@@ -75,7 +69,7 @@ def test_a_missing_catalog_is_no_new_index_in_python(broken):
 
 
 @pytest.mark.parametrize("content", ['{"bro', "[]", '{"albums": {"a": 3}}'])
-def test_broken_albums_are_said_and_no_command_takes_them_away(engine, photos, content, no_runtimes):
+def test_broken_albums_are_said_and_no_command_takes_them_away(engine, photos, content):
     file = engine.index_folder / "albums.json"
     file.write_text(content)
     damage = "albums.json: it cannot be read as albums"

@@ -190,7 +190,9 @@ def test_a_name_with_line_breaks_stays_on_one_line_in_every_message(photos, tmp_
         assert not any(sign in text for sign in ("\nclipsearch: all", "\x1b", "\r")), (arguments, text)
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(
+    "encoding", [*(pytest.param(name, marks=pytest.mark.long) for name in ENCODINGS[:2]), ENCODINGS[2]]
+)
 def test_a_process_prints_in_the_encoding_that_it_is_told(encoding, tmp_path):
     (tmp_path / "\u96ea \u00e9 \u041c.jpg").write_bytes(b"\xff\xd8\xff")
     environment = {**os.environ, "PYTHONIOENCODING": encoding}

@@ -13,11 +13,12 @@ from kill_index import one_round
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a Unix matter")
-def test_a_killed_run_leaves_an_index_that_the_next_one_completes(tmp_path):
+@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.long)])
+def test_a_killed_run_leaves_an_index_that_the_next_one_completes(tmp_path, kills):
     randomness = random.Random(7)
     for number in range(36):  # more than a batch
         save_photo(tmp_path / "photos" / f"{number:03}.jpg", (number * 2, 99, 30), size=(400, 300), note=str(number))
-    for kill in range(2):
+    for kill in range(kills):
         *_, total = one_round(tmp_path / "photos", tmp_path / f"index{kill}", "mini", randomness.uniform(0.3, 2.5))
         assert total == 36
 
