@@ -22,8 +22,8 @@ SIZES = [
     (225, 224),
     (640, 480),
     (333, 777),
-    (1, 500),
-    (500, 1),
+    (1, 100),
+    (100, 1),
     (10, 7),
     (223, 900),
     (1001, 1000),
@@ -90,7 +90,7 @@ def difference_after_draft(photo, tmp_path):
     return float(np.abs((ours - theirs) * std).mean() * 255)
 
 
-@pytest.mark.parametrize("name", ["coffee.jpg", "mountain-trail.jpg", "forest-path.jpg"])
+@pytest.mark.parametrize("name", ["coffee.jpg", "mountain-trail.jpg"])
 def test_photos_of_12_megapixels_differ_by_a_quarter_of_a_step_at_most(name, tmp_path):
     with Image.open(PHOTOS / name) as small:
         size = (4000, 3000) if small.width >= small.height else (3000, 4000)
