@@ -398,8 +398,12 @@ def _show(
 
 def _changes(report: SyncReport, last: tuple[int, str]) -> str:
     """What a run did, in a line, with one more count at the end; "" for nothing."""
-    counts = [(getattr(report, name), name) for name in ("added", "updated", "moved", "removed")]
-    return joined_counts(*counts, (report.facts, "with facts read again"), last)
+    new = joined_counts((report.added, "added"), (report.updated, "updated"))
+    if report.copied:
+        of_both = "of these " if report.added and report.updated else ""
+        new += f" ({report.copied:,} {of_both}with content known already)"
+    others = [(report.moved, "moved"), (report.removed, "removed"), (report.facts, "with facts read again"), last]
+    return ", ".join(filter(None, (new, joined_counts(*others))))
 
 
 def _summary(
@@ -409,8 +413,6 @@ def _summary(
         "nothing indexed" if report.interrupted else "nothing to index yet" if report.waiting else "no photos found"
     )
     done = _changes(report, (report.unchanged, "unchanged")) or nothing
-    if report.copied:
-        done += f" ({report.copied:,} with content known already)"
     lines = [f"{done} in {report.seconds:.1f} s"]
     if report.left_out:
         gone = sum(report.left_out.values())

@@ -301,6 +301,7 @@ class Reconciler:
             if (known.size, known.mtime_ns) != (file.size, file.mtime_ns):
                 self._move(image_id, place, file, captioned)
                 self.report.updated += 1
+                self.report.copied += 1
             else:
                 failure = self.collection.known_failure(place)
                 if failure and failure.cause != "incomplete":
@@ -339,6 +340,7 @@ class Reconciler:
         self.collection.add(place, file, info, self.collection.file_vectors(source))
         self._renew_facts(place, file, self._own_info(source))
         self.report.updated += 1
+        self.report.copied += 1
         return True
 
     def _move(self, image_id: int, place: Place, file: ImageFile, captioned: ImageInfo | None) -> None:

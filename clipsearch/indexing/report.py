@@ -15,7 +15,7 @@ class SyncReport:
     added: int = 0
     updated: int = 0
     moved: int = 0
-    copied: int = 0  # of `added` and `updated`: content known already, not embedded again
+    copied: int = 0  # of `added` and `updated`: content known already (copies, touched files), not embedded again
     removed: int = 0
     failed: int = 0  # in this run
     kept: int = 0  # of `failed`: photos that are indexed already, and stay in the index as they were

@@ -474,6 +474,22 @@ def test_duplicates_say_once_that_a_whole_folder_is_not_there(photos, encoder, t
     assert f"{tmp_path / 'drive'}" not in errors
 
 
+def test_known_content_is_counted_behind_what_is_added_and_updated(clipsearch, photos_of_colours, photos):
+    shutil.copytree(photos_of_colours / ".clipsearch", photos / ".clipsearch")
+
+    def summary():
+        return clipsearch("index", cwd=photos)[1].partition(" in ")[0]
+
+    summary()
+    shutil.copy(photos / "red.jpg", photos / "copy.jpg")
+    assert summary() == "1 added (1 with content known already), 5 unchanged"
+    os.utime(photos / "copy.jpg", (1, 1))
+    assert summary() == "1 updated (1 with content known already), 5 unchanged"
+    shutil.copy(photos / "red.jpg", photos / "another copy.jpg")
+    os.utime(photos / "copy.jpg", (2, 2))
+    assert summary() == "1 added, 1 updated (2 of these with content known already), 5 unchanged"
+
+
 def test_the_model_of_an_index_is_changed_and_changed_back(clipsearch, photos_of_colours, photos, monkeypatch):
     encoders = {name: ColourEncoder(name) for name in ("colours", "others")}
     monkeypatch.setattr("clipsearch.query.index_model.load_encoder", lambda name, **options: encoders[name])
