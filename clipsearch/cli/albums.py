@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ from clipsearch.cli.files import force_option
 from clipsearch.cli.hints import hint
 from clipsearch.cli.options import at_most_one, index_option, json_option
 from clipsearch.cli.output import (
-    broken_at_words,
     note,
     print_json,
     print_paths,
@@ -85,7 +83,7 @@ def albums(
         with open_engine(index_folder) as engine:
             _require_readable(engine)
             engine.albums.rename(name, rename)
-        remark(f"the album {printable(name)} is now called {printable(rename)}")
+        remark(f"the album {printable(name)} is now called {printable(rename.strip())}")
         return 0
     with open_engine(index_folder) as engine:
         _require_readable(engine)
@@ -104,6 +102,8 @@ def albums(
     if as_json:
         print_json({"index": str(engine.index_folder), "album": name, "photos": list(map(photo_to_json, photos))})
     elif print0 or m3u is None:
+        if not paths and not print0:
+            remark(f"the album {printable(name)} has no photo that is in the index")
         print_paths(paths, b"\0" if print0 else b"\n")
     return 0
 
@@ -121,10 +121,9 @@ def _list(index_folder: str | None, as_json: bool) -> int:
         "index": str(engine.index_folder),
         "albums": [{"name": name, "photos": count} for name, count in counts.items()],
     }
-    text = _table(counts, terminal_width())
-    serve = command_text("serve", index=engine.index_folder)
-    no_albums = f"no albums yet; the page makes them: {serve}\n"
-    print_report(as_json, value, text or broken_at_words(no_albums, sys.stdout))
+    if not counts and not as_json:
+        remark(f"no albums yet; the page makes them: {command_text('serve', index=engine.index_folder)}")
+    print_report(as_json, value, _table(counts, terminal_width()))
     return 0
 
 

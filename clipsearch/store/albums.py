@@ -10,7 +10,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TypeAlias
 
@@ -42,7 +42,8 @@ Member: TypeAlias = "tuple[str, str]"
 class Albums:
     """The albums of one index. Every method reads the file, so that several programs agree.
 
-    The case of a name does not count. Of albums from before that differ in nothing else, each is found by its exact name.
+    Neither the case of a name counts, nor spaces at its ends, which no new name has. Albums from before that differ in nothing
+    else are found by their exact names.
     """
 
     def __init__(self, index_folder: Path, indexed: Callable[[Sequence[Member]], list[int]] | None = None) -> None:
@@ -100,8 +101,10 @@ class Albums:
         self._require_indexed([(record.file.path, record.info.content_hash) for record in photos])
         with self._changing():
             albums = self._read()
-            with suppress(UnknownAlbum):
+            try:
                 name = _existing(name, albums)
+            except UnknownAlbum:
+                name = name.strip()
             if name not in albums and len(albums) >= MOST_ALBUMS:
                 raise ClipsearchError(f"there are {MOST_ALBUMS:,} albums already; remove one first")
             album = albums.setdefault(name, {})
@@ -135,14 +138,15 @@ class Albums:
         """
         _require_text(name)
         check_name(new_name)
+        new_name = new_name.strip()
         with self._changing():
             albums = self._read()
             name = _existing(name, albums)
-            if name == FAVOURITES or _same(new_name, FAVOURITES):
+            if name == FAVOURITES or _folded(new_name) == _folded(FAVOURITES):
                 raise QueryError(f"{FAVOURITES} is the album that the hearts fill, so it keeps its name")
             if new_name == name:
                 return
-            taken = next((known for known in albums if known != name and _same(known, new_name)), None)
+            taken = next((known for known in albums if known != name and _folded(known) == _folded(new_name)), None)
             if taken:
                 raise QueryError(f"there is an album {taken!r} already; choose another name")
             self._write({new_name if known == name else known: album for known, album in albums.items()})
@@ -245,21 +249,23 @@ def _require_text(name: object) -> None:
 def check_name(name: str) -> None:
     """Raise QueryError for a name that no album can have."""
     _require_text(name)
-    if not name.strip() or len(name) > LONGEST_NAME or not name.isprintable():
+    if not 0 < len(name.strip()) <= LONGEST_NAME or not name.isprintable():
         raise QueryError(f"an album's name has 1 to {LONGEST_NAME} letters, in one line")
 
 
-def _same(name: str, other: str) -> bool:
-    return name.casefold() == other.casefold()
+def _folded(name: str) -> str:
+    return name.strip().casefold()
 
 
 def _existing(name: str, albums: Iterable[str]) -> str:
     """The name as the album has it; favourites are always there. UnknownAlbum if there is none."""
-    same = [known for known in {FAVOURITES, *albums} if _same(known, name)]
-    if name in same:
+    known = {FAVOURITES, *albums}
+    if name in known:
         return name
-    if len(same) == 1:
-        return same[0]
+    for fold in (str.casefold, _folded):  # "trip" is "Trip" also if there is a "Trip " from before
+        same = [album for album in known if fold(album) == _folded(name)]
+        if len(same) == 1:
+            return same[0]
     raise _no_album(name, albums)
 
 

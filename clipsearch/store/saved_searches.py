@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import os
+from collections.abc import Container
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -55,9 +56,10 @@ class SavedSearches:
         return None
 
     def put(self, name: str, parameters: dict[str, Any]) -> bool:
-        """Save or replace a search; False if there are MOST already."""
+        """Save or replace a search, under its `kept_name`; False if there are MOST already."""
         with self._locked():
             searches = self.all()
+            name = kept_name(name, searches)
             if name not in searches and len(searches) >= MOST:
                 return False
             self._write({**searches, name: parameters})
@@ -67,7 +69,7 @@ class SavedSearches:
         """Remove a search; False if no search has this name."""
         with self._locked():
             searches = self.all()
-            if searches.pop(name, None) is None:
+            if searches.pop(kept_name(name, searches), None) is None:
                 return False
             self._write(searches)
             return True
@@ -115,6 +117,11 @@ class SavedSearches:
             os.replace(self._file, self._aside)
         with replacing([self._file], force=True) as (unfinished,):
             unfinished.write_text(json.dumps({"searches": searches}))
+
+
+def kept_name(name: str, searches: Container[str]) -> str:
+    """A name as the file has it: without spaces at its ends, unless a search from before has exactly this name."""
+    return name if name in searches else name.strip()
 
 
 def _with_parts_renamed(title: str, before: dict[str, Any], after: dict[str, Any]) -> str:

@@ -20,7 +20,10 @@ SIDECAR = (
 def test_albums_are_listed_written_and_rated(engine, photos):
     red, blue = (record for record in engine.browse(sort="name")[0] if record.file.name in ("blue.jpg", "red.jpg"))
     cwd = engine.index_folder.parent
-    assert b"no albums yet" in run_here("albums", cwd=cwd)[1]
+    status, output, errors = run_here("albums", cwd=cwd)
+    assert (status, output) == (0, b"") and "no albums yet; the page makes them" in errors
+    assert run_here("albums", "-q", cwd=cwd) == (0, b"", "")
+    assert json.loads(run_here("albums", "--json", cwd=cwd)[1])["albums"] == []
     engine.albums.add("Two colours", [red, blue])
     assert run_here("albums", cwd=cwd)[1].decode().split() == ["Two", "colours", "2", "photos"]
     paths = [record.file.path for record in (red, blue)]
@@ -100,8 +103,8 @@ def test_an_album_is_renamed(engine, photos):
     saved = SavedSearches(engine.index_folder)
     saved.put("red", {"q": "red", "album": "Two colours"})
     saved.put("wide", {"where": "width > 9 and album = 'Two colours'"})
-    status, output, errors = run_here("albums", "Two colours", "--rename", "One", cwd=photos)
-    assert (status, output) == (0, b"") and "the album Two colours is now called One" in errors
+    status, output, errors = run_here("albums", "Two colours", "--rename", "One ", cwd=photos)
+    assert (status, output) == (0, b"") and "the album Two colours is now called One\n" in errors
     assert saved.all() == {"red": {"q": "red", "album": "One"}, "wide": {"where": 'width > 9 and album = "One"'}}
     assert engine.albums.names() == ["One"]
     status, _, errors = run_here("albums", "Two colours", "--rename", "x", cwd=photos)
@@ -114,4 +117,6 @@ def test_an_album_that_is_not_there_and_one_that_is_not_named(engine):
     assert status != 0 and "there is no album 'Italy'" in errors
     assert run_here("albums", "--m3u", "x.m3u8", cwd=cwd)[0] == 2
     assert run_here("albums", "--rename", "x", cwd=cwd)[0] == 2
-    assert run_here("albums", "Favourites", cwd=cwd)[:2] == (0, b"")
+    status, output, errors = run_here("albums", "Favourites", cwd=cwd)
+    assert (status, output) == (0, b"") and "the album Favourites has no photo that is in the index" in errors
+    assert run_here("albums", "Favourites", "-0", "-q", cwd=cwd) == (0, b"", "")

@@ -24,6 +24,17 @@ def test_a_search_is_saved_found_and_forgotten(client):
     assert client.get("/api/saved-searches/dogs").json()["error"]["code"] == "no-such-search"
 
 
+def test_spaces_at_the_ends_of_a_name_are_left_out_but_of_one_from_before(client, service):
+    saved = client.put("/api/saved-searches/%20dogs%20", json={"parameters": {"q": "dog"}})
+    assert saved.json()["name"] == client.get("/api/saved-searches/dogs%20").json()["name"] == "dogs"
+    assert client.put("/api/saved-searches/%20", json={"parameters": {}}).status_code == 422
+    service.saved._write({"dogs": {"q": "dog"}, "dogs ": {"q": "old"}})  # as an earlier version could make it
+    assert client.get("/api/saved-searches/dogs%20").json() == {"name": "dogs ", "parameters": {"q": "old"}}
+    assert client.put("/api/saved-searches/dogs%20", json={"parameters": {"q": "new"}}).json()["name"] == "dogs "
+    assert client.delete("/api/saved-searches/dogs%20").status_code == 204
+    assert list(service.saved.all()) == ["dogs"]
+
+
 def _quoted(name):
     from urllib.parse import quote
 

@@ -184,6 +184,24 @@ def test_the_case_of_a_name_does_not_count_but_between_albums_that_differ_in_not
     assert albums.names() == []
 
 
+def test_spaces_at_the_ends_of_a_name_do_not_count_but_between_albums_that_differ_in_nothing_else(engine):
+    albums, photos = engine.albums, records(engine, "red.jpg", "blue.jpg")
+    assert (albums.add(" Trip ", photos[:1]), albums.add("Trip", photos)) == (1, 2) and albums.names() == ["Trip"]
+    albums.rename("Trip ", " Italy ")
+    assert albums.names() == ["Italy"] and len(engine.album(" italy").ids) == 2
+    with pytest.raises(QueryError, match="keeps its name"):
+        albums.rename("Italy", "favourites ")
+
+    file = engine.index_folder / ALBUMS_FILE  # as an earlier version could make it
+    file.write_text(json.dumps({"albums": {**json.loads(file.read_text())["albums"], "Italy ": {}, "Rome ": {}}}))
+    assert [len(albums.members(name)) for name in ("Italy ", "Italy", "italy")] == [0, 2, 2]
+    with pytest.raises(QueryError, match="there is an album 'Italy' already"):
+        albums.rename("Rome", "Italy")
+    assert albums.remove("Italy ") and albums.add("Rome", photos) == 2
+    albums.rename("Rome", "Rome")
+    assert albums.names() == ["Italy", "Rome"]
+
+
 def test_a_photo_of_another_index_is_in_no_album(engine):
     [red] = records(engine, "red.jpg")
     file, info = replace(red.file, path="/elsewhere/red.jpg"), replace(red.info, content_hash="0" * 64)

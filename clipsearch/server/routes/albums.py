@@ -83,7 +83,9 @@ def album_routes(service: Service) -> APIRouter:
         parameters: NoParameters,
         body: Annotated[AlbumChange, Body()],
     ) -> Response:
-        """Add photos to an album, take some out, or rename it. Adding to a new name makes an album. Case does not count.
+        """Add photos to an album, take some out, or rename it. Adding to a new name makes an album.
+
+        In a name, case does not count, nor do spaces at its ends.
 
         If one of the ids is no photo's, nothing is done. No photo is changed.
         """

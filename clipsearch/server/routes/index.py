@@ -21,7 +21,7 @@ from clipsearch.server.search_body import Strict
 from clipsearch.server.service import Service
 from clipsearch.server.sessions import Sessions
 from clipsearch.store.lock import is_written
-from clipsearch.store.saved_searches import LONGEST_NAME
+from clipsearch.store.saved_searches import LONGEST_NAME, kept_name
 
 _STREAM = file_responses("Events, as they come.", "text/event-stream", schema={"type": "string"})
 _NO_SEARCH = error_responses({404: "There is no saved search of this name."})
@@ -164,6 +164,7 @@ def index_routes(service: Service, sessions: Sessions | None = None) -> APIRoute
     async def saved_search(name: _Name, parameters: NoParameters) -> Response:
         """A saved search."""
         searches = await service.lookups.run(lambda engine: service.saved.all())
+        name = kept_name(name, searches)
         if name not in searches:
             raise _no_search(name)
         return json_response({"name": name, "parameters": searches[name]})
@@ -181,13 +182,16 @@ def index_routes(service: Service, sessions: Sessions | None = None) -> APIRoute
         parameters: NoParameters,
         body: Annotated[SavedRequest, Body()],
     ) -> Response:
-        """Save a search, or replace the one of this name."""
+        """Save a search, or replace the one of this name. Spaces at the ends of a new name are left out."""
         unknown = [key for key in body.parameters if key not in NAMES]
         if unknown:
             raise RequestError(422, "unknown-parameter", f"a search has no parameter {unknown[0]!r}")
+        if not name.strip():
+            raise RequestError(422, "bad-parameter", "a saved search needs a name that is not only spaces")
         if not await service.lookups.run(lambda engine: service.saved.put(name, body.parameters)):
             raise RequestError(409, "too-many", "there are too many saved searches; remove some first")
-        return json_response({"name": name, "parameters": body.parameters})
+        searches = await service.lookups.run(lambda engine: service.saved.all())
+        return json_response({"name": kept_name(name, searches), "parameters": body.parameters})
 
     @router.delete("/saved-searches/{name:path}", status_code=204, responses=_NO_SEARCH)
     async def forget_search(name: _Name, client: schemas.ClientHeader, parameters: NoParameters) -> Response:
