@@ -46,6 +46,27 @@ def test_the_page_names_each_key_that_a_command_prints(photos_with_mini):
         assert not missing, arguments
 
 
+def test_the_section_of_a_command_names_each_key_that_it_prints(photos_with_mini):
+    (photos_with_mini / "broken.jpg").write_bytes(b"no picture")
+    (photos_with_mini / "notes.txt").write_text("no picture either")
+    run_here("index", cwd=photos_with_mini)
+    (photos_with_mini / "broken.jpg").write_bytes(b"still no picture")
+    for heading, arguments in {
+        "index, import, push and pull": ["index", "--dry-run"],
+        "status": ["status"],
+        "failures": ["failures"],
+        "albums": ["albums"],
+        "label": ["label", "--label", "red"],
+        "stats": ["stats"],
+        "verify": ["verify"],
+        "repair": ["repair"],
+    }.items():
+        section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+        named = {"index", *re.findall(r"\w+", " ".join(re.findall("`[^`]+`", section)))}
+        printed = json.loads(run_here(*arguments, "--json", cwd=photos_with_mini)[1])
+        assert set(_keys(printed)) <= named, heading
+
+
 def test_the_row_of_an_explanation_names_each_of_its_keys(photos_with_mini):
     (row,) = [line for line in PAGE.splitlines() if line.startswith("| `explanation` |")]
     _, output, _ = run_here("query", "a red wall", "--explain", "--json", cwd=photos_with_mini)
