@@ -1,6 +1,7 @@
 """The index behind the page: unreadable files, new photos, a server that stops."""
 
 import json
+import zipfile
 
 import pytest
 from PIL import Image
@@ -61,6 +62,67 @@ def test_new_photos_are_indexed_and_appear(new_page, small):
         page.locator("#status", has_text="32 photos").wait_for()
         assert page.locator("#selection-count").inner_text() == "32 photos selected"  # the one that is gone is not
         page.close()  # close it first, or it logs that the server is gone
+
+
+def test_photos_that_are_edited_while_they_are_selected_stay_so(new_page, small, tmp_path):
+    with serving(small / ".clipsearch") as (_, address):
+        page = new_page(accept_downloads=True)
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        page.keyboard.press("Control+a")
+        note = page.locator("#note")
+        save_photo(small / "red.jpg", "orange", note="edited")
+        with page.expect_response("**/api/images?where=*"):
+            index(small)
+        page.click("#selection-album")
+        page.get_by_label("Name of a new album").fill("Trip")
+        page.get_by_role("button", name="Create").click()
+        note.get_by_text("3 photos added to Trip.").wait_for()
+        page.click("#selection-download")
+        with page.expect_download() as download:
+            page.get_by_role("button", name="The photos").click()
+        download.value.save_as(tmp_path / "photos.zip")
+        with zipfile.ZipFile(tmp_path / "photos.zip") as archive:
+            assert sorted(archive.namelist()) == ["blue.jpg", "green.jpg", "red.jpg"]
+            assert archive.read("red.jpg") == (small / "red.jpg").read_bytes()
+        (small / "blue.jpg").unlink()
+        index(small)
+        note.get_by_text("It does not have one of the selected photos any more.").wait_for()
+        assert page.locator("#selection-count").inner_text() == "2 photos selected"
+        page.click("#selection-copy")
+        note.get_by_text("2 paths copied.").wait_for()
+        note.get_by_text("The index has changed.").wait_for()  # it comes again after another note
+        page.keyboard.press("Escape")  # nothing is selected now, so nothing is in the way
+        page.locator("#status", has_text="2 photos").wait_for()
+        assert note.is_hidden()
+        page.close()
+
+
+def test_a_photo_that_is_edited_while_it_is_open_is_shown_as_it_is_now(new_page, small):
+    with serving(small / ".clipsearch") as (_, address):
+        page = new_page()
+        page.expected.append("status of 404")
+        page.goto(address)
+        page.wait_for_selector(".photo.loaded")
+        page.locator(".photo .open").nth(shown(page).index("red.jpg")).click()
+        page.wait_for_selector("#viewer .filmstrip img")
+        old = page.url
+        save_photo(small / "red.jpg", "orange", note="edited")
+        index(small)
+        page.wait_for_function("(old) => location.href !== old", arg=old)
+        number = page.url.rpartition("=")[2]
+        assert number in page.locator("#viewer .filmstrip [aria-current] img").get_attribute("src")
+        page.keyboard.press("h")
+        page.locator("#note", has_text="Added to favourites.").wait_for()
+        page.locator("#viewer [aria-label='Favourite (h)'][aria-pressed=true]").wait_for()
+        (small / "red.jpg").unlink()
+        index(small)
+        page.locator("#note", has_text="The index has changed.").wait_for()
+        page.keyboard.press("d")
+        page.locator("#note", has_text="The photo is not in the index any more.").wait_for()
+        page.keyboard.press("Escape")
+        page.locator("#status", has_text="2 photos").wait_for()
+        page.close()
 
 
 def test_indexing_is_followed_and_cancelled(new_page, address):

@@ -155,8 +155,10 @@ export const originalUrl = (id) => `/api/images/${id}/original`;
 /** Whether a request was aborted by the page itself. @param {unknown} error */
 export const isAbort = (error) => error instanceof DOMException && error.name === "AbortError";
 
-/** An error's message as a sentence. @param {string} message */
-export const sentence = (message) => `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?…]$/.test(message) ? "" : "."}`;
+/** An error's message as a sentence. Numbers of photos mean nothing to people. @param {string} message */
+export const sentence = (message) => /^there is no photo \d+ in the index$/.test(message)
+  ? "The photo is not in the index any more."
+  : `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?…]$/.test(message) ? "" : "."}`;
 
 /** Look now whether the server answers, and tell if that has changed. */
 export async function checkConnection() {

@@ -51,21 +51,25 @@ function finish(act) {
   act();
 }
 
+/** @param {number} missing */
+const leftOut = (missing) => `${counted(missing)} ${missing === 1 ? "is" : "are"} left out, since the index does not have ${missing === 1 ? "it" : "them"} any more.`;
+
 /** @param {Photo[]} photos @param {"zip" | "gallery" | "sheet"} kind @param {string} title */
 async function make(photos, kind, title) {
   closePanel();
   const ids = photos.slice(0, kind === "zip" ? MOST_FILES : MOST_PICTURES).map((photo) => photo.id);
   try {
-    const { token, name, photos: inIndex, unreadable } = await ask("/api/downloads", { method: "POST", body: { ids, kind, title: title.slice(0, 200) || "photos" } });
+    const { token, name, photos: inIndex, unreadable, missing } = await ask("/api/downloads", { method: "POST", body: { ids, kind, title: title.slice(0, 200) || "photos" } });
     const address = `/api/downloads/${token}`;
     if (kind === "zip") { // the browser shows how far it is
       element("a", { href: address, download: name }).click();
       if (unreadable) announce(`${count(unreadable)} of ${counted(inIndex)} cannot be in the archive, because the files are gone or have changed. “NOT IN THIS ARCHIVE.txt” in it lists them.`);
+      else if (missing.length) announce(leftOut(missing.length));
       return;
     }
     announce(`Making ${kind === "gallery" ? "the gallery" : "the contact sheet"}…`);
     save(await fileFrom(address), name);
-    announce(`Downloaded “${name}”.`);
+    announce(`Downloaded “${name}”.${missing.length ? ` ${leftOut(missing.length)}` : ""}`);
   } catch (error) {
     announce(/** @type {Error} */ (error).message);
   }

@@ -32,7 +32,7 @@ export class Filmstrip {
     this.element.hidden = index < 0 || photos.length < 2;
     if (this.element.hidden) return;
     const hadFocus = this.element.contains(document.activeElement);
-    const isSame = photos[this.#first]?.id === this.#photos[this.#first]?.id && index >= this.#first && index < this.#end;
+    const isSame = index >= this.#first && index < this.#end && this.#photos.slice(this.#first, this.#end).every(({ id }, i) => photos[this.#first + i]?.id === id);
     const wasNear = Math.abs(index - this.#current) === 1;
     this.#photos = photos;
     this.#current = index;

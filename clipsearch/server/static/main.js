@@ -3,13 +3,13 @@
 import { albums, dependsOn, FAVOURITES, isInAlbums, toggleFavourite } from "./albums.js";
 import { ApiError, ask, checkConnection, connection, PICTURE_GONE, sentence, ServerGone, whatIsGone, whenBack } from "./api.js";
 import { byId } from "./dom.js";
-import { placeIn, visible } from "./format.js";
+import { count, placeIn, visible } from "./format.js";
 import { hideBrokenPictures } from "./broken-pictures.js";
 import { between, setUpGridKeys } from "./grid-keys.js";
 import { Grid } from "./grid.js";
 import { areDates, headingsOf } from "./photo-headings.js";
 import { MOST, setUpMarks, toggleMarks } from "./marks.js";
-import { announce, explainEmpty, expressionProblem, proposeIdeas, setUpConnectionBanner } from "./messages.js";
+import { announce, explainEmpty, expressionProblem, forgetReminder, proposeIdeas, remind, setUpConnectionBanner } from "./messages.js";
 import { photos } from "./photos.js";
 import { setUpQueryPictures } from "./query-pictures.js";
 import { setUpDragSelect } from "./drag-select.js";
@@ -102,6 +102,7 @@ function rememberScroll() {
 }
 
 let lastSearch = ""; // the last search, so that the same one is not sent again
+let behind = ""; // what has changed and is not shown yet, in words
 /** @type {{scroll: number, place: import("./state.js").Place | null}} the scroll position to restore when the answer arrives */
 let scrollAfter = { scroll: 0, place: null };
 /** @type {{key: string, scroll: number, shown: number, place: import("./state.js").Place | null} | null} where a search begins whose answer has not come */
@@ -114,6 +115,8 @@ function search({ returning = false, again = false } = {}) {
   document.title = wanted.q ? `${wanted.q} – clipsearch` : "clipsearch";
   if (key === lastSearch && !again) return;
   lastSearch = key;
+  behind = "";
+  forgetReminder();
   const isTried = awaited?.key === key && !returning && !isShown(wanted); // while the server was gone
   const place = returning ? state.rememberedScroll() : again ? { scroll: scrollY, shown: photos.reached, place: null } : { scroll: 0, shown: 0, place: null };
   scrollAfter = awaited = { ...(awaited && isTried ? awaited : place), key };
@@ -420,12 +423,42 @@ function indexChanged() {
   sessionStorage.removeItem("clipsearch-copies"); // of other photos, perhaps; duplicates-panel.js keeps them
   thumbnails.forget(); // another index may have taken its place, with other photos under the same ids
   showChanged("The index has changed.");
+  if (behind) withModule(followEdits, { isAsked: false });
 }
 
-/** Search again after a change, unless that would move photos that the user is looking at. @param {string} what has changed, in words */
+/** Photos that are looked at, or selected, and whose files were edited stay where they are, as they are now. */
+async function followEdits() {
+  const { successorsOf } = await import("./edited-photos.js");
+  const id = state.openPhotoId();
+  const open = photos.list.filter((photo) => photo.id === id);
+  const successors = await successorsOf([...open, ...grid.onScreen, ...selection.photos]);
+  if (!successors.size) return;
+  const gone = selection.photos.filter((photo) => successors.get(photo.id) === null).length;
+  if (gone && behind) remindOfChange(`${behind} It does not have ${gone === 1 ? "one" : count(gone)} of the selected photos any more.`);
+  photos.replace(successors);
+  selection.replace(successors);
+  const successor = successors.get(Number(id));
+  if (successor && state.openPhotoId() === id) state.openPhoto(successor.id);
+}
+
+/** Search again after a change, as soon as that moves no photos that the user is looking at. @param {string} what has changed, in words */
 function showChanged(what) {
-  if (scrollY < 200 && state.openPhotoId() === null && !selection.size) search({ again: true });
-  else announce(what, { label: "Show", act: () => search({ again: true }) });
+  behind = what;
+  catchUp();
+  if (behind) remindOfChange(behind);
+}
+
+/** @param {string} text */
+const remindOfChange = (text) => remind(text, { label: "Show", act: () => search({ again: true }) });
+
+function catchUp() {
+  if (behind && scrollY < 200 && state.openPhotoId() === null && !selection.size) search({ again: true });
+}
+
+function setUpCatchingUp() {
+  state.changes.addEventListener("photo", catchUp);
+  selection.addEventListener("change", catchUp);
+  addEventListener("scrollend", catchUp);
 }
 
 /** A list of photos in an album follows what this window, other windows and devices do with it. */
@@ -467,6 +500,7 @@ setUpMarks();
 setUpQueryPictures();
 setUpThemeSwitch();
 setUpPhotos();
+setUpCatchingUp();
 followAlbums();
 deselectWhatLeaves(keyOf);
 setUpPanels();

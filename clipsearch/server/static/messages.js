@@ -10,6 +10,9 @@ const ofBefore = element("span", { class: "of-before", hidden: true }, "These ph
 let isStatusSeen = true; // the line above the photos, which says the same
 let isStale = false;
 let hiding = 0;
+/** @typedef {{label: string, act: () => void}} Action */
+/** @type {{text: string, action: Action} | null} what is said again after other notes */
+let reminder = null;
 for (const id of ["gone", "note"]) keepAbove(byId(id));
 /** A dialog that opens is not covered by what was said before; what can still be undone stands aside. */
 document.addEventListener("beforetoggle", ({ target, newState }) => {
@@ -20,7 +23,7 @@ document.addEventListener("beforetoggle", ({ target, newState }) => {
 /**
  * A short note that disappears by itself. Screen readers read it.
  * @param {string} text
- * @param {{label: string, act: () => void}} [action]
+ * @param {Action} [action]
  */
 export function announce(text, action) {
   const note = byId("note");
@@ -32,7 +35,22 @@ export function announce(text, action) {
   moveAbove();
   note.showPopover(); // in the top layer, above a dialog that is open
   clearTimeout(hiding);
-  hiding = setTimeout(() => note.hidePopover(), action ? 12_000 : 5000);
+  hiding = setTimeout(() => {
+    note.hidePopover();
+    if (reminder && reminder.text !== text) announce(reminder.text, reminder.action);
+  }, action ? 12_000 : 5000);
+}
+
+/** A note that comes again after other notes, until `forgetReminder`. @param {string} text @param {Action} action */
+export function remind(text, action) {
+  reminder = { text, action };
+  announce(text, action);
+}
+
+/** What the reminder said is done. */
+export function forgetReminder() {
+  if (reminder && byId("note").textContent === reminder.text + reminder.action.label) byId("note").hidePopover();
+  reminder = null;
 }
 
 /** Say wherever the page is scrolled to whether its photos are of another search. @param {boolean} [stale] by default, as before */

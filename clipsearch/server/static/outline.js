@@ -28,19 +28,27 @@ export function sketches({ ids, shapes, days, colours, others }, known) {
 }
 
 /**
+ * Photos by their ids. Those that are not in the index are left out.
+ * @param {number[]} ids @param {AbortSignal} [signal] @returns {Promise<Map<number, Photo>>}
+ */
+export async function photosOf(ids, signal) {
+  /** @type {Map<number, Photo>} */
+  const found = new Map();
+  for (let start = 0; start < ids.length; start += MOST_IDS) {
+    const { images } = await ask("/api/photos", { pairs: [["ids", ids.slice(start, start + MOST_IDS).join(",")]], signal });
+    for (const photo of images) found.set(photo.id, photo);
+  }
+  return found;
+}
+
+/**
  * The photos of some sketches, in the same order. Those that have left the index meanwhile stay sketches.
  * @param {Photo[]} wanted at most AT_ONCE are asked for at once
  * @param {AbortSignal} [signal]
  * @returns {Promise<Photo[]>}
  */
 export async function whole(wanted, signal) {
-  /** @type {Map<number, Photo>} */
-  const found = new Map();
-  const ids = [...new Set(wanted.flatMap(({ id, sketch }) => (sketch ? [id, ...sketch.others] : [])))];
-  for (let start = 0; start < ids.length; start += MOST_IDS) {
-    const { images } = await ask("/api/photos", { pairs: [["ids", ids.slice(start, start + MOST_IDS).join(",")]], signal });
-    for (const photo of images) found.set(photo.id, photo);
-  }
+  const found = await photosOf([...new Set(wanted.flatMap(({ id, sketch }) => (sketch ? [id, ...sketch.others] : [])))], signal);
   return wanted.map((photo) => {
     const known = found.get(photo.id);
     if (!photo.sketch || !known) return photo;

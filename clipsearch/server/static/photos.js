@@ -214,6 +214,12 @@ export const photos = new (class extends EventTarget {
     if (changed) this.dispatchEvent(new Event("details"));
   }
 
+  /** Put other photos in the places of some, by their ids. @param {Map<number, Photo | null>} successors */
+  replace(successors) {
+    this.list = this.list.map((photo) => successors.get(photo.id) ?? photo);
+    this.dispatchEvent(new Event("details"));
+  }
+
   /** Load the next page, unless this is the last or it is being loaded. */
   async more() {
     if (this.complete || this.#loading || !this.search) return;

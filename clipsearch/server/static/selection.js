@@ -57,6 +57,11 @@ export const selection = new (class extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
+  /** Put other photos in the places of some, by their ids; those with none in their place leave. @param {Map<number, Photo | null>} successors */
+  replace(successors) {
+    this.set(this.photos.flatMap((photo) => (successors.has(photo.id) ? successors.get(photo.id) ?? [] : photo)));
+  }
+
   /** Select these and no others. @param {Photo[]} photos */
   set(photos) {
     this.#chosen = new Map(photos.map((photo) => [photo.id, photo]));
