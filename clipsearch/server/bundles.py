@@ -26,11 +26,11 @@ _DOC = re.compile(
     r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n", re.MULTILINE | re.DOTALL
 )  # on lines of its own; a third of the bytes
 _TYPE = re.compile(r"/\*\* @type (?:(?!\*/).)*\*/ ?")  # within a line, as in a cast
-_NOTE = re.compile(r"[ \t]+// [^\"'`\n]*$", re.MULTILINE)  # after code; within a text, its end would follow
+_NOTE = re.compile(r"""^((?:[^"'`\n]|"[^"\n]*"|'[^'\n]*'|`[^`\n]*`)*?)[ \t]+// .*$""", re.MULTILINE)  # not in a text
 _STYLE_NOTE = re.compile(r"[ \t]*/\*(?:(?!\*/).)*\*/", re.DOTALL)
 _OTHER = re.compile(r"^(?:import|export)\b.*|^[^`\n]*`(?:[^`\n]*`[^`\n]*`)*[^`\n]*$", re.MULTILINE)
 """Also a line with an odd number of backticks, since a text over several lines would lose its indents."""
-_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
+_INDENT = re.compile(r"^\s+", re.MULTILINE)  # and empty lines
 _NEED = """\
 const modules = {};
 const loaded = {};
@@ -104,7 +104,7 @@ def _registered(names: Iterable[str], sources: dict[str, str]) -> str:
 def _function(name: str, source: str) -> str:
     """A module as a property whose value is a function that runs it and returns what it exports."""
     exported = exports(source)
-    body = _IMPORT.sub(_needs, _NOTE.sub("", _TYPE.sub("", _DOC.sub("", source))))
+    body = _IMPORT.sub(_needs, _NOTE.sub(r"\1", _TYPE.sub("", _DOC.sub("", source))))
     body = _EXPORT.sub(r"\1 \2", body)
     body = _LAZY.sub(r'await load("\1")', body)
     if other := _OTHER.search(body):
