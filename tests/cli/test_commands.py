@@ -80,32 +80,28 @@ def test_an_image_file_that_is_not_there_is_not_taken_for_words(clipsearch, inde
     assert status == 2 and "no file nowhere.jpg" in errors
 
 
-def test_queries_from_standard_input_are_answered_one_after_another(clipsearch, indexed):
+def test_queries_from_standard_input_are_answered_one_after_another(indexed):
     red = str(indexed / "red.jpg").encode()
-    command = [sys.executable, "-m", "clipsearch", "query", "-", "-k", "1"]
 
     def ask(lines, *flags):
-        return subprocess.run([*command, *flags], input=lines, cwd=indexed, capture_output=True, timeout=120)
+        return run_here("query", "-", "-k", "1", *flags, cwd=indexed, given=lines)
 
-    result = ask(b"something red\n\n" + red + b"\nblue", "--json")
-    answers = [json.loads(line) for line in result.stdout.splitlines()]
-    assert result.returncode == 0 and [answer["query"] for answer in answers] == ["something red", red.decode(), "blue"]
+    status, output, _ = ask(b"something red\n\n" + red + b"\nblue", "--json")
+    answers = [json.loads(line) for line in output.splitlines()]
+    assert status == 0 and [answer["query"] for answer in answers] == ["something red", red.decode(), "blue"]
     assert answers[1]["hits"][0]["path"] not in ("", red.decode()) and answers[1]["hits"][0]["match"] is None
-    result = ask(b"nothing.jpg\nthe colour red -blue\n")
-    assert result.returncode == 1 and b"there is no file nothing.jpg" in result.stderr
-    proposed = [b"`clipsearch query -k 1 --name nothing.jpg`", b'`clipsearch query "the colour red" - blue -k 1`']
-    assert all(line in result.stderr for line in proposed), result.stderr
-    assert [line[:1] for line in result.stdout.splitlines()] == [b"#", b"#", b"1"]
+    status, output, errors = ask(b"nothing.jpg\nthe colour red -blue\n")
+    assert status == 1 and "there is no file nothing.jpg" in errors
+    proposed = ["`clipsearch query -k 1 --name nothing.jpg`", '`clipsearch query "the colour red" - blue -k 1`']
+    assert all(line in errors for line in proposed), errors
+    assert [line[:1] for line in output.splitlines()] == [b"#", b"#", b"1"]
 
 
 def test_a_line_of_marks_asks_the_last_query_again(indexed):
     lines = b"red\n-1 +2\n-1\nred\n+9\n"
-    command = [sys.executable, "-m", "clipsearch", "query", "-", "--json"]
-    result = subprocess.run(command, input=lines, cwd=indexed, capture_output=True, timeout=120)
-    assert result.returncode == 1 and b"there is no hit 9 to mark" in result.stderr
-    first, second, third, fresh = (
-        [hit["id"] for hit in json.loads(line)["hits"]] for line in result.stdout.splitlines()
-    )
+    status, output, errors = run_here("query", "-", "--json", cwd=indexed, given=lines)
+    assert status == 1 and "there is no hit 9 to mark" in errors
+    first, second, third, fresh = ([hit["id"] for hit in json.loads(line)["hits"]] for line in output.splitlines())
     assert sorted(second) == sorted(set(first) - {first[0]}) and fresh == first
     assert sorted(third) == sorted(set(second) - {second[0]})
 

@@ -15,6 +15,7 @@ from anyio.from_thread import start_blocking_portal
 from PIL import Image, ImageChops, ImageStat
 
 from clipsearch import SearchEngine
+from tests.cli.running import run_here
 from tests.conftest import PHOTOS, give_facts
 from tests.lazy import LazyModule, require_library
 
@@ -326,9 +327,9 @@ def test_status(ask, index):
     assert state["folders"] == [{"path": str(PHOTOS), "present": True}]
 
 
-def test_a_folder_without_an_index_is_told(clipsearch_process):
-    status, output, errors = clipsearch_process("mcp")
-    assert status == 2 and output == "" and "there is no index" in errors
+def test_a_folder_without_an_index_is_told(tmp_path):
+    status, output, errors = run_here("mcp", cwd=tmp_path)
+    assert status == 2 and output == b"" and "there is no index" in errors
 
 
 def test_without_the_library_the_extra_is_named(clipsearch_process, tmp_path):
