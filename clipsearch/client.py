@@ -16,7 +16,7 @@ import os
 import re
 import ssl
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from http import HTTPStatus
 from itertools import chain
@@ -40,7 +40,7 @@ from clipsearch.conditions import Condition
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError, UnknownAlbum
 from clipsearch.query.hits import Explanation, Hits, QueryNote, in_order
 from clipsearch.query.json_form import FARTHEST, FARTHEST_CHOSEN, MOST_HITS, condition_to_json, request_body
-from clipsearch.query.keywords import SearchKeywords, make_query
+from clipsearch.query.keywords import Photo, SearchKeywords, make_query, photo_id
 from clipsearch.query.language import EMPTY
 from clipsearch.query.sentences.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
@@ -140,23 +140,26 @@ class Client:
 
     def similar(
         self,
-        image: int | os.PathLike[str] | Image,
+        image: Photo | os.PathLike[str] | Image,
         top_k: int = 10,
         *,
         filters: Sequence[Condition] = (),
         offset: int = 0,
         diverse: bool = False,
     ) -> Hits:
-        """Find photos that look like an indexed photo, given by its id, or like a picture. It and its copies are left out."""
+        """Find photos that look like an indexed photo, given by its id or a hit, or like a picture.
+
+        It and its copies are left out.
+        """
         require_whole("top_k", top_k)
         if isinstance(image, str):
-            raise TypeError(f"an image is an id (int) or a picture (a Path or PIL image), not {short(image)}")
+            raise TypeError(f"an image is an id (int), a hit or a picture (a Path or PIL image), not {short(image)}")
         content: Any = image
-        if not is_whole(image):
+        if not (is_whole(image) or isinstance(image, (Hit, ImageRecord))):
             return self.search(Query((Term(content),), _several(filters), offset=offset, diverse=diverse), top_k)
         wanted = Query((), _several(filters), offset=offset, diverse=diverse)
         body = request_body(wanted, min(int(top_k), MOST_HITS), self._upload)
-        return self._search(wanted, int(top_k), {**body, "terms": [{"id": int(content)}]})
+        return self._search(wanted, int(top_k), {**body, "terms": [{"id": photo_id(image)}]})
 
     def images(
         self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50
@@ -172,20 +175,20 @@ class Client:
         answer = self._json("GET", "/api/images", parameters)
         return [photo_from_json(photo) for photo in answer["images"]], int(answer["considered"])
 
-    def image(self, image_id: int) -> ImageRecord:
-        """One photo by its id."""
-        return photo_from_json(self._json("GET", f"/api/images/{_id(image_id)}"))
+    def image(self, image_id: Photo) -> ImageRecord:
+        """One photo by its id, as it is now in the index if a hit or a record is given."""
+        return photo_from_json(self._json("GET", f"/api/images/{photo_id(image_id)}"))
 
-    def file(self, image_id: int) -> bytes:
+    def file(self, image_id: Photo) -> bytes:
         """A photo or film as a browser gets it: the bytes of its file, or of a JPEG made from the photo, or from its page."""
-        return self._request("GET", f"/api/images/{_id(image_id)}/file")
+        return self._request("GET", f"/api/images/{photo_id(image_id)}/file")
 
-    def original(self, image_id: int) -> bytes:
+    def original(self, image_id: Photo) -> bytes:
         """The bytes of a photo's or film's own file, whatever its format."""
-        return self._request("GET", f"/api/images/{_id(image_id)}/original")
+        return self._request("GET", f"/api/images/{photo_id(image_id)}/original")
 
     def download(
-        self, image_ids: Sequence[int], kind: Literal["zip", "gallery", "sheet"] = "zip", title: str = "photos"
+        self, image_ids: Iterable[Photo], kind: Literal["zip", "gallery", "sheet"] = "zip", title: str = "photos"
     ) -> bytes:
         """Photos as one file: their own files in a zip archive, a gallery as an HTML page, or a contact sheet as a PDF.
 
@@ -203,10 +206,10 @@ class Client:
             raise ClipsearchError(f"there is no photo {', '.join(map(str, missing[:_MOST_NAMED]))}{more} in the index")
         return self._request("GET", f"/api/downloads/{answer['token']}")
 
-    def thumbnail(self, image_id: int, size: Literal[256, 512, 1024] = 256) -> bytes:
+    def thumbnail(self, image_id: Photo, size: Literal[256, 512, 1024] = 256) -> bytes:
         """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a JPEG."""
         require_one_of("size", size, (256, 512, 1024))
-        return self._request("GET", f"/api/thumbnails/{_id(image_id)}", {"size": str(size)})
+        return self._request("GET", f"/api/thumbnails/{photo_id(image_id)}", {"size": str(size)})
 
     def status(self) -> Status:
         """What is indexed and by which model. The folders are not compared with the disk."""
@@ -232,7 +235,7 @@ class Client:
         """The albums, favourites first: their names and the ids of their photos."""
         return {album["name"]: album["ids"] for album in self._json("GET", "/api/albums")["albums"]}
 
-    def change_album(self, name: str, *, add: Sequence[int] = (), remove: Sequence[int] = ()) -> list[int]:
+    def change_album(self, name: str, *, add: Iterable[Photo] = (), remove: Iterable[Photo] = ()) -> list[int]:
         """Add photos to an album, or take some out. A new name makes a new album. Returns the ids of its photos."""
         check_name(name)
         body = {"add": _ids(add), "remove": _ids(remove)}
@@ -462,14 +465,8 @@ def _several(filters: Sequence[Condition]) -> tuple[Condition, ...]:
     return Query((), filters).filters  # type: ignore[arg-type]  # it takes lists, too
 
 
-def _id(image_id: int) -> int:
-    """A photo's id, for a path. QueryError for all but whole numbers."""
-    require_whole("an id", image_id)
-    return int(image_id)
-
-
-def _ids(image_ids: Sequence[int]) -> list[int]:
-    return list(map(_id, require_list("ids", image_ids, "numbers")))
+def _ids(photos: Iterable[Photo]) -> list[int]:
+    return list(map(photo_id, require_list("ids", photos, "numbers or hits")))
 
 
 def _picture_bytes(content: Any) -> bytes:

@@ -187,7 +187,7 @@ class Among:
 
     def __post_init__(self) -> None:
         """QueryError for what is not a tuple of ids. A list becomes one."""
-        require_tuple(self, "ids", Integral, "whole numbers")
+        require_tuple(self, "ids", Integral, "whole numbers; SearchEngine.among(hits) makes one of hits")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,13 @@ from clipsearch.milvus.address import StoreAddress
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
-from clipsearch.query.keywords import SearchKeywords, make_queries, make_query
+from clipsearch.query.keywords import Photo, SearchKeywords, make_queries, make_query, photo_id
 from clipsearch.query.notes import is_unlikely, with_facts
 from clipsearch.query.search import search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
 from clipsearch.terms import Content, Query, Term
-from clipsearch.types import ImageRecord, Order
+from clipsearch.types import Hit, ImageRecord, Order
 
 if TYPE_CHECKING:  # a text query needs neither Pillow, pymilvus nor threads
     from concurrent.futures import ThreadPoolExecutor
@@ -278,12 +278,12 @@ class Searcher:
         return outline(files, considered, one_per_shot=one_per_shot)
 
     @in_turn
-    def records(self, ids: Sequence[int]) -> dict[int, ImageRecord]:
-        """Look up photos by id: image_id → record. Ids that are not in the index are left out."""
+    def records(self, ids: Iterable[Photo]) -> dict[int, ImageRecord]:
+        """Look up photos by id, hit or record: image_id → record. Ids that are not in the index are left out."""
         return self._source().records(_possible(ids))
 
     @in_turn
-    def placeholders(self, ids: Sequence[int]) -> dict[int, bytes]:
+    def placeholders(self, ids: Iterable[Photo]) -> dict[int, bytes]:
         """Blurred pictures of photos: image_id → the pixels of a BMP of 4 x 3, 36 bytes, for those that have one.
 
         Only an index has them; several indexes together and stores have none.
@@ -299,21 +299,24 @@ class Searcher:
         return self._source().same_content(content_hash)
 
     @in_turn
-    def vector(self, image_id: int) -> NDArray[np.float32]:
-        """A photo's unit vector, float32 (dim,). KeyError if there is no such photo, QueryError if its id is no number."""
-        if not _possible([image_id]):
+    def vector(self, image_id: Photo) -> NDArray[np.float32]:
+        """A photo's unit vector, float32 (dim,), by its id, hit or record. KeyError if there is no such photo."""
+        ids = _possible([image_id])
+        if not ids:
             raise KeyError(image_id)
-        vector: NDArray[np.float32] = self._source().vectors([image_id])[0]
+        vector: NDArray[np.float32] = self._source().vectors(ids)[0]
         return vector
 
     @in_turn
-    def like(self, record: ImageRecord, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
+    def like(self, record: ImageRecord | Hit, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
         """A photo as a term of a query, and the ids of all photos with its content, for `Query.own`.
 
-        QueryError if the photo has just been removed; TypeError for something else than a record.
+        QueryError if the photo has just been removed; TypeError for something else than a record or a hit.
         """
+        if isinstance(record, Hit):
+            record = record.record
         if not isinstance(record, ImageRecord):
-            raise TypeError(f"a photo is an ImageRecord, such as hits[0].record, not {short(record)}")
+            raise TypeError(f"a photo is an ImageRecord or a hit, such as hits[0], not {short(record)}")
         try:
             vector = self.vector(record.image_id)
         except KeyError:
@@ -448,12 +451,10 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
     return [place for place in find(name) if len(index.select(Located((place.code,))))]
 
 
-def _possible(ids: Sequence[int]) -> list[int]:
-    """The ids that an index may have. QueryError for all but whole numbers, TypeError for a single one."""
-    numbers = require_list("ids", ids, "numbers")
-    for number in numbers:
-        require_whole("an id", number)
-    return [int(number) for number in numbers if 0 <= number <= _LARGEST_ID]
+def _possible(photos: Iterable[Photo]) -> list[int]:
+    """The ids of photos that an index may have. QueryError for what is no photo, TypeError for a single one."""
+    ids = map(photo_id, require_list("ids", photos, "numbers or hits"))
+    return [number for number in ids if 0 <= number <= _LARGEST_ID]
 
 
 def _require_page(condition: Condition | None, offset: int, top_k: int, sort: Order) -> None:

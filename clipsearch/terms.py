@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from clipsearch._internal.arguments import (
+    is_several,
     make_flags,
     make_plain,
     require_number,
@@ -20,6 +21,7 @@ from clipsearch._internal.arguments import (
 )
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
+from clipsearch.types import Hit, ImageRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,10 +69,9 @@ class Term:
         content: object = self.content
         # Asked of the class, since a PIL image decodes itself when it is asked, and a closed one raises ValueError.
         if not (isinstance(content, (str, os.PathLike)) or any(hasattr(type(content), name) for name in _ARRAYS)):
-            memory = "; PIL.Image.open(io.BytesIO(data)) makes a picture of bytes" if isinstance(content, bytes) else ""
             raise QueryError(
                 f"a query is a text (str), a picture (a Path, a PIL image or an array {PICTURE_ARRAY}) or an embedding "
-                f"(an array float32 of shape (dim,)), not {short(content)}{memory}"
+                f"(an array float32 of shape (dim,)), not {short(content)}{_instead_of(content)}"
             )
         if isinstance(content, str) and not content.strip():
             raise QueryError(EMPTY_TEXT)
@@ -105,6 +106,15 @@ class Term:
         is_short = isinstance(content, (str, os.PathLike))
         shown = repr(content) if is_short else f"<{type(content).__name__} {getattr(content, 'shape', content.size)}>"
         return f"Term({shown}{_unusual(self, skip=1)})"
+
+
+def _instead_of(content: object) -> str:
+    """What to give in place of a content that no term has; "" if that is not known."""
+    if isinstance(content, bytes):
+        return "; PIL.Image.open(io.BytesIO(data)) makes a picture of bytes"
+    if isinstance(content, (Hit, ImageRecord)):
+        return "; the picture of a hit is Path(hit.path), and Client.similar takes the hit itself"
+    return "; search_many takes several queries" if is_several(content) else ""
 
 
 def is_picture(content: Any) -> bool:

@@ -69,10 +69,10 @@ WRONG = [
     (lambda e: SearchEngine.open("s3://bucket/x"), "is an address, and an index is a folder on this machine"),
     (lambda e: e.export("a\0b.csv"), "out must be a path, and .* has a null character"),
     (lambda e: Among((True,)), "and True is not one of them"),
-    (lambda e: e.records("12"), "ids are a list of numbers, not '12'"),
-    (lambda e: e.placeholders(b"12"), "ids are a list of numbers, not b'12'"),
-    (lambda e: e.records(["1"]), "an id must be a whole number"),
-    (lambda e: e.records(5), "ids are a list of numbers, not 5"),
+    (lambda e: e.records("12"), "ids are a list of numbers or hits, not '12'"),
+    (lambda e: e.placeholders(b"12"), "ids are a list of numbers or hits, not b'12'"),
+    (lambda e: e.records(["1"]), r"a photo must be an id \(int\), a hit or a record"),
+    (lambda e: e.records(5), "ids are a list of numbers or hits, not 5"),
     (lambda e: e.stats(["colour"]), "by must be one of 'year'"),
     (lambda e: e.stats(top=0), "top must be a whole number of at least 1, not 0"),
     (lambda e: e.count_values("year", depth=-1), "depth must be a whole number of at least 0"),
@@ -119,7 +119,7 @@ WRONG = [
     (lambda e: e.export("q.csv", relative_to=""), "relative_to must be a path, not an empty text"),
     (lambda e: e.import_embeddings(3), "file must be a path"),
     (lambda e: e.import_embeddings("q.npy", folder=[]), "folder must be a path"),
-    (lambda e: e.vector("1"), "an id must be a whole number"),
+    (lambda e: e.vector("1"), r"a photo must be an id \(int\), a hit or a record"),
     (lambda e: e.like(3), "a photo is an ImageRecord"),
     (lambda e: e.index(prune="x"), "prune must be True or False, not 'x'"),
     (lambda e: e.index(read_text=1), "read_text must be True or False"),
@@ -215,9 +215,9 @@ WRONG = [
     (lambda e: Client("localhost").rename_album("a", "\ud800"), "an album's name has 1 to 200 letters, in one line"),
     (lambda e: e.albums.add("a\nb", []), "an album's name has 1 to 200 letters, in one line"),
     (lambda e: Client("localhost").duplicates(exact_only="no"), "exact_only must be True or False"),
-    (lambda e: Client("localhost").file("../1"), "an id must be a whole number, not '../1'"),
-    (lambda e: Client("localhost").download("12"), "ids are a list of numbers"),
-    (lambda e: Client("localhost").change_album("x", add=["1"]), "an id must be a whole number"),
+    (lambda e: Client("localhost").file("../1"), r"a photo must be an id \(int\), a hit or a record, not '../1'"),
+    (lambda e: Client("localhost").download("12"), "ids are a list of numbers or hits"),
+    (lambda e: Client("localhost").change_album("x", add=["1"]), r"a photo must be an id \(int\), a hit or a record"),
     (lambda e: Client("localhost").rename_album(3, "x"), "an album's name must be a text"),
     (lambda e: Client("localhost").start_index("photos"), "folders are a list of paths"),
     (lambda e: Client("localhost").start_index([3]), r"a folder must be a path \(str or Path\), not 3"),
@@ -295,6 +295,31 @@ def test_several_values_may_be_a_list_an_array_a_series_or_a_generator(engine, s
 def test_a_value_in_a_message_is_one_line():
     with pytest.raises(QueryError, match=r"^sort must be one of .*, not 0 +date [^\n]*$"):
         Query((), sort=pandas.Series(["date"]))
+
+
+def test_a_hit_or_a_record_stands_for_its_id(engine):
+    hits = engine.search("red", 2)
+    hit, ids = hits[0], [hit.record.image_id for hit in hits]
+    assert engine.records(hits) == engine.records(ids) == engine.records(hit.record for hit in hits)
+    assert engine.placeholders(hits) == engine.placeholders(ids)
+    assert np.array_equal(engine.vector(hit), engine.vector(ids[0]))
+    assert engine.like(hit) == engine.like(hit.record)
+
+
+def test_a_hit_in_place_of_a_picture_or_a_path_is_refused_with_what_to_give(engine):
+    hits = engine.search("red", 2)
+    for call, advice in (
+        (lambda: engine.search(hits[0]), r"the picture of a hit is Path\(hit.path\), and Client.similar takes the hit"),
+        (lambda: engine.search(like=hits), r"the picture of a hit is Path\(hit.path\)"),
+        (lambda: Client("localhost").search(hits[0].record), "Client.similar takes the hit itself"),
+        (lambda: engine.search(["red", "blue"]), "search_many takes several queries"),
+        (lambda: engine.forget(hits[0]), "a folder must be a path .*; give its `path`"),
+        (lambda: engine.encoder.encode_images(hits), "not Hit; give its `path`"),
+        (lambda: Among(hits), r"; SearchEngine.among\(hits\) makes one of hits"),
+        (lambda: engine.search("red", wrong=["red.jpg"]), "^a photo in wrong must be an id"),
+    ):
+        with pytest.raises((QueryError, TypeError), match=advice):
+            call()
 
 
 def test_a_generator_is_a_list(engine):

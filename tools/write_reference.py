@@ -148,7 +148,8 @@ def _fields(value: type) -> Iterator[str]:
     source = "\n".join(map(inspect.getsource, owners or [value]))
     rows = []
     for name, kind in names.items():
-        match = re.search(rf"^    {name}: .*?(?:  # (.*))?$", source, re.MULTILINE)
+        kind_of_lines = r"\((?:\n {8}.*)+\n    \)"  # a long type, in brackets
+        match = re.search(rf"^    {name}: (?:{kind_of_lines}|.*?)(?:  # (.*))?$", source, re.MULTILINE)
         rows.append((name, kind, match.group(1) or "" if match else ""))
     yield "| field | type | |\n|---|---|---|"
     for name, kind, comment in rows:

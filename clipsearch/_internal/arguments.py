@@ -83,6 +83,11 @@ def require_function(name: str, value: object) -> None:
         raise TypeError(f"{name} must be a function or None, not {short(value)}")
 
 
+def path_advice(value: object) -> str:
+    """What to give in place of a hit if a path is wanted; "" for something else."""
+    return "; give its `path`" if isinstance(getattr(value, "path", None), str) else ""
+
+
 def require_paths(name: str, values: Iterable[object]) -> None:
     """Raise TypeError unless all of some values are paths, and QueryError for an empty one, which means no folder."""
     for value in values:
@@ -90,7 +95,7 @@ def require_paths(name: str, values: Iterable[object]) -> None:
             advice = "; for the current folder, give '.'" if "folder" in name else ""
             raise QueryError(f"{name} must be a path, not an empty text{advice}")
         if not isinstance(value, (str, os.PathLike)):
-            advice = "; pass them one by one: *folders" if is_several(value) else ""
+            advice = "; pass them one by one: *folders" if is_several(value) else path_advice(value)
             raise TypeError(f"{name} must be a path (str or Path), not {short(value)}{advice}")
         if "\0" in os.fsdecode(value):
             raise QueryError(f"{name} must be a path, and {short(os.fspath(value))} has a null character")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.arguments import path_advice
 from clipsearch.errors import ImageError, one_line
 from clipsearch.terms import PICTURE_ARRAY, empty_picture
 from clipsearch.types import PixelSpec
@@ -79,9 +80,8 @@ def _upright(image: Any, spec: PixelSpec) -> Image:
             raise ImageError(empty_picture(*image.size))
         return upright_rgb(image)
     if not hasattr(image, "__array__"):
-        raise TypeError(
-            f"a picture is a path, a PIL image, an array or the bytes of a file, not {type(image).__name__}"
-        )
+        kind = f"{type(image).__name__}{path_advice(image)}"
+        raise TypeError(f"a picture is a path, a PIL image, an array or the bytes of a file, not {kind}")
     pixels = np.asarray(image)
     is_picture = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (3, 4))
     if pixels.dtype == np.uint8 and is_picture and not pixels.size:

@@ -32,7 +32,9 @@ Day: TypeAlias = "str | int | date"
 class SearchKeywords(TypedDict, total=False):
     """What a search takes beside its query: the options of `clipsearch query`, with `_` for `-`, and `in_` for `--in`.
 
-    A keyword that is None counts as left out.
+    A keyword that is None counts as left out. A Content is a text, a picture (a Path, a PIL image or an array) or an
+    embedding (an array). A Photo is an id, a hit or a record. A Day is a text such as "2024-07", the year 2024, a date or a
+    datetime. Numbers are numbers: `min_match=0.5`, not "50%".
     """
 
     like: Content | Sequence[Content] | None  # more of this text or picture
@@ -78,9 +80,7 @@ class SearchKeywords(TypedDict, total=False):
     diverse: bool  # leave out near-copies of better photos
     one_per_shot: bool  # one file of RAW and JPEG, or of a burst
     all_moments: bool  # every moment of a film, every page of a file
-    keep_own: (
-        bool  # keep the files with the bytes of the query's own file; a picture in memory has none, so all are kept
-    )
+    keep_own: bool  # keep the files with the bytes of the query's own file; a picture in memory has none
     offset: int  # skip so many hits
     sort: Sort  # "score", "likely" (matches first), "date" (newest first), "oldest" or "name"
     exact: bool  # search every photo, also if the index is approximate
@@ -117,9 +117,7 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords) -> Que
         from clipsearch.query.relevance import RELEVANT
 
         wanted["min_match"] = RELEVANT
-    marks = {
-        name: getattr(query, name) + tuple(map(_photo_id, listed(wanted.pop(name, ())))) for name in ("right", "wrong")
-    }
+    marks = {name: getattr(query, name) + _marked(name, wanted.pop(name, ())) for name in ("right", "wrong")}
     conditions = query.filters
     if wanted.keys() - Query.__dataclass_fields__.keys():
         from clipsearch.query.keyword_filters import take_conditions  # not for a plain query
@@ -172,11 +170,16 @@ def _flag(name: str, wanted: dict[str, Any]) -> bool:
     return as_flag(name, wanted.pop(name, False))
 
 
-def _photo_id(photo: Any) -> int:
+def _marked(name: str, photos: Any) -> tuple[int, ...]:
+    return tuple(photo_id(photo, f"a photo in {name}") for photo in listed(photos))
+
+
+def photo_id(photo: Any, name: str = "a photo") -> int:
+    """The id of a photo that is given by its id, a hit or its record. QueryError for something else."""
     if isinstance(photo, Hit):
         return photo.record.image_id
     if isinstance(photo, ImageRecord):
         return photo.image_id
     if is_whole(photo):
         return int(photo)
-    raise QueryError(f"right and wrong take ids (int), hits of an earlier search or records, not {short(photo)}")
+    raise QueryError(f"{name} must be an id (int), a hit or a record, not {short(photo)}")

@@ -162,7 +162,7 @@ def test_where_takes_a_condition():
         ({"orientation": "diagonal"}, "orientation: 'diagonal' is not an orientation"),
         ({"in_": 5}, r"in_: it must be a folder \(str or Path\) or a list of folders, not 5"),
         ({"keyword": [5]}, r"keyword: it must be a text \(str\) or a list of texts, not 5"),
-        ({"right": ["a.jpg"]}, "right and wrong take ids .*, hits of an earlier search or records, not"),
+        ({"right": ["a.jpg"]}, r"a photo in right must be an id \(int\), a hit or a record, not 'a.jpg'"),
         ({"prompt": 5}, "prompt must be a text"),
         ({"offset": "2"}, "offset must be a whole number"),
     ],

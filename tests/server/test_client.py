@@ -384,10 +384,12 @@ def test_the_client_finds_what_the_engine_does(index, server):
         assert number not in [hit.record.image_id for hit in client.similar(number, 5)]
         records, considered = client.images((parse_where("format = jpeg"),), sort="name", top_k=2)
         assert len(records) == 2 < considered and client.image(number) == first.record
-        assert client.file(number) == (PHOTOS / first.record.file.name).read_bytes()
+        assert client.similar(first, 5) == client.similar(first.record, 5) == client.similar(number, 5)
+        assert client.image(first) == first.record and client.thumbnail(first) == client.thumbnail(number)
+        assert client.file(first) == client.file(number) == (PHOTOS / first.record.file.name).read_bytes()
         assert client.duplicates(exact_only=True)["groups"] == []
         assert client.original(number) == client.file(number)
-        assert client.download([number])[:4] == b"PK\x03\x04" and client.download([number], "sheet")[:4] == b"%PDF"
+        assert client.download([first])[:4] == b"PK\x03\x04" and client.download([number], "sheet")[:4] == b"%PDF"
         assert client.thumbnail(number)[:4] in (b"RIFF", b"\xff\xd8\xff\xe0")
         (giraffe,), _ = client.images((parse_where("caption = ÜNÏ"),))
         assert (giraffe.file.name, giraffe.info.caption, first.record.info.caption) == ("giraffe.jpg", "ünï", None)
