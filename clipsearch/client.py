@@ -21,7 +21,7 @@ from dataclasses import fields, replace
 from http import HTTPStatus
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias, TypeVar, get_args
 from urllib.parse import SplitResult, parse_qs, quote, urlencode, urlsplit
 
 from clipsearch._internal.arguments import (
@@ -109,6 +109,10 @@ class Client:
         is_encrypted = parts.scheme == "https"
         connection = http.client.HTTPSConnection if is_encrypted else http.client.HTTPConnection
         self._connection: http.client.HTTPConnection = connection(host, parts.port, timeout=timeout)
+
+    def __reduce__(self) -> NoReturn:
+        """Have pickle, joblib and multiprocessing say what to do."""
+        raise ClipsearchError("a Client cannot be copied or sent to another process; make one there, and send its url")
 
     def __repr__(self) -> str:
         """The server's address, without its token."""

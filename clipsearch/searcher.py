@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date
 from functools import partial, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeAlias, TypeVar, get_args
 
 from clipsearch._internal.arguments import require_keywords, require_list, require_one_of, require_whole, short
 from clipsearch._internal.commands import command
@@ -117,6 +117,12 @@ class Searcher:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def __reduce__(self) -> NoReturn:
+        """Have pickle, joblib and multiprocessing say what to do: what is open here cannot be sent to another process."""
+        raise ClipsearchError(
+            f"a {type(self).__name__} cannot be copied or sent to another process; open one there, and send its folder"
+        )
 
     def __repr__(self) -> str:
         """What is searched, and with which model if one was named."""

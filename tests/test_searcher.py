@@ -1,6 +1,8 @@
 """An engine that several threads and coroutines use."""
 
 import asyncio
+import copy
+import pickle
 import threading
 
 import numpy as np
@@ -26,6 +28,17 @@ def test_searches_can_be_awaited(engine):
     assert [names(hits)[0].partition(".")[0] for hits in others] == list(COLOURS)
     with pytest.raises(QueryError, match="empty"):
         asyncio.run(engine.asearch(""))
+
+
+def test_an_engine_that_is_sent_to_another_process_says_what_to_do(engine, indexed_photos):
+    opened = engine.search("red", 1)
+    for sent in (engine, SearchEngine.open(indexed_photos), engine.search, engine.albums):
+        for send in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(ClipsearchError, match=r"^a SearchEngine cannot be .*; open one there, and send its f"):
+                send(sent)
+    with pytest.raises(ClipsearchError, match=r"^a Client cannot be .*; make one there, and send its url$"):
+        pickle.dumps(clipsearch.Client("localhost"))
+    assert names(pickle.loads(pickle.dumps(opened))) == ["red.jpg"]
 
 
 def held(engine, monkeypatch):

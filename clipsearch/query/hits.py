@@ -134,15 +134,17 @@ class Hits(list[Hit]):
         The columns are rank, score, match, path, width, height (pixels), format, size (bytes), taken_at (by the camera's clock;
         times with and without a zone would not sort), camera, latitude, longitude (degrees), content_hash, caption, moment
         ("second 42.1" or "page 3"), title, description, keywords and people (joined by "; "), rating, label, text, taken_from
-        and place (its names). Unknown values are missing.
+        and place (its names). Unknown values are missing. The types of the columns are the same without hits.
         """
         try:
             import pandas
         except ImportError as error:
             raise ClipsearchError("to_pandas() needs pandas: pip install 'clipsearch[pandas]'") from error
-        from clipsearch.render.csv_output import FLOATS, data_frame_columns
+        from clipsearch.render.csv_output import COUNTS, FIELDS, FLOATS, data_frame_columns
 
-        types = {**dict.fromkeys(FLOATS, "float64"), "taken_at": "datetime64[us]"}
+        text = pandas.Series([""]).dtype  # what this version of pandas has for texts
+        types = {**dict.fromkeys(FIELDS, text), **dict.fromkeys(COUNTS, "int64"), **dict.fromkeys(FLOATS, "float64")}
+        types["taken_at"] = "datetime64[us]"
         return pandas.DataFrame(data_frame_columns(self)).astype(types)
 
     def _repr_html_(self) -> str:

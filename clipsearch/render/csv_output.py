@@ -24,6 +24,9 @@ The moment is one text: "second 42.1" or "page 3". Keywords and people are joine
 writes the same columns (`static/download.js`). New ones come last.
 """
 
+COUNTS = ("rank", "width", "height", "size")
+"""The columns of a data frame that are int64. Every hit has them."""
+
 FLOATS = ("score", "match", "latitude", "longitude", "rating")
 """The columns of a data frame that are float64, also if no hit has a value."""
 

@@ -80,7 +80,10 @@ def test_a_data_frame_has_a_row_a_hit():
     assert frame.sort_values("taken_at")["rank"].tolist() == [2, 3, 1]
     listed = answer(hit(1, "/photos/a.jpg", nan, None, None)).to_pandas()
     assert {str(listed[name].dtype) for name in FLOATS} == {"float64"} and listed["taken_at"].isna().all()
-    assert tuple(answer().to_pandas().columns) == FIELDS
+    nothing = answer().to_pandas()
+    assert tuple(nothing.columns) == FIELDS
+    assert nothing.dtypes.to_dict() == listed.dtypes.to_dict() == frame.dtypes.to_dict()
+    assert nothing["path"].str.endswith(".jpg").sum() == 0 and nothing["width"].dtype == "int64"
     assert all(name in (answer().to_pandas.__doc__ or "") for name in FIELDS)  # the reference names them
 
 
