@@ -71,7 +71,10 @@ class Test:
         require_one_of("operator", operator, get_args(Operator))
         is_number = field in NUMBERS
         if is_number == isinstance(self.value, str):
-            raise QueryError(f"{field} is compared with a {'number' if is_number else 'text'}, not {self.value!r}")
+            value: Any = self.value
+            advice = f"; give {value.isoformat()!r}" if hasattr(value, "isoformat") else ""
+            kind = "number" if is_number else "text"
+            raise QueryError(f"{field} is compared with a {kind}, not {short(value)}{advice}")
         if is_number and operator == "~":
             raise QueryError(f"{field} is a number, so ~ does not go with it; use = or <")
         if not is_number and field != "taken" and operator in ("<", "<=", ">", ">="):

@@ -67,16 +67,16 @@ class Indexer(Searcher):
         """Make the index agree with folders: add, update, move and remove what has changed there.
 
         The default is all indexed folders; for a new index, the folder it lies in. `rules` choose the files, and are kept for
-        later runs: WalkRules replace all rules of a folder, RuleChanges only those that they name. SyncRefused if a folder is
-        gone, or if more than half of the index would go, unless `prune`. With `paranoid`, photos are compared by content even
-        if size and time are unchanged; with `retry`, all failed files are tried again. With `newest_first`, new photos are
-        taken in the order of their files' times, not of their paths. With `date_from_files`, photos without a date get the time
-        of their file; the index remembers it until it is False. With `read_text`, the text in photos is read once they are
-        embedded, which needs the extra `ocr`; the index remembers that, too, and `text_progress` gets the photos read and their
-        total. Files younger than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a core),
-        `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the report so far,
-        the photos done and their total. If `cancel` is cancelled, the run keeps what is finished and returns a report with
-        `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
+        later runs: WalkRules replace all rules of a folder, RuleChanges only those that they name. SyncRefused if an indexed
+        folder is gone, or if more than half of the index would go, unless `prune`. With `paranoid`, photos are compared by
+        content even if size and time are unchanged; with `retry`, all failed files are tried again. With `newest_first`, new
+        photos are taken in the order of their files' times, not of their paths. With `date_from_files`, photos without a date
+        get the time of their file; the index remembers it until it is False. With `read_text`, the text in photos is read once
+        they are embedded, which needs the extra `ocr`; the index remembers that, too, and `text_progress` gets the photos read
+        and their total. Files younger than `settled_for` seconds wait for a later run. `jobs` processes decode (default: one a
+        core), `batch_size` photos are encoded together, and `limits` bounds what one file may take. `progress` gets the report
+        so far, the photos done and their total. If `cancel` is cancelled, the run keeps what is finished and returns a report
+        with `interrupted`. `on_busy` decides whether to try again while another process writes; without it, CollectionBusy is
         raised. ModelMismatch if the index was made with another model, unless `change_model`: then all indexed photos are
         embedded again, the old index answers meanwhile, and the new one takes its place once it is complete. An interrupted
         change goes on with the next call. `keep_old` keeps the old index in a folder inside. If there is nothing to keep in a

@@ -5,6 +5,7 @@ import json
 import math
 import shutil
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,7 @@ WRONG = [
     (lambda e: Below("photos"), "folder must be an absolute path, not 'photos'; os.path.abspath makes it one"),
     (lambda e: Known("colour"), "field must be one of 'name'"),
     (lambda e: Test("taken", "<", "july"), "'july' is not a time; give 2024-07-15T12:30:00 or a beginning of that"),
+    (lambda e: Test("taken", ">", date(2024, 7, 1)), r"taken is compared with a text, .*; give '2024-07-01'$"),
     (lambda e: Test("taken", "=", "2024-13"), "'2024-13' is not a time"),
     (lambda e: Test("width", "=", None), "width must be a number, not None"),
     (lambda e: Test("width", "<", math.nan), "width must be a number, not nan"),

@@ -41,7 +41,8 @@ def require_number(
         limits = f" from {least:g} to {most:g}" if low and high else f" of at least {least:g}" if low else ""
         if above:
             limits = f" above {least:g}" + (f" and at most {most:g}" if high else "")
-        raise QueryError(f"{name} must be a number{limits}, not {short(value)}")
+        percent = "; 50% is 0.5" if isinstance(value, str) and value.rstrip().endswith("%") else ""
+        raise QueryError(f"{name} must be a number{limits}, not {short(value)}{percent}")
 
 
 def require_whole(name: str, value: Any, least: int | None = None, *, or_none: bool = False) -> None:

@@ -113,7 +113,7 @@ def _range(read: Callable[[Any], str], value: Any) -> str:
 
 
 def _stars(value: Any) -> str:
-    if is_whole(value):
+    if is_whole(value) or (isinstance(value, float) and value.is_integer()):  # a data frame has floats
         return str(int(value))
     if not isinstance(value, str):
         raise QueryError(f"it must be a whole number of stars or a text such as '4..', not {short(value)}")
