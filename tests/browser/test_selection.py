@@ -517,3 +517,25 @@ def test_favourites_and_albums_are_filled_opened_and_removed(page):
     assert page.get_by_label("Remove the album One <i>").count() == 0
     page.wait_for_function("() => document.querySelector('#status').textContent === '52 photos'")
     assert "album=" not in page.url and page.locator("#filter-chips").is_hidden()  # it is the list that was shown
+
+
+def test_an_album_that_was_removed_comes_back_with_its_photos_in_their_order(page, address):
+    ids = [photo["id"] for photo in page.request.get(f"{address}/api/images?top_k=3").json()["images"]]
+    order = [ids[1], ids[2], ids[0]]
+    headers = {"Clipsearch-Client": "page"}
+    page.request.post(f"{address}/api/albums/Trip", data={"add": order}, headers=headers)
+    before = page.request.get(f"{address}/api/albums/Trip/playlist").text()
+    page.goto(f"{address}/?album=Trip")
+    page.wait_for_selector(".photo.loaded")
+    page.click("#open-saved")
+    page.get_by_label("Remove the album Trip").click()
+    with answered(page):
+        page.locator("#panel").get_by_role("button", name="Remove", exact=True).click()
+    assert page.request.get(f"{address}/api/albums/Trip").status == 404 and "album=" not in page.url
+    with answered(page, "album=Trip"):
+        page.locator("#note").get_by_role("button", name="Undo").click()
+    page.locator("#panel [data-list=albums]", has_text="Trip").wait_for()
+    page.locator("#note", has_text="The album Trip is back.").wait_for()
+    assert page.request.get(f"{address}/api/albums/Trip/playlist").text() == before
+    assert page.locator(".photo").count() == 3
+    page.request.delete(f"{address}/api/albums/Trip", headers=headers)

@@ -92,10 +92,7 @@ function albumRow(name, size, again) {
     field.select();
   };
   const askFirst = () => {
-    const remove = element("button", { type: "button", class: "primary", onclick: () => change(async () => {
-      const isRemoved = await albums.remove(name);
-      announce(`The album ${visible(name)} ${isRemoved ? "is removed" : "was gone already"}${leave(name)}.`);
-    }) }, "Remove");
+    const remove = element("button", { type: "button", class: "primary", onclick: () => change(() => removeAlbum(name, again)) }, "Remove");
     showQuestion(element("div", { class: "inline-form question" },
       element("span", {}, "Remove ", element("bdi", {}, visible(name)), `? ${size === 1 ? "Its photo stays" : `Its ${counted(size)} stay`}.`),
       remove, element("button", { type: "button", onclick: back }, "Keep")));
@@ -111,6 +108,24 @@ function albumRow(name, size, again) {
   };
   show();
   return row;
+}
+
+/** Remove an album, and offer to take that back. @param {string} name @param {(place: import("./panel.js").Place) => void} again shows the albums anew */
+async function removeAlbum(name, again) {
+  const removed = await albums.remove(name);
+  const rest = leave(name);
+  const left = currentSearch();
+  const undo = async () => {
+    try {
+      await albums.add(name, removed ?? []);
+      announce(`The album ${visible(name)} is back.`);
+      if (rest && currentSearch() === left) changeSearch({ album: name });
+      again({ list: "albums", at: albums.list.findIndex(([other]) => other === name) });
+    } catch (error) {
+      announce(/** @type {Error} */ (error).message);
+    }
+  };
+  announce(`The album ${visible(name)} ${removed ? "is removed" : "was gone already"}${rest}.`, removed?.length ? { label: "Undo", act: undo } : undefined);
 }
 
 /** If the album that is shown is gone, show what is left of the search, and say so. @param {string} name */

@@ -85,7 +85,7 @@ export const albums = new (class extends EventTarget {
     return this.#ids.get(name)?.has(photo.id) ?? false;
   }
 
-  /** @param {string} name @param {Photo[]} photos @returns {Promise<string>} the album's name, which may have other capitals */
+  /** @param {string} name @param {{id: number}[]} photos @returns {Promise<string>} the album's name, which may have other capitals */
   add(name, photos) {
     return this.#change(name, { add: photos.map((photo) => photo.id) });
   }
@@ -105,8 +105,9 @@ export const albums = new (class extends EventTarget {
     await this.reload();
   }
 
-  /** Remove an album; its photos stay. @param {string} name @returns {Promise<boolean>} whether it was still there */
+  /** Remove an album; its photos stay. @param {string} name @returns {Promise<{id: number}[] | null>} its photos; null if it was gone already */
   async remove(name) {
+    const photos = [...(this.#ids.get(name) ?? [])].map((id) => ({ id }));
     const isRemoved = await this.#ask(name, { method: "DELETE" }).then(() => true, (error) => {
       if (error instanceof ApiError && error.code === "no-such-album") return false;
       throw error;
@@ -114,7 +115,7 @@ export const albums = new (class extends EventTarget {
     this.#ids.delete(name);
     this.#tellOthers();
     this.dispatchEvent(new Event("change"));
-    return isRemoved;
+    return isRemoved ? photos : null;
   }
 
   /** @param {string} asked @param {{add?: number[], remove?: number[]}} body @returns {Promise<string>} the album's name */

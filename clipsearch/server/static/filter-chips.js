@@ -34,7 +34,7 @@ function render() {
   const search = currentSearch();
   const chips = chipsOf(search);
   list.hidden = !isFiltered(search);
-  list.parentElement?.classList.toggle("filtered", !list.hidden);
+  list.closest(".toolbar")?.classList.toggle("filtered", !list.hidden);
   /** @param {Partial<Search>} change @param {string} title @param {Node[]} label */
   const button = (change, title, ...label) => element("button", { type: "button", class: "filter-chip", title, onclick: () => changeSearch(change) }, ...label);
   list.replaceChildren(...chips.map(({ text, change }) =>

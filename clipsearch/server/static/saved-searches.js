@@ -28,7 +28,7 @@ async function show(place) {
   try {
     const { searches } = await ask("/api/saved-searches");
     const albums = await albumList(show);
-    if (!byId("panel").open) return; // it was closed meanwhile
+    if (!byId("panel").open || byId("panel-title").textContent !== TITLE) return; // it was closed meanwhile
     openPanel(TITLE, saveForm(), list(searches), ...albums, ...shareActions());
     if (place) focusRow(place);
   } catch (error) {
