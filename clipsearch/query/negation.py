@@ -206,7 +206,7 @@ _DISTANCE = (
     r"(?:['\u2019]s)?(?:\s+(?:drive|ride|walk|flight|entfernt))?"
 )
 _BESIDE = (
-    rf"(?<!\w)(?:{_DIRECTION}|{_DISTANCE})\s+(?=(?:of|from|von|vom|de|du|del)\b|d['\u2019])"
+    rf"(?<!\w)(?:{_DIRECTION}|{_DISTANCE})\s+(?:um\s+|(?=(?:of|from|around|von|vom|de|du|del)\b|d['\u2019]))"
     r"|(?<!\w)(?:leaving|quittant|saliendo)\s+(?!(?:in|at|near|around|from|to|en|\u00e0|dans|desde|a)\b)"
 )
 """Words before a place that a photo may be near to: "north of Rome", "an hour from Rome", "leaving Rome".

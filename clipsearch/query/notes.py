@@ -74,8 +74,11 @@ def with_facts(
         message += ", and no match is given, since models take no notice of denials" if denied else ""
         notes = [note for note in notes if note is not denied]
         notes.append(QueryNote("unclear", f"{message}. Use filters instead", ""))
+    facts = understood.facts if understood else ()
     for place in understood.absent if understood else ():
-        notes = [*notes, QueryNote("absent", f"no photo is from {place}, so the name was searched as text", "")]
+        is_denied = any(fact.is_denied and place in fact.meaning for fact in facts)
+        so = "there is nothing to leave out" if is_denied else "the name was searched as text"
+        notes = [*notes, QueryNote("absent", f"no photo is from {place}, so {so}", "")]
     if (years := _years(typed)) and years not in notes:
         notes = [years, *notes]
     texts = [term for term in searched.terms if isinstance(term.content, str)]

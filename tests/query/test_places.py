@@ -265,3 +265,6 @@ def test_a_smart_query_says_that_no_photo_is_from_a_place_of_which_another_has_t
     (note,) = [note for note in hits.explanation.notes if note.code == "absent"]
     assert note.message == "no photo is from Paris, Illinois, United States, so the name was searched as text"
     assert not hits.query.filters and len(hits) == 5
+    hits = engine.search("a square, not in Ghent", smart=True)
+    (note,) = [note for note in hits.explanation.notes if note.code == "absent"]
+    assert note.message == "no photo is from Gent, Flanders, Belgium, so there is nothing to leave out"

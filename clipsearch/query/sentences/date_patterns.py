@@ -29,6 +29,9 @@ PREFIX = re.compile(
     r"|d'|l')"
     rf"|{any_of(WEEKDAYS)},? (?=(?:(?:the|den|der|le|el) )?\d\d?\b|[a-z]+ \d)"
 )
+LOS_ANGELES = re.compile(r"LA (?![A-Z]{2})")
+"""As in "LA 2018": no Spanish or French article."""
+
 _OTHER_PREPOSITIONS = re.compile(
     r"(?:on|during|over|within|throughout|sometime|taken|dated|an|zu|uber|wahrend|innerhalb|innert|aufgenommen|pendant|durant"
     r"|tout au long|prises?|durante|tomadas?) "

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from clipsearch.query.sentences.date_parts import LISTED
-from clipsearch.query.sentences.date_patterns import ALL_MONTHS, ARTICLE, ISO, TO
+from clipsearch.query.sentences.date_patterns import ALL_MONTHS, ARTICLE, ISO, LAST, LAST_NAME, TO
 from clipsearch.query.sentences.date_words import HOLIDAYS, MONTHS, NUMBERS, SEASONS, UNITS, WEEKDAYS, Unit
 from clipsearch.query.sentences.numbered_parts import numbered_part
 from clipsearch.query.sentences.open_dates import any_of
@@ -94,6 +94,9 @@ def _narrowed(text: str, match: re.Match[str], date_at: DateAt) -> tuple[int, Wh
         return None  # "the summer of 2018"
     if match["direct"] and (not has_ordinal or match["days"] or unit == "year"):
         return None  # "Sunday 3 May"
+    is_last = unit != "day" and re.match(LAST, match["ordinal"])
+    if match["direct"] and is_last and (other := LAST_NAME.match(text, match.end())):
+        return other.end(), None  # "last week this year" is rather the week before this one
     if match["span"] and unit not in ("week", "weekend"):
         return None
     if match["in"] and not has_ordinal and not (match["days"] or "").endswith("s"):

@@ -115,6 +115,8 @@ _VAGUE = (
     "|environ|autour|alentours|entre|hacia|alrededor|(?:more|less|fewer) than|(?:mehr|weniger) als|(?:plus|moins|mas|menos) de"
     "|(?:beginning|start|middle|end|half)(?= of )|anfang|mitte|ende|halfte|debut|milieu|moitie|principios|comienzos|mediados"
     "|finales|mitad|veille|lendemain|vispera|vortag|pre|post"
+    "|born|built|founded|geboren|gebaut|gegrundet|nee?s?|construite?s?|nacid[oa]s?|construid[oa]s?"
+    "|number|room|flight|nummer|zimmer|flug|numero|chambre|vol|habitacion|vuelo"
 )
 _PART = "early|mid|late|beginning|start|middle|end|anfang|mitte|ende|debut|fin|principios|mediados|finales"
 _UNSURE_BEFORE = re.compile(

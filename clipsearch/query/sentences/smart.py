@@ -31,12 +31,14 @@ from clipsearch.query.negation import (
 )
 from clipsearch.query.quoted import masked
 from clipsearch.query.sentences.date_patterns import has_preposition
-from clipsearch.query.sentences.only_photos import is_only_photos
+from clipsearch.query.sentences.only_photos import PHOTOS, is_only_photos
+from clipsearch.query.sentences.open_dates import any_of
 from clipsearch.query.sentences.periods import EveryYear, When, together
 from clipsearch.query.sentences.plain_letters import folded
 from clipsearch.query.sentences.spoken_dates import SpokenDate, spoken_dates
 from clipsearch.query.sentences.spoken_names import FindPlaces, SpokenName, spoken_names
 from clipsearch.query.sentences.understood import Fact, FactKind, Understood
+from clipsearch.query.usual_words import USUAL_WORDS
 from clipsearch.terms import Query, Term
 
 _FEW = 3  # alternatives that are named
@@ -60,6 +62,14 @@ _LINKS = re.compile(
 _BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND}|{_BUT})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
 _EMPTY = rf"(?:[\s,;{GAP}]|\b(?:{_AND}|with|mit|avec|con)\b)*"
 _EMPTY_BRACKETS = re.compile(rf"\({_EMPTY}\)|\[{_EMPTY}\]|\{{{_EMPTY}\}}", re.IGNORECASE)
+_PHOTOS_AND = re.compile(rf"\s*(?:,|(?:{'|'.join(_ANDS)})(?=\s))", re.IGNORECASE)
+_AND_PHOTOS = re.compile(rf"\s(?:{'|'.join(_ANDS)})\s+{any_of(PHOTOS)}\s*{GAP}\s*$", re.IGNORECASE)
+"""In "photos from 2016 and a dog", and "a dog and photos from 2016"."""
+
+_BETWEEN = re.compile(r"(?<!\w)(?:between|zwischen|entre)\s+$", re.IGNORECASE)
+_IN_A_PLACE = re.compile(r"(?<!\w)(?:in|near|from|aus|bei|en|\u00e0|dans)\s", re.IGNORECASE)
+_FROM = re.compile(r"(?:from|von|de|desde)\s", re.IGNORECASE)
+_TO = re.compile(r"(?:to|nach|\u00e0|a|hasta)\s", re.IGNORECASE)
 _AT_START = re.compile(rf"^(?:[\s,;.:&/|\u2013\u2014{GAP}]|(?:{_AND}|{_BUT}|with|mit|avec|con)\b)+", re.IGNORECASE)
 _AT_END = re.compile(
     rf"(?:[\s,;.:&/|\u2013\u2014{GAP}]|\b(?:{_AND}|{_BUT}|of|from|taken|with|by|von|vom|aus|aufgenommen|mit|de|du|des|avec|con|del)(?=[\s,;.:{GAP}]*$))+$",
@@ -120,7 +130,7 @@ def understand(
             continue
         # A place that no photo is from stays text, but if it is denied, all photos are from elsewhere.
         stays = {name.start for name in names if name.is_absent and name.start not in gaps}
-        absent += [_alternatives(_labels(name)) for name in names if name.start in stays]
+        absent += [_alternatives(_labels(name)) for name in names if name.is_absent]
         parts = [part for part in parts if part.start not in stays]
         names = [name for name in names if name.start not in stays]
         facts += _facts(
@@ -134,6 +144,12 @@ def understand(
             [name for name in names if name.start in gaps],
         )
         facts += map(_denied, denied)
+        for number, denial in enumerate(denials):
+            names_denied = _names_denied(text, denial, find_places, known_places)
+            absent += [name.meaning for name in names_denied]
+            facts += map(_denied, names_denied)
+            words = {name.words for name in names_denied}
+            denials[number] = denial._replace(denied=tuple(what for what in denial.denied if what not in words))
         facts += [
             _without_fact(text[denial.start : denial.end], what, list(filter(has_keyword, _forms(what))))
             for denial in denials
@@ -254,6 +270,21 @@ def _place_facts(text: str, names: Sequence[SpokenName]) -> list[_Found]:
     return [_Found("place", text[start:end], meaning, _any_of(found, codes), text=text, start=start, end=end)]
 
 
+def _names_denied(text: str, denial: Negation, find_places: FindPlaces, known_places: FindPlaces) -> list[_Found]:
+    """The places that a denial names, but no photo is from: "not in Zanzibar"."""
+    first = text.find(denial.denied[0], denial.start) if denial.denied else -1
+    if first < 0 or not _IN_A_PLACE.search(text[denial.start : first]):
+        return []
+    found: list[_Found] = []
+    for name in denial.denied:
+        is_name = name[0].isupper() and folded(name) not in USUAL_WORDS and not find_places(name)
+        if is_name and (places := known_places(name)):
+            labels = list(dict.fromkeys(place.label for place in places))
+            codes = tuple(place.code for place in places)
+            found.append(_Found("place", name, _alternatives(labels), Located(codes)))
+    return found
+
+
 def _labels(name: SpokenName) -> list[str]:
     return list(dict.fromkeys(place.label for place in name.places))
 
@@ -368,7 +399,11 @@ def _unclear(
     for part in parts:
         if part.start not in denied and may_be_denied(text, part.start, part.end):
             return f'whether "{_words(text, part)}" is wanted'
+        if _is_place(part) and _BETWEEN.search(text, 0, part.start):
+            return f'whether "{_words(text, part)}" is wanted'
     for spoken, following in pairwise(parts):
+        if _is_way(text, spoken, following):
+            return f'whether "{_words(text, spoken)}" is wanted'
         if _is_unclear_list(text, spoken, following, denied):
             cue = next(denial.cue for denial in denials if denial.start <= spoken.start < denial.end)
             return f'whether "{cue}" is also about "{_words(text, following)}"'
@@ -392,6 +427,13 @@ def _unclear(
     return ""
 
 
+def _is_way(text: str, first: SpokenDate | SpokenName, other: SpokenDate | SpokenName) -> bool:
+    """Whether two places are the ends of a way: "a train from Paris to Rome" may be anywhere between them."""
+    if not (_is_place(first) and _is_place(other)) or text[first.end : other.start].strip():
+        return False
+    return bool(_FROM.match(text, first.start) and _TO.match(text, other.start))
+
+
 def _words(text: str, part: SpokenDate | SpokenName) -> str:
     """The words of a date or a name, as they were typed."""
     return part.name if isinstance(part, SpokenName) else text[part.start : part.end]
@@ -412,6 +454,10 @@ def _without(text: str, parts: Sequence[SpokenDate | SpokenName | Negation]) -> 
     for part in sorted(parts, key=lambda part: -part.start):
         text = f"{text[: part.start]}{GAP}{text[part.end :]}"
     text = _BETWEEN_GAPS.sub("", _EMPTY_BRACKETS.sub(GAP, text))
+    before, _, after = text.partition(GAP)
+    if before.strip() and is_only_photos(before.strip()) and (link := _PHOTOS_AND.match(after)):
+        text = after[link.end() :]
+    text = _AND_PHOTOS.sub("", text)
     text = _AT_END.sub("", _AT_START.sub("", text))
     text = " ".join(text.replace(GAP, " ").split())
     text = re.sub(r"([,;])(?: ?[,;])+", r"\1", re.sub(r" (?=[,;.])", "", text))

@@ -142,11 +142,11 @@ class _Reader:
         for position in self._after_prefixes(start):
             is_after_word = position > start
             for candidate in (
+                self._single(position, self._plain[start:position] if is_after_word else ""),  # "winter 2018-2019"
                 self._range(position),
                 self._bound(position),
                 self._bound_after(position),
                 self._long_ago(position),
-                self._single(position, self._plain[start:position] if is_after_word else ""),
             ):
                 if candidate and (best is None or candidate[0] > best[0]) and self._is_whole(candidate[0]):
                     best = candidate
@@ -190,6 +190,8 @@ class _Reader:
     def _after_prefixes(self, start: int) -> list[int]:
         positions = [start]
         while len(positions) <= patterns.MOST_PREFIXES and (match := patterns.PREFIX.match(self._plain, positions[-1])):
+            if patterns.LOS_ANGELES.match(self._text, positions[-1]):
+                break
             positions.append(match.end())
         return positions
 

@@ -71,7 +71,7 @@ class Understood:
     facts: tuple[Fact, ...]
     text: str
     unclear: str = ""  # why a text with facts was left as it is: 'what "or" joins'; a note says it in an answer
-    absent: tuple[str, ...] = ()  # places that no photo is from, whose names were searched as text; notes say so
+    absent: tuple[str, ...] = ()  # places that no photo is from, searched as text if they are not denied; notes say so
 
     def __str__(self) -> str:
         """For people: "place: Italy, taken: 2026-06..2026-08, looking for: beach"."""

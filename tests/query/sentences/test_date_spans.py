@@ -150,6 +150,8 @@ def test_a_part_with_a_number_is_read(text, time):
         "the second quarter of May 2012",
         "first day of summer 2011",
         "around the first week of May 2011",
+        "last week this year",
+        "letzte Woche dieses Jahr",
         "erste Augustwoche 2011",
         "zweite Maih\u00e4lfte 2012",
     ],

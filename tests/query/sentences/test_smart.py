@@ -46,6 +46,13 @@ def understood(text, **fields):
         ("dogs, not later than 2018, in snow", "taken: before 2019, looking for: dogs, in snow"),
         ("a dog in May and June 2018", "taken: 2018-05 or 2018-06, looking for: a dog"),
         ("dogs in August with a ball 2018", "taken: August of any year, taken: 2018, looking for: dogs with a ball"),
+        ("winter 2018-2019", "taken: 2018-12..2019-02, looking for: all photos"),
+        ("not in May and in June 2018", "taken: 2018-06, taken: not 2018-05, looking for: all photos"),
+        ("photos from 2016 and a dog", "taken: 2016, looking for: a dog"),
+        ("a dog and photos from 2016", "taken: 2016, looking for: a dog"),
+        ("photos from 2016, a dog", "taken: 2016, looking for: a dog"),
+        ("photos from 2016 with a dog", "taken: 2016, looking for: photos with a dog"),
+        ("the dog and photos of a cat from 2016", "taken: 2016, looking for: the dog and photos of a cat"),
         ("beach in August 2018, sunset", "taken: 2018-08, looking for: beach, sunset"),
         ("2:beach 2019 - people", "taken: 2019, looking for: 2:beach - people"),
         ("beach 2018 + boats", "taken: 2018, looking for: beach + boats"),
@@ -120,6 +127,14 @@ def known(text):
         ("Dora in Berlin", "looking for: Dora in Berlin"),
         ("Ben & Rose", "person: Ben, person: Rose, looking for: all photos"),
         ("Ben & a dog", "person: Ben, looking for: a dog"),
+        ("photos of Ben and a dog", "person: Ben, looking for: a dog"),
+        ("Fotos aus Rome und ein Hund", "place: Rome, Italy, looking for: ein Hund"),
+        ("a train from Paris to Rome", "looking for: a train from Paris to Rome"),
+        ("von Rome nach Paris", "looking for: von Rome nach Paris"),
+        ("a farm between Rome and Paris", "looking for: a farm between Rome and Paris"),
+        ("a dog between Ben and Rose", "person: Ben, person: Rose, looking for: a dog between"),
+        ("10 km around Rome", "looking for: 10 km around Rome"),
+        ("im Umkreis von 10 km um Rome", "looking for: im Umkreis von 10 km um Rome"),
         ("in Rome or 2018", "looking for: in Rome or 2018"),
         ("Ben or in Rome", "looking for: Ben or in Rome"),
         ("Ben in Rome or Rose in Italy", "looking for: Ben in Rome or Rose in Italy"),
@@ -461,6 +476,8 @@ def in_index(text):
     return understand(parse_query(text), TODAY, with_photos(INDEX), PEOPLE, known_places=find)[1]
 
 
+_ONTARIO = "London, Ontario, Canada"
+_GHENT = "Gent, Flanders, Belgium"
 _TEXAS = "Paris, Texas, United States"
 
 
@@ -470,8 +487,13 @@ _TEXAS = "Paris, Texas, United States"
         ("a church in Paris, Texas", "looking for: a church in Paris, Texas", (_TEXAS,)),
         ("in Paris, Texas in 2018", "taken: 2018, looking for: in Paris, Texas", (_TEXAS,)),
         ("Paris, Texas or London", "place: London, Ontario, Canada, looking for: Paris, Texas", (_TEXAS,)),
-        ("not in Paris, Texas", f"place: not {_TEXAS}, looking for: all photos", ()),
-        ("no photos of Paris (Texas)", f"place: not {_TEXAS}, looking for: all photos", ()),
+        ("not in Paris, Texas", f"place: not {_TEXAS}, looking for: all photos", (_TEXAS,)),
+        ("no photos of Paris (Texas)", f"place: not {_TEXAS}, looking for: all photos", (_TEXAS,)),
+        ("a beach not in Ghent", f"place: not {_GHENT}, looking for: a beach", (_GHENT,)),
+        ("no photos from Ghent", f"place: not {_GHENT}, looking for: all photos", (_GHENT,)),
+        ("nicht in London oder Ghent", f"place: not {_ONTARIO}, place: not {_GHENT}, looking for: all photos", (_GHENT,)),
+        ("not in Black", "without: Black, looking for: - Black", ()),
+        ("pas de Mercedes", "without: Mercedes, looking for: - Mercedes", ()),
         ("a beach without dogs in Paris, TX", "without: dogs, looking for: a beach in Paris, TX - dogs", (_TEXAS,)),
         ("Paris, London", "place: Paris, \u00cele-de-France, France or London, Ontario, Canada, looking for: all photos", ()),
     ],

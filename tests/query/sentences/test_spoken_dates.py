@@ -323,6 +323,10 @@ AGO = [
 
 UNCERTAIN = [
     "around 2010",
+    "born in 2012",
+    "ein Haus, gebaut im Jahr 1920",
+    "room 2018",
+    "number 2018 on a jersey",
     "earliest 2014",
     "Anfang und Ende 2018",
     "die Post 2018",
@@ -492,3 +496,8 @@ def test_dates_outside_the_calendar_stay_text(today):
         spoken_dates(text, today)
     is_in_the_calendar = bool(spoken_dates("yesterday", today))
     assert is_in_the_calendar == (today > date.min)
+
+
+def test_la_in_capital_letters_is_no_article_of_a_date():
+    starts = {text: spoken_dates(text, SUNDAY)[0].start for text in ("LA 2018", "la semana pasada", "LA SEMANA PASADA")}
+    assert starts == {"LA 2018": 3, "la semana pasada": 0, "LA SEMANA PASADA": 0}
