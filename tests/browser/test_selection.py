@@ -539,3 +539,26 @@ def test_an_album_that_was_removed_comes_back_with_its_photos_in_their_order(pag
     assert page.request.get(f"{address}/api/albums/Trip/playlist").text() == before
     assert page.locator(".photo").count() == 3
     page.request.delete(f"{address}/api/albums/Trip", headers=headers)
+
+
+def test_a_message_lies_over_neither_the_selection_bar_nor_the_facts_of_a_photo(new_page, address):
+    page = new_page(viewport={"width": 390, "height": 844})
+    page.goto(address)
+    page.wait_for_selector(".photo.loaded")
+    page.keyboard.press("Control+a")
+    page.click("#selection-album")
+    page.wait_for_selector("#panel[open]")
+    assert page.locator("#selection").evaluate("(one) => getComputedStyle(one).opacity") == "0"  # behind the dialog
+    page.keyboard.press("Escape")
+    page.wait_for_selector("#panel", state="hidden")
+    assert page.locator("#selection").evaluate("(one) => getComputedStyle(one).opacity") == "1"
+    page.keyboard.press("Escape")  # selects none
+    page.locator(".photo .open").first.click()
+    page.wait_for_selector("#viewer[open] img.full")
+    page.keyboard.press("i")
+    page.keyboard.press("h")
+    page.wait_for_selector("#viewer > .note:popover-open")
+    note, facts = page.locator("#note").bounding_box(), page.locator("#photo-facts").bounding_box()
+    assert note["y"] + note["height"] <= facts["y"]
+    page.keyboard.press("h")  # a favourite no more
+    page.locator("#note", has_text="Removed from favourites.").wait_for()
