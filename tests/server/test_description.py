@@ -54,7 +54,7 @@ def test_answers_have_the_keys_that_are_described(client, engine, photos, descri
     numbers = ids(client)
     for path, *addresses in (
         ("/api/search", "/api/search?q=red&explain=true&smart=true&group_by=day&favourites=true"),
-        ("/api/images", "/api/images?favourites=true"),
+        ("/api/images", "/api/images?favourites=true", "/api/images?camera=none"),
         ("/api/images/{id}", f"/api/images/{numbers['red.jpg']}", f"/api/images/{numbers['pages.tif']}"),
         ("/api/duplicates", "/api/duplicates?only_exact=true"),
         ("/api/desktop", "/api/desktop"),
