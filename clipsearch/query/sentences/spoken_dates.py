@@ -122,12 +122,18 @@ class _Reader:
         end, words = first.end, self._plain[first.start : first.end]
         if isinstance(first.when, Period) and None in (first.when.start, first.when.end):
             return dates
-        while (joint := LISTED.match(self._plain, end)) and (found := repeated_at(self._plain, joint.end(), words)):
-            end, other = found
-            if not (patterns.AFTER_A_YEAR.match(self._plain, end) and (again := spoken_dates(other, self._today))):
+        while (joint := LISTED.match(self._plain, end)) and (again := self._again(words, joint.end())):
+            end, when = again
+            if not patterns.AFTER_A_YEAR.match(self._plain, end):
                 break
-            dates.append(SpokenDate(joint.end(), end, again[0].when))
+            dates.append(SpokenDate(joint.end(), end, when))
         return dates
+
+    def _again(self, words: str, start: int) -> _Found | None:
+        """The date in `words` in another year or decade, which stands here: "2019" after "summer 2018-" is summer 2019."""
+        end, other = repeated_at(self._plain, start, words) or (start, "")
+        dates = spoken_dates(other, self._today)
+        return (end, dates[0].when) if dates else None
 
     def _is_certain(self, dates: list[SpokenDate]) -> bool:
         """Whether no word around dates, such as "around", makes them another time."""
@@ -223,7 +229,9 @@ class _Reader:
         for end, first in sorted(firsts, key=lambda found: -found[0]):
             if not (between := joint.match(self._plain, end)):
                 continue
-            for second_end, second in self._parts_of_range(between.end()):
+            is_sign = not between[0].strip(" -\u2013\u2014")
+            again = self._again(self._plain[start:end], between.end()) if is_sign else None
+            for second_end, second in [again] if again else self._parts_of_range(between.end()):
                 if when := joined(first, second, any_order=any_order):
                     return second_end, when
         return None

@@ -238,7 +238,8 @@ class _Reader:
                 end = closing.end()
             whole = self._text[words[0].start : words[-1].end]
             whole = whole.replace(".", "") if _INITIALS.fullmatch(whole) else whole
-            name, places, is_absent = self._in_whole(reach, self._region(whole, end), between)
+            region = self._region(whole, end)
+            name, places, is_absent = self._in_whole(reach, region, between, is_short=region != whole)
             if places:
                 has_sign = reach.has_sign or bool(between["sign"])
                 return _Reach(end, first + count, name, places, is_absent, has_sign)
@@ -258,10 +259,12 @@ class _Reader:
         is_at_end = _AT_AN_END.match(self._text, last.end) is not None
         return is_code or (is_at_end and (first.text.isupper() or not is_usual))
 
-    def _in_whole(self, reach: _Reach, whole: str, between: re.Match[str]) -> tuple[str, tuple[Place, ...], bool]:
+    def _in_whole(
+        self, reach: _Reach, whole: str, between: re.Match[str], *, is_short: bool
+    ) -> tuple[str, tuple[Place, ...], bool]:
         """The name of a place in a region or country, the places of this name, and whether the index has no photo of them.
 
-        Without places if the two are not one place.
+        Without places if the two are not one place. A short name, "NY", is never a city.
         """
         name = f"{reach.name}, {whole}"
         known = tuple(self._known_places(name))
@@ -277,16 +280,19 @@ class _Reader:
             return name, (), False
         wholes = self._find_places(whole)
         if known:
-            is_list = self._may_be_list(reach.places, wholes, known)
+            is_list = not is_short and self._may_be_list(reach.places, wholes, known)
             return name, () if is_list else known, True
         if reach.is_absent:  # "Zurich, Kansas, USA"
             around = self._known_places(whole)
             is_in = any(_is_within(place.code, other.code) for place in reach.places for other in around)
             return name, reach.places if is_in else (), True
-        return name, () if wholes or not between["sign"] else self._small_town(reach, whole), True
+        is_list = not between["sign"] or (bool(wholes) and not is_short)
+        return name, () if is_list else self._small_town(reach, whole, is_short=is_short), True
 
     def _region(self, whole: str, end: int) -> str:
         """The full name of a state or province, "Massachusetts" for "Mass."; other names stay as they are."""
+        if len(whole) == 2:  # also "ny", which `_may_be_whole` takes only at an end
+            return REGIONS.get(whole.upper(), whole)
         is_short = whole.isupper() or self._text[end : end + 1] in (".", "")  # without the full stop, it may be a word
         return REGIONS.get(whole, whole) if is_short else whole
 
@@ -301,14 +307,16 @@ class _Reader:
             return True
         return bool(others) and places[0].kind != "city" and joint[0].kind == "city"
 
-    def _small_town(self, reach: _Reach, whole: str) -> tuple[Place, ...]:
+    def _small_town(self, reach: _Reach, whole: str, *, is_short: bool) -> tuple[Place, ...]:
         """A town that is too small for the gazetteer, "Zurich, Kansas": Americans name the state after a comma."""
         found = self._known_places(whole)
         if not found or found[0].kind != "region" or not found[0].code.startswith(_STATE):
             return ()
         state = found[0]
         name = state.label.partition(",")[0]
-        is_city_too = any(_is_within(place.code, state.code) and place.label.startswith(name) for place in found)
+        is_city_too = not is_short and any(
+            _is_within(place.code, state.code) and place.label.startswith(name) for place in found
+        )
         if is_city_too or not any(place.kind == "city" for place in reach.places):  # "Paris, New York" are two cities
             return ()
         return (state._replace(label=f"{reach.name}, {state.label}"),)

@@ -268,3 +268,14 @@ def test_two_names_are_two_places_if_the_index_has_photos_of_both_cities():
     assert in_index("Rome, New York", (*INDEX, "US/NY/5128581")) == ["Rome", "New York"]
     assert in_index("Rome, New York") == [("Rome, New York", "Rome, New York, United States")]
     assert in_index("Paris, Texas", (*INDEX, "US/TX/4671654")) == [("Paris, Texas", "Paris, Texas, United States")]
+
+
+def test_a_code_after_a_comma_is_a_state_also_beside_photos_of_a_city_of_that_name():
+    for text in ("Paris, NY", "in paris, ny", "Paris, N.Y."):
+        ((_, place),) = in_index(text, (*INDEX, "US/NY/5128581"))
+        assert place.casefold() == "paris, new york, united states"
+    assert in_index("Paris, NY, USA", (*INDEX, "US/NY/5128581")) == [
+        ("Paris, NY, USA", "Paris, New York, United States")
+    ]
+    assert in_index("Berlin, NH", ("DE/16/2950159",)) == [("Berlin, NH", "Berlin, New Hampshire, United States")]
+    assert in_index("in paris, me and you") == ["paris"]
