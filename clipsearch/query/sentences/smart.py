@@ -59,7 +59,8 @@ _LINKS = re.compile(
 )
 """Words before a fact that belong to it; but they also say how it is joined to what is before it."""
 
-_BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND}|{_BUT})\b)\s*|\s+)(?={GAP})", re.IGNORECASE)
+_ARTICLE = r"(?:the|der|den|dem|die|das|le|la|les|el|los|las)\s+|l['\u2019]"
+_BETWEEN_GAPS = re.compile(rf"{GAP}(?:\s*(?:,|&|\b(?:{_AND}|{_BUT})\b)\s*|\s+)(?:{_ARTICLE})?(?={GAP})", re.IGNORECASE)
 _EMPTY = rf"(?:[\s,;{GAP}]|\b(?:{_AND}|with|mit|avec|con)\b)*"
 _EMPTY_BRACKETS = re.compile(rf"\({_EMPTY}\)|\[{_EMPTY}\]|\{{{_EMPTY}\}}", re.IGNORECASE)
 _PHOTOS_AND = re.compile(rf"\s*(?:,|(?:{'|'.join(_ANDS)})(?=\s))", re.IGNORECASE)
@@ -277,8 +278,9 @@ def _names_denied(text: str, denial: Negation, find_places: FindPlaces, known_pl
         return []
     found: list[_Found] = []
     for name in denial.denied:
-        is_name = name[0].isupper() and folded(name) not in USUAL_WORDS and not find_places(name)
-        if is_name and (places := known_places(name)):
+        is_name = folded(name) not in USUAL_WORDS and not find_places(name)
+        places = known_places(name) if is_name else ()
+        if places and (name[0].isupper() or places[0].kind != "section"):  # "not in heritage"
             labels = list(dict.fromkeys(place.label for place in places))
             codes = tuple(place.code for place in places)
             found.append(_Found("place", name, _alternatives(labels), Located(codes)))

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from clipsearch._internal.letters import LETTERS
+from clipsearch.query.negation import may_be_denied
 from clipsearch.query.sentences.plain_letters import folded
 from clipsearch.query.sentences.short_regions import REGIONS
 from clipsearch.query.usual_words import FIRST_NAMES, USUAL_WORDS
@@ -32,15 +33,21 @@ _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _IN = frozenset(
     ("in", "near", "at", "from", "to", "around", "im", "bei", "aus", "nach", "en", "a", "dans", "vers", "desde")
 )
-_HERE = frozenset(("in", "near", "en", "a", "dans"))  # these suffice before a name in small letters
+_HERE = frozenset(("in", "near", "en", "a", "dans", "im", "au", "aux"))  # these suffice before a name in small letters
+_OUTSIDE = frozenset(("outside", "ausserhalb", "hors", "fuera"))  # so do these, which stay in the text
+_NOT = frozenset(("not", "nicht"))
 _OF = frozenset(("of", "de", "von", "d"))
 _WITH = frozenset(("with", "by", "and", "of", "mit", "von", "und", "avec", "et", "de", "d", "con", "y"))
 _ARTICLES = frozenset(("the", "der", "den", "dem", "die", "das", "le", "la", "les", "l", "el", "los", "las"))
+_JOINING = frozenset(("or", "oder", "ou", "o", "u", "e", "y", "but", "aber", "mais", "pero"))
 _BETWEEN_NAMES = frozenset(("in", "at", "near", "with", "and", "im", "mit", "und", "avec", "et", "con"))
 """With a capital letter, as in "Anna In Paris", too, these do not go on a name."""
 
-_LISTED = re.compile(r"\s*(?:,\s*)?(?:(?:and|or|und|oder|et|ou|y|o|e|&)\s+)?")
-"""Between places of a list: "in italy, france and spain"."""
+_LISTED = re.compile(
+    r"\s*(?:,\s*)?(?:(?:and|or|und|oder|et|ou|y|o|e|&)\s+)?"
+    r"(?P<article>(?:the|der|den|dem|die|das|le|la|les|el|los|las)\s+|l['\u2019])?"
+)
+"""Between places of a list: "in italy, france and the netherlands"."""
 
 _FUSED = frozenset(("im", "au", "aux", "du", "del", "al"))  # "in" and an article
 _AFTER_A_NAME = re.compile(
@@ -147,7 +154,39 @@ class _Reader:
             first += 1
             while name is not None and first < len(self._words) and self._words[first].start < name.end:
                 first += 1
-        return found
+        return self._without_kinds(found)
+
+    def _without_kinds(self, names: Sequence[SpokenName]) -> list[SpokenName]:
+        """The names without places that say which kind of thing is in another place: "New York pizza in Rome"."""
+        kept: list[SpokenName] = []
+        following: SpokenName | None = None
+        is_kind = False
+        for name in reversed(names):
+            if name.kind == "place" and following and self._is_bare(name):
+                between = self._text[name.end : following.start]
+                is_listed = is_kind and _LISTED.fullmatch(between)  # "Paris and New York pizza in Rome"
+                is_kind = bool(is_listed) or (not self._is_bare(following) and self._is_thing(between, following))
+            else:
+                is_kind = False
+            if not is_kind:
+                kept.append(name)
+            following = name if name.kind == "place" else following
+        return kept[::-1]
+
+    def _is_bare(self, name: SpokenName) -> bool:
+        """Whether no word such as "in" before a name belongs to it."""
+        return self._text.startswith(name.name, name.start)
+
+    def _is_thing(self, between: str, following: SpokenName) -> bool:
+        """Whether what is between two places is a thing, which is in the second one."""
+        words = between.split()
+        is_one = (
+            between[1:2].isalpha()
+            and len(words) <= _MOST_WORDS
+            and all(word.isalpha() and word.islower() for word in words)
+        )
+        is_joined = any(word in _IN | _OF | _WITH | _JOINING for word in words)
+        return is_one and not is_joined and not may_be_denied(self._text, following.start, following.end)
 
     def _name(self, first: int) -> SpokenName | None:
         """The longest name that begins with a word. After "in" it is rather a place."""
@@ -185,8 +224,7 @@ class _Reader:
         start, before = self._before(first)
         name = self._text[words[0].start : words[-1].end]
         if not words[0].is_capital:
-            is_here = before == "in" and self._words[first - 1].plain in _HERE
-            is_here = is_here or self._is_listed(first)
+            is_here = self._is_here(first, start) or self._is_listed(first)
             has_usual_word = any(word.plain in USUAL_WORDS or word.plain in _ARTICLES for word in words)
             if not is_here or has_usual_word or not _AFTER_A_NAME.match(self._text, words[-1].end):
                 return None
@@ -205,7 +243,14 @@ class _Reader:
         if before in ("", "of") and (self._goes_on(reach.after) or (not before and self._is_surname(first))):
             return None
         has_no_city = before == "article" or is_us
-        places = tuple(place for place in reach.places if place.kind != "city" or not has_no_city)
+        is_country = not words[0].is_capital and (
+            before == "article" or self._has_article(first)
+        )  # not "in the center"
+        places = tuple(
+            place
+            for place in reach.places
+            if place.kind == "country" or not (is_country or (has_no_city and place.kind == "city"))
+        )
         if not places:
             return None
         return SpokenName(
@@ -335,6 +380,14 @@ class _Reader:
         if word.plain in _ARTICLES and first > 1 and self._words[first - 2].plain in _IN | _OF:
             return self._words[first - 2].start, "article"
         return self._words[first].start, ""
+
+    def _is_here(self, first: int, start: int) -> bool:
+        """Whether words before a name in small letters say that it is a place: "in the netherlands", "outside rome"."""
+        number = next(number for number, word in enumerate(self._words) if word.start >= start)
+        opening = self._words[number].plain if number < first else ""
+        previous = self._words[number - 1].plain if number else ""
+        is_denied = previous in _NOT and opening in _IN  # "not from rome"
+        return opening in _HERE or is_denied or (previous in _OUTSIDE and (not opening or opening in _OF))
 
     def _is_listed(self, first: int) -> bool:
         """Whether a word follows a place in a list of places."""
