@@ -204,6 +204,7 @@ WRONG = [
     (lambda e: Client("localhost").facets(Known("taken")), "filters must be a tuple of Conditions"),
     (lambda e: Client("localhost").search("dog", "3"), "top_k must be a whole number, not '3'"),
     (lambda e: Client("localhost").search(), "the query is empty"),
+    (lambda e: e.search(relevant=True), "the query is empty"),
     (lambda e: Client("localhost").similar(1, b"3"), "top_k must be a whole number, not b'3'"),
     (lambda e: Client("localhost").images(sort="best"), "sort must be one of 'date', 'oldest' or 'name', not 'best'"),
     (lambda e: Client("localhost").images(offset=-1), "offset must be a whole number of at least 0, not -1"),

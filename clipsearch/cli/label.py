@@ -197,10 +197,12 @@ def label(
         if is_empty:
             remark_none(engine, filters)
     is_usual = options.min_match is None and not options.everything
-    if options.is_table and not options.write_sidecar and sidecars.others and is_usual:
+    if (options.is_table or page) and not options.write_sidecar and sidecars.others and is_usual:
         remark_summary(f"{counted(sidecars.others, 'photo')} without a likely label; --all shows all")
     unread: Sequence[Failure] = ()
-    if options.html is not None and page:
+    if options.html is not None and page and page.is_empty:
+        remark(f"nothing was written to {options.html}")
+    elif options.html is not None and page:
         unread = write_html(page.gallery(name), options.html, options.force)
     if options.as_json:
         answer = {"model": name, "index": index, "labels": texts, "prompts": list(templates), "images": objects}

@@ -20,6 +20,7 @@ from clipsearch.errors import QueryError
 from clipsearch.query.embed import EmbeddedQuery, QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits, in_order
 from clipsearch.query.json_form import FARTHEST_CHOSEN
+from clipsearch.query.language import EMPTY
 from clipsearch.query.negation import denies
 from clipsearch.query.notes import filter_notes, kept_notes, limit_notes, query_notes, spelling_notes
 from clipsearch.query.null_scores import NullScores
@@ -179,9 +180,11 @@ def require_sensible(query: Query, top_k: int) -> None:
         )
     if (query.right or query.wrong) and not query.terms:
         raise QueryError("marked photos change a search; say what to look for, too")
-    if query.min_match is not None and not query.terms and query.filters:
+    if query.min_match is not None and not query.terms:
+        if not query.filters:
+            raise QueryError(EMPTY)
         raise QueryError("there is nothing to compare photos with; add a text, or leave `relevant` and `min_match` out")
-    if query.min_match is not None and not (query.terms and _is_text(query)):
+    if query.min_match is not None and not _is_text(query):
         raise QueryError("only texts have a match; leave `relevant` and `min_match` out when you search with a picture")
     if query.min_match is not None and not _has_match(query):
         raise QueryError(

@@ -325,6 +325,11 @@ class LabelledPhotos:
         self._counts: Counter[str] = Counter()
         self._best: list[tuple[float, int, str, PhotoCard]] = []  # a heap, the least likely first
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no photo was added."""
+        return not self._best
+
     def add(self, record: ImageRecord, best: Sequence[tuple[str, float, float]]) -> None:
         """Add a photo with its labels, (label, match, share), the likeliest first."""
         label, match, _ = best[0]

@@ -355,7 +355,7 @@ class SeveralCollections:
         self, top_k: int, allowed: SeveralSelections | None = None, *, exact: bool = False
     ) -> ApproximateInfo | None:
         """The approximate index with the lowest recall of those that `search` would use; None if it would be exact."""
-        parts = allowed.parts if allowed else itertools.repeat(None)
+        parts = allowed.parts if allowed is not None else itertools.repeat(None)
         infos = [
             member.approximation(top_k, part, exact=exact) for member, part in zip(self._members, parts, strict=False)
         ]
@@ -404,7 +404,7 @@ class SeveralCollections:
         for number, copies in enumerate(self._copies()):
             if self._members[number].fingerprint is None:
                 continue
-            part = allowed.parts[number] if allowed else None
+            part = allowed.parts[number] if allowed is not None else None
             yield number, part, left_out.get(number, []) + (copies.tolist() if allowed is None else [])
 
     def _for_each_query(self, answers: list[list[_T]], queries: int) -> Iterable[list[_T]]:

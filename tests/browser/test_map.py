@@ -302,6 +302,8 @@ def test_the_map_counts_the_hits_of_a_query(page):
     page.wait_for_function(said, arg="No photos")
     search(page, "in Japan")  # all of it is a filter, so nothing is ranked
     page.wait_for_function(said, arg="1 photo with a location")
+    page.goto(page.url.split("?")[0] + "?within=-24,-44,-22,-42")
+    page.wait_for_function(said, arg="4 photos with a location, inside and outside the chosen area")
 
 
 def test_names_of_places_are_asked_for_what_is_seen(map_of, page):

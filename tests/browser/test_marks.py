@@ -99,6 +99,7 @@ def test_the_viewer_marks_and_a_saved_search_keeps_the_marks(page):
     with answered(page, "wrong="):
         viewer.get_by_label("Wrong: fewer like it").click()
     page.wait_for_selector("#viewer", state="hidden")
+    page.wait_for_function("() => document.activeElement === document.querySelector('.photo .open')")  # the next one
     marked, url = shown(page), page.url
     assert names[0] not in marked
     save_and_come_back(page, "animals", "wrong=")

@@ -368,6 +368,24 @@ def test_a_line_is_between_likely_matches_and_others_also_with_several_terms(pag
     assert page.evaluate(HEADINGS) == headings
 
 
+def test_a_photo_is_one_of_those_that_are_likely_if_only_these_are_shown(page):
+    answer = {
+        "hits": hits([0.9] * 60), "considered": 500, "seconds": 0.01,
+        "explanation": {"likely": 97, "more_likely": False},
+    }  # fmt: skip
+    page.route("**/api/search*", lambda route: route.fulfill(json=answer))
+    show_made_up(page)
+    search(page, "a dog")
+    place = page.locator(".photo .open").nth(2)
+    page.locator(".photo .open[aria-label*=', 3 of 500']").wait_for()
+    pick(page, "likely")
+    page.locator(".photo .open[aria-label*=', 3 of 97']").wait_for()
+    answer["explanation"]["more_likely"] = True  # it is not known how many
+    pick(page, "certain")
+    page.wait_for_function("() => !document.querySelector('.photo .open').getAttribute('aria-label').includes(' of ')")
+    assert ", 3, " in place.get_attribute("aria-label")
+
+
 def selected(page):
     return page.locator("#selection-count").inner_text()
 

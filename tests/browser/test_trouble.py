@@ -436,7 +436,9 @@ def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
         field.fill("/")
         field.press("Enter")
         page.wait_for_selector("#folder-problem:not(:empty)")
-        assert "This folder cannot be added. Choose one below" in page.locator("#folder-problem").inner_text()
+        allowed = page.locator("#folder-help").inner_text().removeprefix("You can add folders below ").rstrip(".")
+        refused = f"This folder cannot be added. Choose one below {allowed}, and check how it is written."
+        assert page.locator("#folder-problem").inner_text() == refused
         save_photo(tmp_path / "more" / "new.jpg", "red")
         field.fill(str(tmp_path / "more"))
         field.press("Enter")

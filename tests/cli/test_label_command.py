@@ -93,6 +93,16 @@ def test_people_are_shown_likely_labels_and_told_of_the_others(clipsearch):
     assert (status, errors) == (0, others)
 
 
+def test_a_page_without_photos_replaces_none(clipsearch, tmp_path):
+    page = tmp_path / "labels.html"
+    page.write_text("a page from before")
+    likely = ("--name", "red*", "--label", "blue", "--html", page, "--force")
+    status, output, errors = clipsearch("label", *likely)
+    assert (status, output) == (0, "") and page.read_text() == "a page from before"
+    assert "1 photo without a likely label; --all shows all\n" in errors and f"nothing was written to {page}" in errors
+    assert clipsearch("label", *likely, "--all")[0] == 0 and "red.jpg" in page.read_text()
+
+
 def test_paths_are_of_photos_that_show_a_label(clipsearch, photos):
     command = ["label", *RED_BLUE]
     assert set(clipsearch(*command, "--paths")[1].splitlines()) == {str(photos / "red.jpg"), str(photos / "blue.jpg")}

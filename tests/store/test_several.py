@@ -77,6 +77,13 @@ def test_several_indexes_give_one_ranking_in_which_copies_are_once(many, one):
     ]
 
 
+@pytest.mark.parametrize("more", [{}, {"hybrid": True}, {"diverse": True}, {"relevant": True}, {"all_moments": True}])
+def test_a_filter_that_no_photo_meets_leaves_none(many, more):
+    for filters in ({"person": "Nobody"}, {"where": "width > 9999"}):
+        assert many.search("red", **filters, **more) == []
+        assert many.search_many(["red", "blue"], **filters, **more) == [[], []]
+
+
 def test_match_is_what_it_would_be_in_one_index(many, one):
     for query in ("red", "red and then something else that is green", Query.parse("red", name="*r*")):
         theirs = [hit.match for hit in one.search(query)]

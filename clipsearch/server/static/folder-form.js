@@ -34,7 +34,7 @@ export function folderForm({ indexed, below, suggested, token }, add, draft = ""
       problem.textContent = isBusy
         ? `The folder was not added, because ${error.code === "running" ? "photos are being indexed" : "another process is indexing"}. Add it when that has finished.`
         : isRefused
-        ? `This folder cannot be added. Choose one below ${below.map(visible).join(" or ")}, and check how it is written.`
+        ? `This folder cannot be added. Choose one below ${where || below.map(visible).join(" or ")}, and check how it is written.`
         : sentence(/** @type {Error} */ (error).message);
       if (token && isRefused) {
         keyLabel.hidden = false;

@@ -83,7 +83,7 @@ function mark(marked, kind) {
 
 /** Do what searches again. The keyboard stays at its place in the rows. @param {() => void} act */
 function keepingKeyboard(act) {
-  const place = grid.hasFocus ? grid.current : null;
+  const place = grid.hasFocus || state.openPhotoId() !== null ? grid.current : null;
   act();
   if (place === null || !photos.isStarting) return;
   const awaitedSearch = state.currentSearch();

@@ -146,7 +146,8 @@ function summary(images) {
   if (photos.hasMoments) return momentsSummary(images, isJudged ? "likely" : "the nearest");
   if (!images) return `None of the ${things} has a location`;
   const newest = places.length < images ? `; the newest ${count(places.length)} are shown` : "";
-  return `${images === 1 ? `1 ${things.replace(/e?s$/, "")}` : `${count(images)} ${things}`} with a location${newest}`;
+  const everywhere = search.near || search.within ? ", inside and outside the chosen area" : "";
+  return `${images === 1 ? `1 ${things.replace(/e?s$/, "")}` : `${count(images)} ${things}`} with a location${everywhere}${newest}`;
 }
 
 /** The list has moments, and the marks stand for their films and files. @param {number} images @param {string} which */

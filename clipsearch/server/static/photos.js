@@ -104,9 +104,15 @@ export const photos = new (class extends EventTarget {
     return this.search !== null && this.search !== search && !this.hasFailed;
   }
 
+  /** Whether photos with a low match are left out. */
+  get #isLimited() {
+    return this.isRanked && this.search !== null && this.search.minMatch > 0 && canJudge(this.search);
+  }
+
   /** How many photos `list` will have in the end; 0 if that is not known. */
   get total() {
-    return this.complete ? this.list.length : this.hasMoments ? 0 : this.considered;
+    if (this.complete || this.hasMoments) return this.complete ? this.list.length : 0;
+    return this.#isLimited ? (this.moreLikely ? 0 : this.likely ?? 0) : this.considered;
   }
 
   /** Whether `list` has moments of films, and pages, in place of photos, which `considered` counts. */
@@ -121,9 +127,8 @@ export const photos = new (class extends EventTarget {
 
   /** Whether `list` ends before the photos that the search is about: it is sorted, and has only the best of them. */
   get endsEarly() {
-    const isLimited = this.search !== null && this.search.minMatch > 0 && canJudge(this.search);
-    const all = isLimited ? this.likely : this.considered;
-    return this.complete && !this.hasAll && (this.hasMoments || this.list.length !== all || (isLimited && this.moreLikely));
+    const all = this.#isLimited ? this.likely : this.considered;
+    return this.complete && !this.hasAll && (this.hasMoments || this.list.length !== all || (this.#isLimited && this.moreLikely));
   }
 
   /** Whether the photos are ranked: those of a query, unless all of its words became filters. */
