@@ -33,7 +33,7 @@ _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _IN = frozenset(
     ("in", "near", "at", "from", "to", "around", "im", "bei", "aus", "nach", "en", "a", "dans", "vers", "desde")
 )
-_WAY = frozenset(("from", "to", "aus", "nach", "desde", "vers"))
+_WAY = frozenset(("from", "to", "a", "aus", "nach", "desde", "vers"))  # "a" is also the English article
 _HERE = frozenset(("in", "near", "en", "a", "dans", "im", "au", "aux"))  # these suffice before a name in small letters
 _OUTSIDE = frozenset(("outside", "ausserhalb", "hors", "fuera"))  # so do these, which stay in the text
 _NOT = frozenset(("not", "nicht"))
@@ -187,7 +187,9 @@ class _Reader:
             and all(word.isalpha() and word.islower() for word in words)
         )
         is_joined = any(word in _IN | _OF | _WITH | _JOINING for word in words)
-        if self._plain[following.start : following.end].split()[0] in _WAY:  # "Rome trip from Paris"
+        if (
+            self._plain[following.start : following.end].split()[0] in _WAY
+        ):  # "Rome trip from Paris", "Oklahoma player behind a Texas player"
             return False
         return is_one and not is_joined and not may_be_denied(self._text, following.start, following.end)
 

@@ -256,6 +256,7 @@ def test_a_city_with_its_region_or_country_is_not_another_city_of_that_name(text
         ("Paris fashion show in Rome", ["Rome"]),
         ("Italy flag in Rome", ["Rome"]),
         ("Rome trip from Paris", ["Rome", "Paris"]),
+        ("Rome player behind a Paris player", ["Rome", "Paris"]),
         ("London, pizza in Rome", ["London", "Rome"]),
         ("London and pizza in Rome", ["London", "Rome"]),
         ("Italy beaches not in Rome", ["Italy", "Rome"]),
