@@ -242,7 +242,8 @@ class _Reader:
         wanted = _STATES if is_states else name.replace(".", "") if _INITIALS.fullmatch(name) else name
         reach = self._reach(wanted, first + count, is_capital=words[0].is_capital)
         is_usual = all(word.plain in USUAL_WORDS for word in words)
-        is_named = words[0].is_capital and (before == "in" or (reach.has_sign and not reach.is_absent))
+        is_last = self._is_listed(first) and _AFTER_A_NAME.match(self._text, words[-1].end)  # "in Rome or Nice"
+        is_named = words[0].is_capital and (before == "in" or is_last or (reach.has_sign and not reach.is_absent))
         if is_usual and not is_us and not is_named:
             return None
         if before in ("", "of") and (self._goes_on(reach.after) or (not before and self._is_surname(first))):

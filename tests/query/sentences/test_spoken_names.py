@@ -131,11 +131,14 @@ def test_what_may_be_something_else_stays_text(text):
     assert names_in(text) == []
 
 
-def test_a_usual_word_is_a_place_if_a_comma_and_what_holds_it_follow():
+def test_a_usual_word_is_a_place_if_what_holds_it_follows_or_another_place_is_before_it():
     def found(text):
         return [name.name for name in names_in(text)]
 
     assert found("Nice, France") == found("a dog, Nice, France") == ["Nice, France"]
+    for text in ("a dog in Rome or Nice", "in Rome and Nice at night", "in Rome, Nice"):
+        assert found(text) == ["Rome", "Nice"]
+    assert found("in Rome and Nice boats") == found("in Rome and nice") == ["Rome"]
     assert found("Nice, Italy") == ["Italy"] and found("nice, France") == found("Nice, old France") == ["France"]
 
 
