@@ -111,7 +111,7 @@ class Client:
         self._connection: http.client.HTTPConnection = connection(host, parts.port, timeout=timeout)
 
     def __reduce__(self) -> NoReturn:
-        """Have pickle, joblib and multiprocessing say what to do."""
+        """Have multiprocessing, joblib and the like say what to do."""
         raise ClipsearchError("a Client cannot be copied or sent to another process; make one there, and send its url")
 
     def __repr__(self) -> str:

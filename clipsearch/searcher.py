@@ -119,7 +119,7 @@ class Searcher:
         self.close()
 
     def __reduce__(self) -> NoReturn:
-        """Have pickle, joblib and multiprocessing say what to do: what is open here cannot be sent to another process."""
+        """Have multiprocessing, joblib and the like say what to do: what is open here cannot be sent to another process."""
         raise ClipsearchError(
             f"a {type(self).__name__} cannot be copied or sent to another process; open one there, and send its folder"
         )

@@ -21,6 +21,7 @@ from clipsearch.cli.output import (
     print_paths,
     print_report,
     remark,
+    remark_summary,
     terminal_width,
 )
 from clipsearch.errors import SidecarError
@@ -122,7 +123,7 @@ def _list(index_folder: str | None, as_json: bool) -> int:
         "albums": [{"name": name, "photos": count} for name, count in counts.items()],
     }
     if not counts and not as_json:
-        remark(f"no albums yet; the page makes them: {command_text('serve', index=engine.index_folder)}")
+        remark_summary(f"no albums yet; the page makes them: {command_text('serve', index=engine.index_folder)}")
     print_report(as_json, value, _table(counts, terminal_width()))
     return 0
 

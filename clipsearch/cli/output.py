@@ -149,7 +149,7 @@ def remark(text: str) -> None:
 
 
 def remark_summary(text: str) -> None:
-    """A remark without a path or command, which ends its lines between words if a terminal is narrow."""
+    """A remark that ends its lines between words if a terminal is narrow. Commands in it have to be complete."""
     if not _quiet:
         say_aside(broken_at_words(f"clipsearch: {printable(text)}\n", sys.stderr))
 
