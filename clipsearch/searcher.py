@@ -12,7 +12,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeAlias, TypeVar, get_args
 
-from clipsearch._internal.arguments import require_keywords, require_list, require_one_of, require_whole, short
+from clipsearch._internal.arguments import as_whole, require_keywords, require_list, require_one_of, short
 from clipsearch._internal.commands import command
 from clipsearch.conditions import Condition, Located, Test, require_condition
 from clipsearch.encoders import PRECISIONS
@@ -27,7 +27,7 @@ from clipsearch.query.search import search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
 from clipsearch.terms import Content, Query, Term
-from clipsearch.types import Hit, ImageRecord, Order
+from clipsearch.types import LARGEST_ID, Hit, ImageRecord, Order
 
 if TYPE_CHECKING:  # a text query needs neither Pillow, pymilvus nor threads
     from concurrent.futures import ThreadPoolExecutor
@@ -48,7 +48,6 @@ Place: TypeAlias = "Path | tuple[Path, ...] | StoreAddress"
 """What is searched: an index folder, several, or a vector database."""
 
 _SHA_256 = re.compile("[0-9a-fA-F]{64}")
-_LARGEST_ID = 2**63 - 1
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -247,7 +246,7 @@ class Searcher:
         Returns them, and how many there are in all. `condition` limits the photos that count. QueryError for a `top_k`
         below 1 or a negative offset.
         """
-        _require_page(condition, offset, top_k, sort)
+        offset, top_k = _page(condition, offset, top_k, sort)
         return self._source().browse(condition, sort, offset, top_k)
 
     @in_turn
@@ -260,7 +259,7 @@ class Searcher:
         the page of its first file. So a page may have fewer than `top_k` shots, or none. Returns the shots and the number of
         files in all.
         """
-        _require_page(condition, offset, top_k, sort)
+        offset, top_k = _page(condition, offset, top_k, sort)
         source = self._source()
         return shots_of_page(lambda start, count: source.browse(condition, sort, start, count), offset, top_k)
 
@@ -274,7 +273,7 @@ class Searcher:
         """
         from clipsearch.query.outline import MOST_OUTLINED, listed_file, outline  # the page needs it
 
-        _require_page(condition, 0, 1, sort)
+        _page(condition, 0, 1, sort)
         source = self._source()
         if isinstance(source, Collection):
             files, considered = source.listed(condition, sort, MOST_OUTLINED)
@@ -333,7 +332,7 @@ class Searcher:
 
     @in_turn
     def _answers(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
-        require_whole("top_k", top_k)
+        top_k = as_whole("top_k", top_k)
         if not any(query.smart for query in queries):
             return list(map(self._with_known_facts, self._searched(queries, top_k)))
         both: list[tuple[Query, Understood | None]] = [
@@ -460,15 +459,16 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
 def _possible(photos: Iterable[Photo]) -> list[int]:
     """The ids of photos that an index may have. QueryError for what is no photo, TypeError for a single one."""
     ids = map(photo_id, require_list("ids", photos, "numbers or hits"))
-    return [number for number in ids if 0 <= number <= _LARGEST_ID]
+    return [number for number in ids if 0 <= number <= LARGEST_ID]
 
 
-def _require_page(condition: Condition | None, offset: int, top_k: int, sort: Order) -> None:
+def _page(condition: Condition | None, offset: int, top_k: int, sort: Order) -> tuple[int, int]:
+    """The offset and the number of photos of a page, as Python's own. QueryError if they, or what is listed, cannot be."""
     require_condition(condition)
     require_one_of("sort", sort, get_args(Order))
-    require_whole("top_k", top_k)
-    require_whole("offset", offset)
+    offset, top_k = as_whole("offset", offset), as_whole("top_k", top_k)
     if top_k < 1 or offset < 0:
         raise QueryError(f"top_k is {top_k} and the offset {offset}; ask for at least one photo, from the first on")
-    if max(top_k, offset) > _LARGEST_ID:
-        raise QueryError(f"top_k is {top_k} and the offset {offset}; give at most {_LARGEST_ID}")
+    if max(top_k, offset) > LARGEST_ID:
+        raise QueryError(f"top_k is {top_k} and the offset {offset}; give at most {LARGEST_ID}")
+    return offset, top_k

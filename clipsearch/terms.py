@@ -21,7 +21,7 @@ from clipsearch._internal.arguments import (
 )
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
-from clipsearch.types import Hit, ImageRecord
+from clipsearch.types import LARGEST_ID, Hit, ImageRecord
 
 if TYPE_CHECKING:
     import numpy as np
@@ -210,6 +210,10 @@ class Query:
             ("wrong", Integral, "ids"),
         ):
             require_tuple(self, name, kind, make)
+        if beyond := next(
+            (photo for photo in (*self.own, *self.right, *self.wrong) if not 0 <= photo <= LARGEST_ID), None
+        ):
+            raise QueryError(f"no photo has the id {beyond}; ids are from 1 to {LARGEST_ID}")
         if both := set(self.right).intersection(self.wrong):
             raise QueryError(f"the photo {min(both)} is both right and wrong; it can only be one of them")
         make_flags(self, "diverse", "one_per_shot", "all_moments", "keep_own", "exact", "smart", "hybrid")

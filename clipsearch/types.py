@@ -34,6 +34,9 @@ StageProgress: TypeAlias = Callable[[str, int, int], None]
 LONGEST_CAPTION = 2_000
 """Characters of a caption that an index keeps. The longest in common data sets are alt texts of a few hundred."""
 
+LARGEST_ID = 2**63 - 1
+"""No photo has a larger id."""
+
 LONGEST_TEXT = 20_000
 """Characters that an index keeps of the text in a picture. A densely printed page has 5,000."""
 

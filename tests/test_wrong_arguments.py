@@ -205,6 +205,8 @@ WRONG = [
     (lambda e: Client("localhost").search("dog", "3"), "top_k must be a whole number, not '3'"),
     (lambda e: Client("localhost").search(), "the query is empty"),
     (lambda e: e.search(relevant=True), "the query is empty"),
+    (lambda e: e.search("red", right=[10**30]), f"no photo has the id {10**30}; ids are from 1 to "),
+    (lambda e: e.search("red", wrong=[2**63]), f"no photo has the id {2**63}; ids are from 1 to "),
     (lambda e: Client("localhost").similar(1, b"3"), "top_k must be a whole number, not b'3'"),
     (lambda e: Client("localhost").images(sort="best"), "sort must be one of 'date', 'oldest' or 'name', not 'best'"),
     (lambda e: Client("localhost").images(offset=-1), "offset must be a whole number of at least 0, not -1"),
@@ -266,6 +268,14 @@ def test_an_array_is_a_picture_and_numbers_of_numpy_are_numbers(engine):
     terms, filters = (Term("red", np.float32(2)),), (Among((np.int64(1),)), Near(np.float32(1), 2, np.int8(3)))
     query = Query(terms, filters, offset=np.int64(1), min_match=np.float64(0.5), right=(np.int32(1),))
     json.dumps(request_body(query, 1, str))  # as a client does
+
+
+def test_small_numbers_of_numpy_do_not_overflow_and_reach_every_search(engine):
+    for query in ("red", "red - blue", engine.vector(1)):
+        for keywords in ({}, {"right": [1]}, {"offset": np.uint8(100)}, {"hybrid": True}):
+            hits = engine.search(query, top_k=np.uint8(200), **keywords)
+            assert hits == engine.search(query, 200, **{**keywords, "offset": int(keywords.get("offset", 0))})
+    assert engine.browse(top_k=np.uint8(200), offset=np.uint8(100)) == engine.browse(top_k=200, offset=100)
 
 
 def test_flags_of_numpy_are_flags(engine):

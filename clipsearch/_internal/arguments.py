@@ -54,6 +54,12 @@ def require_whole(name: str, value: Any, least: int | None = None, *, or_none: b
         raise QueryError(f"{name} must be {'None or ' if or_none else ''}a whole number{limits}, not {short(value)}")
 
 
+def as_whole(name: str, value: Any) -> int:
+    """A whole number, perhaps one of numpy, as Python's own, which does not overflow. QueryError for something else."""
+    require_whole(name, value)
+    return int(value)
+
+
 def is_whole(value: Any) -> bool:
     """Whether a value is a whole number, perhaps one of numpy, but not True or False."""
     return isinstance(value, Integral) and not any(value is flag for flag in (True, False))
@@ -120,6 +126,7 @@ def require_keywords(values: dict[str, Any]) -> None:
             values[name] = as_flag(name, value)
         elif name in _COUNTS:
             require_whole(name, value, 1, or_none=True)
+            values[name] = value if value is None else int(value)
         elif name in _FUNCTIONS:
             require_function(name, value)
         elif name == "cancel" and value is not None and not isinstance(value, CancelToken):

@@ -49,5 +49,5 @@ def reason_of(error: Exception) -> str:
     words = one_line(error)
     plain = next((plain for part, plain in _PLAIN_REASONS if part in words.lower()), None)
     if not plain and _OF_KIND.search(words):
-        plain = f"clipsearch does not read this kind of it ({words})"
+        plain = f"clipsearch does not read this kind of file ({words})"
     return f"cannot be decoded: {plain or _DAMAGED}"[:300]

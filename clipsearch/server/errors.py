@@ -148,7 +148,7 @@ def _wrong_parameter(request: Request, error: RequestValidationError) -> Respons
     part, *inside = first["loc"]
     if first["type"] == "extra_forbidden" and part == "query":
         name = str(inside[0])
-        close = get_close_matches(name, NAMES, 1)
+        close = [] if name in NAMES else get_close_matches(name, NAMES, 1)  # other addresses take it
         hint = f"; did you mean {close[0]}?" if close else ""
         return error_response(422, "unknown-parameter", f"there is no parameter {name!r} here{hint}")
     if first["type"] == "extra_forbidden":

@@ -15,9 +15,16 @@ from urllib.parse import quote
 
 from clipsearch._internal.atomic_files import put_in_place, sync_folder
 from clipsearch._internal.windows import is_in_use
-from clipsearch.errors import CatalogUnreadable, CollectionBusy, CollectionDamaged, CollectionError
+from clipsearch.errors import (
+    CatalogUnreadable,
+    CollectionBusy,
+    CollectionDamaged,
+    CollectionError,
+    CollectionNotFound,
+)
 from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, REPAIRED, has_catalog, has_vectors
 from clipsearch.store.filters import fits, km_between
+from clipsearch.store.lock import is_written
 from clipsearch.store.rows import FAILURE_COLUMNS, IMAGE_COLUMNS, check_of, failure_check, image_check
 from clipsearch.store.validation import BEGIN_ANEW, WHAT_TO_DO, require_own_files
 
@@ -251,6 +258,8 @@ def open_database(path: Path, *, create: bool) -> Database:
         if version == 0 and path.name == CATALOG and has_vectors(path.parent):
             raise _unreadable(path, "it is empty")  # a new one would name none of the vectors, and they would go
         if version == 0 and not create:
+            if is_unfinished(path.parent) and is_written(path.parent):
+                raise CollectionNotFound(f"there is no index at {path.parent} yet; it is just being made")
             if is_unfinished(path.parent):
                 raise _unreadable(path, "it was never finished", "run `clipsearch index` on the photos again")
             raise _unreadable(path, "it is empty")

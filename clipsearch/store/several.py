@@ -15,11 +15,11 @@ from typing import Any, TypeAlias, TypeVar
 import numpy as np
 
 from clipsearch._internal.commands import command
-from clipsearch.conditions import Condition
+from clipsearch.conditions import Among, Condition
 from clipsearch.errors import CollectionDamaged, ModelMismatch, QueryError
 from clipsearch.store.approximate.info import ApproximateInfo
 from clipsearch.store.collection import Collection
-from clipsearch.store.filters import with_albums
+from clipsearch.store.filters import require_shallow, with_albums, with_leaves
 from clipsearch.store.image_table import Countable, Listed
 from clipsearch.store.validation import what_to_do, without_advice
 from clipsearch.types import Embeddings, Fingerprint, Ids, ImageRecord, Order, Scores
@@ -177,16 +177,17 @@ class SeveralCollections:
     def select(self, condition: Condition) -> SeveralSelections:
         """The images that meet a condition."""
         parts = []
-        for member, copies in zip(self._members, self._copies(), strict=True):
-            ids = member.select(self._with_albums(condition, member))
+        for number, (member, copies) in enumerate(zip(self._members, self._copies(), strict=True)):
+            ids = member.select(self._of_member(number, condition))
             parts.append(np.setdiff1d(ids, copies, assume_unique=True) if len(copies) else ids)
         return SeveralSelections(tuple(parts))
 
-    def _with_albums(self, condition: Condition, member: Collection) -> Condition:
-        """The condition for one of the indexes. Its photos are in an album if any of the indexes has them in one of that name.
+    def _of_member(self, number: int, condition: Condition) -> Condition:
+        """The condition for one of the indexes, with its own ids.
 
-        QueryError if none of the indexes has an album of a name.
+        Its photos are in an album if any of the indexes has them in one of that name. QueryError if none has.
         """
+        member = self._members[number]
 
         def album(name: str) -> list[int]:
             files, problems = list[tuple[str, str]](), list[QueryError]()
@@ -199,7 +200,11 @@ class SeveralCollections:
                 raise problems[0]
             return member.ids_of_files(files)
 
-        return with_albums(condition, album)
+        def own(leaf: Condition) -> Condition:
+            return Among(tuple(self._by_member(leaf.ids).get(number, ()))) if isinstance(leaf, Among) else leaf
+
+        require_shallow(condition)
+        return with_albums(with_leaves(condition, own), album)
 
     def same_content(self, content_hash: str) -> list[int]:
         """The images whose file has this sha256 (hexadecimal), in the first index that has it, oldest first."""
@@ -217,7 +222,7 @@ class SeveralCollections:
             records: list[ImageRecord] = []
             total = 0
             for number, (member, copies) in enumerate(zip(self._members, self._copies(), strict=True)):
-                own_condition = self._with_albums(condition, member) if condition else None
+                own_condition = self._of_member(number, condition) if condition else None
                 known = set(copies.tolist())
                 wanted = taken = offset + count
                 while True:
@@ -378,7 +383,7 @@ class SeveralCollections:
         rankings = []
         for number, _, left_out in self._shares(None, without):
             member = self._members[number]
-            own_condition = self._with_albums(condition, member) if condition else None
+            own_condition = self._of_member(number, condition) if condition else None
             found = member.text_search(query, text, own_condition, limit, left_out, least_words)
             rankings.append([(score, self._renumbered(number, record)) for score, record in found])
         merged: _Ranking = []

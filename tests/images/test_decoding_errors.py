@@ -40,7 +40,7 @@ def test_the_words_of_python_and_of_its_libraries_are_not_shown(error):
         (ValueError("Memory allocation error: Security limit exceeded"), TOO_MUCH),
         (
             OSError("Unsupported BMP compression (4)"),
-            "cannot be decoded: clipsearch does not read this kind of it (Unsupported BMP compression (4))",
+            "cannot be decoded: clipsearch does not read this kind of file (Unsupported BMP compression (4))",
         ),
     ],
 )

@@ -106,7 +106,7 @@ def test_a_note_counts_what_meets_the_filters_and_proposes_all_that_was_asked(fa
     assert value == "photos of Anna not in Munich" and names(engine.search(value, smart=True)) == ["green.jpg"]
     assert message.endswith("has 1 photo with the person Anna Meyer and without the place Munich, Bavaria, Germany")
     ((_, value, message),) = facts_of("outside munich")
-    assert value == "outside Munich" and message.endswith("has 4 photos without the place Munich, Bavaria, Germany")
+    assert value == "outside munich" and message.endswith("has 4 photos without the place Munich, Bavaria, Germany")
     ((code, _, message),) = facts_of("holidays", person="Anna Meyer")
     assert code == "keyword" and message.endswith('2 photos that meet the filters with the keyword "holidays"')
 

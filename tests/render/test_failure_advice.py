@@ -37,7 +37,7 @@ def failure(cause, reason="broken", name="a.jpg", since=None):
         ),
         (
             "content",
-            "cannot be decoded: clipsearch does not read this kind of it (Unsupported BMP compression (4))",
+            "cannot be decoded: clipsearch does not read this kind of file (Unsupported BMP compression (4))",
             "convert it to JPEG",
         ),
         ("content", "has no video track: it holds only sound", "--exclude"),

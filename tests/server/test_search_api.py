@@ -329,6 +329,7 @@ WRONG = (
     ("/api/search?like=upload:abc", 404, "no-such-upload", "upload:abc"),
     ("/api/search?like=red.jpg", 422, "bad-parameter", "like.0: 'red.jpg' is not the id of a photo or upload:TOKEN"),
     ("/api/search?q=a&tpo_k=2", 422, "unknown-parameter", "did you mean top_k"),
+    ("/api/places?top=2", 422, "unknown-parameter", "there is no parameter 'top' here"),
     ("/api/search?q=a&q=b", 422, "bad-parameter", "more than once"),
     ("/api/search?q=a&top_k=0", 422, "bad-parameter", "top_k: give at least 1"),
     ("/api/search?q=a&top_k=1001", 422, "bad-parameter", "top_k: give at most 1000"),
@@ -356,6 +357,9 @@ def test_what_makes_no_sense_is_said_in_one_shape(client):
         error = answer.json()["error"]
         assert error["code"] == code and message in error["message"], (address, error)
     assert client.get("/api/search?q=a+%2B").json()["error"]["parameter"] == "q"
+    assert (
+        client.get("/api/places?top=2").json()["error"]["message"].endswith(" here")
+    )  # others take it, so it is no mistake
 
 
 def test_a_browser_that_opens_an_address_is_told_what_is_wrong_on_a_page(client):

@@ -348,6 +348,10 @@ def test_a_catalog_that_was_never_finished_is_finished_by_the_next_writer(tmp_pa
     (tmp_path / "catalog.sqlite").touch()
     with pytest.raises(CollectionError, match=r"never finished\); run `clipsearch index`"):
         Catalog(tmp_path / "catalog.sqlite")
+    lock = WriterLock(tmp_path / "writer.lock", None)
+    with pytest.raises(CollectionNotFound, match="just being made"):
+        Catalog(tmp_path / "catalog.sqlite")
+    lock.release()
     with writer(tmp_path, 8) as collection:
         add(collection, ["a.jpg"], random_units(1, 8))
         collection.commit()

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from clipsearch import ClipsearchError, ModelMismatch, Query, SearchEngine
-from clipsearch.conditions import Below, InAlbum, Test
+from clipsearch.conditions import Among, Below, InAlbum, Not, Test
 from clipsearch.encoders.base import normalise
 from clipsearch.errors import CollectionDamaged, CollectionNotFound, QueryError
 from clipsearch.store.several import ID_STEP
 from clipsearch.store.writer import CollectionWriter
-from clipsearch.types import ImageFile, ImageInfo
+from clipsearch.types import Hit, ImageFile, ImageInfo
 from tests.conftest import ColourEncoder, give_facts, load_colours, names, save_photo
 
 
@@ -100,6 +100,20 @@ def test_ids_are_unambiguous(many, folders):
         assert many.search(many.vector(hit.record.image_id), 1)[0].path == hit.path
     with pytest.raises(KeyError):
         many.vector(5 * ID_STEP + 1)
+
+
+def test_among_some_photos_means_those_with_these_ids(many, folders):
+    (blue,) = (hit for hit in many.search("blue", 1))
+    assert blue.record.image_id > ID_STEP
+    for chosen in (
+        many.search("blue", where=Among((blue.record.image_id,))),
+        many.browse(Among((blue.record.image_id,)))[0],
+    ):
+        assert [one.path if isinstance(one, Hit) else one.file.path for one in chosen] == [blue.path]
+    first = many.search("red", 1)[0]
+    both = many.search("red", where=Among((first.record.image_id, blue.record.image_id)), hybrid=True)
+    assert {hit.path for hit in both} == {first.path, blue.path}
+    assert many.search("red", where=Not(Among((first.record.image_id,))))[0].path != first.path
 
 
 def test_marks_and_the_own_picture_are_of_the_right_index(many, folders):

@@ -9,7 +9,7 @@ const FORMULA = /^[=+\-@\t\r]/; // a spreadsheet would run it as a formula (OWAS
 /** @param {Photo[]} photos @param {"csv" | "json"} kind @param {string} title the file's name */
 export function download(photos, kind, title) {
   const text = kind === "csv" ? toCsv(photos) : `${JSON.stringify(photos, null, 1)}\n`;
-  save(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }), `${title.slice(0, 100).replace(/[/\\:*?"<>|]/g, "-")}.${kind}`);
+  save(new Blob([text], { type: kind === "csv" ? "text/csv" : "application/json" }), `${title.slice(0, 100).replaceAll("/", "-").replace(/[\\:*?"<>|]/g, "_")}.${kind}`);
 }
 
 /** Let the browser save a file. @param {Blob} file @param {string} name */
