@@ -225,6 +225,7 @@ class Reconciler:
             return
         self.collection.remove(sorted(self._broken))
         self.report.kept -= len(self._broken)
+        self.report.removed += len(self._broken)
 
     def keep_raw_thumbnails(self) -> None:
         """Stage which raw files are still to be read again."""

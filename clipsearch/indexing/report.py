@@ -16,7 +16,7 @@ class SyncReport:
     updated: int = 0
     moved: int = 0
     copied: int = 0  # of `added` and `updated`: content known already (copies, touched files), not embedded again
-    removed: int = 0
+    removed: int = 0  # photos whose files are gone, left out by the rules, or cannot be decoded any more
     failed: int = 0  # in this run
     kept: int = 0  # of `failed`: photos that are indexed already, and stay in the index as they were
     withheld: int = 0  # of `kept`: their files are broken, but too many would leave the index without `prune`

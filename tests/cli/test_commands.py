@@ -428,7 +428,7 @@ main(["stats"])
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process there")
 def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_done(photos, tmp_path):
-    for number in range(40):
+    for number in range(60):
         save_photo(photos / f"{number:03}.jpg", (number, number // 2, 90), size=(600, 400), note=str(number))
     command = [sys.executable, "-m", "clipsearch", "index", str(photos), "--model", "mini"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -444,7 +444,7 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_done(photos, tmp_path):
     assert process.returncode == 130
     result = subprocess.run([*command, "--json"], capture_output=True, text=True)
     report = json.loads(result.stdout)
-    assert report["added"] + report["unchanged"] == 45
+    assert report["added"] + report["unchanged"] == 65
 
 
 def test_duplicates_say_once_that_a_whole_folder_is_not_there(photos, encoder, tmp_path):

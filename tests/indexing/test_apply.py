@@ -226,6 +226,14 @@ def test_a_removed_file_leaves_the_index(index, indexed, photos):
     assert "red.jpg" not in indexed()
 
 
+def test_a_photo_that_is_damaged_now_is_counted_as_removed(index, indexed, photos):
+    index()
+    (photos / "red.jpg").write_text("no picture any more")
+    report = index()[0]
+    assert (report.removed, report.failed, report.kept, report.unchanged) == (1, 1, 0, 4)
+    assert "red.jpg" not in indexed()
+
+
 def test_a_broken_file_is_recorded_once_and_tried_again_only_when_it_changes(index, indexed, photos, tmp_path):
     broken = photos / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff no picture")
