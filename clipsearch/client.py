@@ -26,6 +26,7 @@ from urllib.parse import SplitResult, parse_qs, quote, urlencode, urlsplit
 
 from clipsearch._internal.arguments import (
     as_flag,
+    as_whole,
     is_whole,
     require_list,
     require_number,
@@ -136,11 +137,11 @@ class Client:
         filters are folders of the server's machine. A server gives at most 1,000 photos at once; more come by one request after
         another. It skips at most 100,000 photos, and takes texts of at most 2,000 characters; QueryError for more.
         """
-        require_whole("top_k", top_k)
+        top_k = as_whole("top_k", top_k)
         wanted = make_query(query, keywords)
         if not wanted.terms and not wanted.filters:
             raise QueryError(EMPTY)
-        return self._search(wanted, int(top_k), request_body(wanted, min(int(top_k), MOST_HITS), self._upload))
+        return self._search(wanted, top_k, request_body(wanted, min(top_k, MOST_HITS), self._upload))
 
     def similar(
         self,
@@ -155,15 +156,15 @@ class Client:
 
         It and its copies are left out.
         """
-        require_whole("top_k", top_k)
+        top_k = as_whole("top_k", top_k)
         if isinstance(image, str):
             raise TypeError(f"an image is an id (int), a hit or a picture (a Path or PIL image), not {short(image)}")
         content: Any = image
         if not (is_whole(image) or isinstance(image, (Hit, ImageRecord))):
             return self.search(Query((Term(content),), _several(filters), offset=offset, diverse=diverse), top_k)
         wanted = Query((), _several(filters), offset=offset, diverse=diverse)
-        body = request_body(wanted, min(int(top_k), MOST_HITS), self._upload)
-        return self._search(wanted, int(top_k), {**body, "terms": [{"id": photo_id(image)}]})
+        body = request_body(wanted, min(top_k, MOST_HITS), self._upload)
+        return self._search(wanted, top_k, {**body, "terms": [{"id": photo_id(image)}]})
 
     def images(
         self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50

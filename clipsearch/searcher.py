@@ -305,7 +305,10 @@ class Searcher:
 
     @in_turn
     def vector(self, image_id: Photo) -> NDArray[np.float32]:
-        """A photo's unit vector, float32 (dim,), by its id, hit or record. KeyError if there is no such photo."""
+        """The unit vector, float32 (dim,), of a photo that is given by its id, a hit or a record.
+
+        KeyError if the index does not have it.
+        """
         ids = _possible([image_id])
         if not ids:
             raise KeyError(image_id)
@@ -457,7 +460,7 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
 
 
 def _possible(photos: Iterable[Photo]) -> list[int]:
-    """The ids of photos that an index may have. QueryError for what is no photo, TypeError for a single one."""
+    """The ids of photos, without those that no index can have. QueryError for another value, TypeError for no list."""
     ids = map(photo_id, require_list("ids", photos, "numbers or hits"))
     return [number for number in ids if 0 <= number <= LARGEST_ID]
 

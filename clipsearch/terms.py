@@ -9,6 +9,7 @@ from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from clipsearch._internal.arguments import (
+    as_whole,
     is_several,
     make_flags,
     make_plain,
@@ -16,7 +17,6 @@ from clipsearch._internal.arguments import (
     require_one_of,
     require_text,
     require_tuple,
-    require_whole,
     short,
 )
 from clipsearch.conditions import Condition
@@ -221,8 +221,7 @@ class Query:
             if getattr(self, name) is not None:
                 require_number(name, getattr(self, name), least, 1)
                 make_plain(self, name)
-        require_whole("offset", self.offset)
-        object.__setattr__(self, "offset", int(self.offset))  # not numpy's, for JSON
+        object.__setattr__(self, "offset", as_whole("offset", self.offset))
         try:
             hash(self.filters)  # as a search does
         except RecursionError:

@@ -61,9 +61,9 @@ def serve(
     clipsearch serve --index ~/Photos --watch
     clipsearch serve --port 0 --no-open
 
-    Prints its address first. Ctrl-C stops it. Without --index, it serves the index of the current folder or one above it. If
-    there is none, it serves the one that was used last, or else offers to index the current folder. `--index .` never serves
-    another folder's.
+    Prints its address first. Ctrl-C stops it. Without --index, it serves the index of the current folder or of one above
+    it. If there is none, it serves the index that was used last; if none was used yet, its page offers to index the
+    current folder. With `--index .`, it serves the index of the current folder and no other.
     """
     try:
         from clipsearch.indexing.watch import require_watchfiles

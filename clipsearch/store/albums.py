@@ -180,7 +180,7 @@ class Albums:
                 self._write({name: _moved(album, paths) for name, album in albums.items()})
 
     def _changing(self) -> AbstractContextManager[None]:
-        """Keep others from changing the albums meanwhile. CollectionNotFound if there is no index."""
+        """A lock that lets nobody else change the albums. CollectionNotFound if there is no index."""
         if not self._index_folder.is_dir():
             raise CollectionNotFound(f"there is no index at {self._index_folder}, so there are no albums")
         return locked_briefly(self._file)

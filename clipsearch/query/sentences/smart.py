@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain, pairwise
+from typing import TYPE_CHECKING
 
 from clipsearch.conditions import Condition, Either, Located, Not, Test
 from clipsearch.query.language import terms_text
@@ -40,6 +41,9 @@ from clipsearch.query.sentences.spoken_names import FindPlaces, SpokenName, spok
 from clipsearch.query.sentences.understood import Fact, FactKind, Understood
 from clipsearch.query.usual_words import USUAL_WORDS
 from clipsearch.terms import Query, Term
+
+if TYPE_CHECKING:
+    from clipsearch.gazetteer import Place
 
 _FEW = 3  # alternatives that are named
 _OR = ("or", "oder", "ou", "o", "u")
@@ -131,7 +135,7 @@ def understand(
             continue
         # A place that no photo is from stays text, but if it is denied, all photos are from elsewhere.
         stays = {name.start for name in names if name.is_absent and name.start not in gaps}
-        absent += [_alternatives(_labels(name)) for name in names if name.is_absent]
+        absent += [_alternatives(_labels(name.places)) for name in names if name.is_absent]
         parts = [part for part in parts if part.start not in stays]
         names = [name for name in names if name.start not in stays]
         facts += _facts(
@@ -281,14 +285,13 @@ def _names_denied(text: str, denial: Negation, find_places: FindPlaces, known_pl
         is_name = folded(name) not in USUAL_WORDS and not find_places(name)
         places = known_places(name) if is_name else ()
         if places and (name[0].isupper() or places[0].kind != "section"):  # "not in heritage"
-            labels = list(dict.fromkeys(place.label for place in places))
             codes = tuple(place.code for place in places)
-            found.append(_Found("place", name, _alternatives(labels), Located(codes)))
+            found.append(_Found("place", name, _alternatives(_labels(places)), Located(codes)))
     return found
 
 
-def _labels(name: SpokenName) -> list[str]:
-    return list(dict.fromkeys(place.label for place in name.places))
+def _labels(places: Iterable[Place]) -> list[str]:
+    return list(dict.fromkeys(place.label for place in places))
 
 
 def _any_of(names: Sequence[Collection[str]], codes: Sequence[str]) -> Condition:

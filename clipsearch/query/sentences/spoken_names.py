@@ -187,11 +187,10 @@ class _Reader:
             and all(word.isalpha() and word.islower() for word in words)
         )
         is_joined = any(word in _IN | _OF | _WITH | _JOINING for word in words)
-        if (
-            self._plain[following.start : following.end].split()[0] in _WAY
-        ):  # "Rome trip from Paris", "Oklahoma player behind a Texas player"
-            return False
-        return is_one and not is_joined and not may_be_denied(self._text, following.start, following.end)
+        # "Rome trip from Paris", "Oklahoma player behind a Texas player"
+        is_way = self._plain[following.start : following.end].split()[0] in _WAY
+        is_elsewhere = is_way or may_be_denied(self._text, following.start, following.end)
+        return is_one and not is_joined and not is_elsewhere
 
     def _name(self, first: int) -> SpokenName | None:
         """The longest name that begins with a word. After "in" it is rather a place."""

@@ -11,7 +11,7 @@ let isStatusSeen = true; // the line above the photos, which says the same
 let isStale = false;
 let hiding = 0;
 /** @typedef {{label: string, act: () => void}} Action */
-/** @type {{text: string, action: Action} | null} what is said again after other notes */
+/** @type {{text: string, action: Action} | null} the note that comes back after others */
 let reminder = null;
 for (const id of ["gone", "note"]) keepAbove(byId(id));
 /** A dialog that opens is not covered by what was said before; what can still be undone stands aside. */

@@ -43,7 +43,7 @@ export async function photosOf(ids, signal) {
 
 /**
  * The photos of some sketches, in the same order. Those that have left the index meanwhile stay sketches.
- * @param {Photo[]} wanted at most AT_ONCE are asked for at once
+ * @param {Photo[]} wanted
  * @param {AbortSignal} [signal]
  * @returns {Promise<Photo[]>}
  */
