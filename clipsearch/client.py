@@ -133,9 +133,10 @@ class Client:
         """Find the `top_k` photos nearest to a text, a picture (a Path or PIL image), an embedding or a Query.
 
         An embedding is float32 (dim,). Keywords are those of SearchEngine.search, and hits and scores are its own, to the
-        last digit. The `query` of the hits is the one that was asked, also if it is `smart`. Pictures are uploaded. Folders in
-        filters are folders of the server's machine. A server gives at most 1,000 photos at once; more come by one request after
-        another. It skips at most 100,000 photos, and takes texts of at most 2,000 characters; QueryError for more.
+        last digit, or to the eighth if a text was encoded together with many others. The `query` of the hits is the one that
+        was asked, also if it is `smart`. Pictures are uploaded. Folders in filters are folders of the server's machine. A
+        server gives at most 1,000 photos at once; more come by one request after another. It skips at most 100,000 photos, and
+        takes texts of at most 2,000 characters; QueryError for more.
         """
         top_k = as_whole("top_k", top_k)
         wanted = make_query(query, keywords)

@@ -180,9 +180,10 @@ class SearchEngine(Indexer):
         progress: Callable[[int], None] | None = None,
         cancel: CancelToken | None = None,
     ) -> Generator[LabelledImage, None, None]:
-        """Say how likely every photo, or those that meet `condition`, show each label: a match as that of a query. By image id.
+        """Say how likely every photo, or those that meet `condition`, show each label. By image id.
 
-        `prompts` are templates with one "{}" each; None takes the model's own, () none. `progress` gets the number of sentences
+        `prompts` are templates with one "{}" each; None takes the model's own, () none. A match is that of a query with the
+        same `prompts`. `progress` gets the number of sentences
         just encoded. Read the generator before `close`: ClipsearchError after it. Until it is read to its end or closed, this
         engine searches the index as it was when the reading began. A warning names labels that the model cannot read, which
         suit no photo. QueryError if there are no labels, one is empty, or one is given twice; Cancelled, also while the

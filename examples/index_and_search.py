@@ -23,6 +23,6 @@ def main(folder: str, text: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 3 or sys.argv[1].startswith("-"):
         sys.exit("usage: python examples/index_and_search.py FOLDER TEXT")
     main(sys.argv[1], sys.argv[2])

@@ -22,6 +22,6 @@ def main(folder: str) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: python examples/nightly.py FOLDER")
     sys.exit(main(sys.argv[1]))

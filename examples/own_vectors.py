@@ -28,6 +28,6 @@ def main(photos: Path, index: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 3 or sys.argv[1].startswith("-"):
         sys.exit("usage: python examples/own_vectors.py FOLDER INDEX_FOLDER")
     main(Path(sys.argv[1]), Path(sys.argv[2]))

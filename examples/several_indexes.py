@@ -22,6 +22,6 @@ def main(text: str, folders: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 3 or sys.argv[1].startswith("-"):
         sys.exit("usage: python examples/several_indexes.py TEXT FOLDER...")
     sys.exit(main(sys.argv[1], sys.argv[2:]))

@@ -23,6 +23,6 @@ def main(paths: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2:
+    if len(sys.argv) < 2 or sys.argv[1].startswith("-"):
         sys.exit("usage: python examples/zero_shot.py PHOTO...")
     main(sys.argv[1:])

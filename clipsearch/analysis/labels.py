@@ -40,7 +40,7 @@ _CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]
 class LabelledImage:
     """A photo and how well each label suits it.
 
-    `matches` (labels,), float64: the probability in [0, 1] that the photo shows each label, as the match of a query; NaN for a
+    `matches` (labels,), float64: the probability in [0, 1] that the photo shows each label, as a query's `match`; NaN for a
     label that the model cannot read. `shares` (labels,), float64, only compare the labels with each other, as CLIP classifies:
     they are the softmax of logit_scale * cosine and sum to 1, even for a photo that shows none of the labels.
     """

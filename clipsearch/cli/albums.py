@@ -83,11 +83,13 @@ def albums(
     if rename is not None:
         with open_engine(index_folder) as engine:
             _require_readable(engine)
+            name = engine.albums.spelled(name)
             engine.albums.rename(name, rename)
         remark(f"the album {printable(name)} is now called {printable(rename.strip())}")
         return 0
     with open_engine(index_folder) as engine:
         _require_readable(engine)
+        name = engine.albums.spelled(name)
         ids = engine.album(name).ids
         records = engine.records(ids)
     photos = [records[number] for number in ids if number in records]

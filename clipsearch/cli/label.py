@@ -138,8 +138,9 @@ def label(
     clipsearch label --label giraffe -0 | xargs -0 ls -l
     clipsearch label --labels labels.txt --html labels.html
 
-    The percentage of a label is its match, as in `clipsearch query`: the probability that the photo shows it. In JSON, "share"
-    only compares your labels with each other: it sums to 1, so one is high even if none suits.
+    The percentage of a label is its match: the probability that the photo shows it. It can differ a little from that of
+    `clipsearch query`, since the model's templates are put around labels; see --prompt. In JSON, "share" only compares your
+    labels with each other: it sums to 1, so one is high even if none suits.
 
     --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
     no photo, and nothing else in a sidecar. Labels below 50%, or below --min-match, are not written, also if --all lists them.

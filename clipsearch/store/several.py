@@ -448,15 +448,14 @@ def _highest(parts: Sequence[Scores], count: int) -> Scores:
 
 
 def _in_order(records: list[ImageRecord], order: Order) -> list[ImageRecord]:
-    """Records of several indexes in the order of a list: as `Order` says."""
+    """Records of several indexes, each in its own order, as one list. Those that tie stay in the order of their indexes."""
     if order == "name":
-        return sorted(records, key=lambda record: (record.file.name, record.file.path))
-    by_path = sorted(records, key=lambda record: record.file.path)
-    dated = [record for record in by_path if record.info.taken_at]
+        return sorted(records, key=lambda record: record.file.name)
+    dated = [record for record in records if record.info.taken_at]
     dated.sort(
         key=lambda record: record.info.taken_at.isoformat() if record.info.taken_at else "", reverse=order == "date"
     )
-    return dated + [record for record in by_path if not record.info.taken_at]
+    return dated + [record for record in records if not record.info.taken_at]
 
 
 def _overlapping(roots: Sequence[str]) -> bool:

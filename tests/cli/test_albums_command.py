@@ -103,7 +103,8 @@ def test_an_album_is_renamed(engine, photos):
     saved = SavedSearches(engine.index_folder)
     saved.put("red", {"q": "red", "album": "Two colours"})
     saved.put("wide", {"where": "width > 9 and album = 'Two colours'"})
-    status, output, errors = run_here("albums", "Two colours", "--rename", "One ", cwd=photos)
+    assert json.loads(run_here("albums", "two COLOURS", "--json", cwd=photos)[1])["album"] == "Two colours"
+    status, output, errors = run_here("albums", "two colours", "--rename", "One ", cwd=photos)
     assert (status, output) == (0, b"") and "the album Two colours is now called One\n" in errors
     assert saved.all() == {"red": {"q": "red", "album": "One"}, "wide": {"where": 'width > 9 and album = "One"'}}
     assert engine.albums.names() == ["One"]

@@ -123,6 +123,14 @@ def test_a_nightly_job(photos_with_index, capsys):
     assert load("nightly").main("data/photos") == 1
 
 
+@pytest.mark.parametrize("words", ["index_and_search --help x", "nightly --help", "zero_shot --help", "with_numpy -h"])
+def test_an_option_is_no_folder(words, monkeypatch):
+    program, *arguments = words.split()
+    monkeypatch.setattr("sys.argv", [program, *arguments])
+    with pytest.raises(SystemExit, match=f"usage: python examples/{program}.py "):
+        runpy.run_path(str(EXAMPLES / f"{program}.py"), run_name="__main__")
+
+
 def test_the_notebook(photos_with_index):
     notebook = json.loads((EXAMPLES / "search.ipynb").read_text("utf-8"))
     assert notebook["nbformat"] == 4

@@ -347,6 +347,17 @@ def test_a_text_is_encoded_once_however_often_it_is_asked_for(engine, encoder, m
     assert batches == [["red"], ["blue"], ["a red thing"]]
 
 
+def test_the_texts_of_a_query_are_encoded_alone_and_those_of_many_together(engine, encoder, monkeypatch):
+    """A BLAS rounds otherwise for another number of texts, so a score would depend on what was asked before."""
+    batches = []
+    encode = encoder.encode_texts
+    monkeypatch.setattr(encoder, "encode_texts", lambda texts: batches.append(list(texts)) or encode(texts))
+    engine.search("red - blue - green + yellow")
+    assert batches == [["red"], ["blue"], ["green"], ["yellow"]]
+    engine.search_many(["grey", "white", "black", "pink", "brown"])
+    assert batches[4:] == [["grey", "white", "black", "pink", "brown"]]
+
+
 def test_the_vectors_of_the_texts_asked_for_last_are_kept(engine, encoder, monkeypatch):
     monkeypatch.setattr("clipsearch.query.embed._MOST_KEPT", 2)
     for text in ("red", "blue", "red", "green"):

@@ -94,6 +94,12 @@ def test_a_name_may_have_slashes(client):
     assert client.get("/api/images", params={"album": answer.json()["name"]}).json()["considered"] == 1
 
 
+def test_an_answer_spells_an_album_as_it_is(client):
+    client.post("/api/albums/Kitties", json={"add": [ids(client)["red.jpg"]]})
+    assert client.get("/api/albums/kITTies").json()["name"] == "Kitties"
+    assert "Kitties.m3u8" in client.get("/api/albums/kITTies/playlist").headers["content-disposition"]
+
+
 def test_an_album_that_is_not_there_is_said_to_be(client):
     for address in ("/api/albums/x", "/api/albums/x/playlist"):
         answer = client.get(address)

@@ -142,6 +142,29 @@ def test_lists_are_merged(many, folders):
     assert names(listed) == ["green.jpg", "red.jpg", "rose.jpg"] and all(math.isnan(hit.score) for hit in listed)
 
 
+@pytest.mark.parametrize("sort", ["date", "oldest", "name"])
+def test_pages_are_those_of_one_index(folders, tmp_path, encoder, sort):
+    """Photos that tie, as those without a date do, come folder by folder, on each page."""
+    tied = ("x/deep/a.jpg", "x/c.jpg", "y z/b.jpg", "y/b.jpg", "b.jpg")
+    for part in ("a", "b"):
+        for number, name in enumerate(tied):
+            for top in (tmp_path / part, tmp_path / "both" / part):
+                save_photo(top / name, (number, number, 9 if part == "a" else 200))
+    for top in folders:
+        (top / "copy.jpg").unlink(missing_ok=True)
+        with SearchEngine.open(top) as engine:
+            engine.index()
+    for name in ("red.jpg", "green.jpg", "wine.jpg"):
+        shutil.copy(folders[0] / name, tmp_path / "both" / "a")
+    for name in ("rose.jpg", "blue.jpg"):
+        shutil.copy(folders[1] / name, tmp_path / "both" / "b")
+    with SearchEngine.open(tmp_path / "both") as one, SearchEngine.open_many(folders) as many:
+        one.index()
+        wanted = [record.file.path.replace("/both", "") for record in one.browse(sort=sort)[0]]
+        pages = [many.browse(sort=sort, offset=offset, top_k=2)[0] for offset in range(0, 16, 2)]
+    assert [record.file.path for page in pages for record in page] == wanted and len(wanted) == 15
+
+
 def test_an_album_of_any_of_them_counts_for_all(many, folders):
     """The index of b has the album. Its copy of red.jpg is found in the index of a, which has the photo first."""
     with SearchEngine.open(folders[1]) as engine:

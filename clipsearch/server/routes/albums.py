@@ -52,11 +52,11 @@ def album_routes(service: Service) -> APIRouter:
     )
     async def album_playlist(request: Request, name: _Name, parameters: NoParameters) -> Response:
         """An album as an M3U list of the photos' paths, which players and scripts read."""
-        ids = await ids_of(request, name)
+        spelled, ids = await album_of(request, name)
         records = await service.lookups.run(lambda engine: engine.records(ids))
         text = playlist([records[number].file.path for number in ids if number in records])
         headers = {
-            "Content-Disposition": content_disposition(f"{name}.m3u8", "attachment"),
+            "Content-Disposition": content_disposition(f"{spelled}.m3u8", "attachment"),
             "Cache-Control": "no-store",
         }
         return Response(text, headers=headers, media_type="audio/x-mpegurl")
@@ -64,7 +64,8 @@ def album_routes(service: Service) -> APIRouter:
     @router.get("/albums/{name:path}", response_model=schemas.AlbumAnswer, responses=_NO_ALBUM)
     async def album(request: Request, name: _Name, parameters: NoParameters) -> Response:
         """An album. To search in it: the parameter `album`."""
-        return json_response({"name": name, "ids": await ids_of(request, name)})
+        spelled, ids = await album_of(request, name)
+        return json_response({"name": spelled, "ids": ids})
 
     @router.post(
         "/albums/{name:path}",
@@ -114,9 +115,12 @@ def album_routes(service: Service) -> APIRouter:
             raise RequestError(404, "no-such-album", f"there is no album {name!r}")
         return Response(status_code=204)
 
-    async def ids_of(request: Request, name: str) -> list[int]:
+    async def album_of(request: Request, name: str) -> tuple[str, list[int]]:
+        """An album's name as it is spelled, and its photos."""
         try:
-            return list((await service.read(request, lambda engine: engine.album(name))).ids)
+            return await service.read(
+                request, lambda engine: (engine.albums.spelled(name), list(engine.album(name).ids))
+            )
         except QueryError as error:
             raise RequestError(404, "no-such-album", str(error)) from error
 
