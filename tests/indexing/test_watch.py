@@ -239,8 +239,10 @@ def test_a_damaged_index_is_said_and_waited_for(engine, photos):
     catalog = engine.index_folder / "catalog.sqlite"
     with watching(engine) as watch:
         watch.until(lambda: watch.reports)
-        good = catalog.rename(catalog.with_name("good"))
-        catalog.write_bytes(b"no catalog" * 1000)
+        good, bad = catalog.with_name("good"), catalog.with_name("bad")
+        os.link(catalog, good)
+        bad.write_bytes(b"no catalog" * 1000)
+        bad.replace(catalog)  # at once: a catalog that is missing or empty for a moment would be another fault
         old(save_photo(photos / "later.jpg", "red", note="later"))
         watch.until(lambda: any("catalog" in notice for notice in watch.notices))
         assert watch.thread.is_alive()
