@@ -6,7 +6,6 @@ that are gone; and about places that share a name. `unmet.py` has those on filte
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -150,15 +149,11 @@ def limit_notes(query: Query, unlimited: Sequence[Hit]) -> list[QueryNote]:
 
 
 def _limit_below(value: float) -> str:
-    """The largest number of about two digits that is not above a value. It is as many percent as the value, if rounded."""
-    limit = 0.0
-    for digits in range(2 if abs(value) >= 0.1 else 3 if abs(value) >= 0.01 else 4, 5):
-        scale = 10**digits
-        steps = math.floor(value * scale + 1e-6)  # 0.29 * 100 is less than 29
-        limit = (steps if steps / scale <= value else steps - 1) / scale
-        if percent(limit) == percent(value):
-            break
-    return f"{limit:.4f}".rstrip("0").rstrip(".")
+    """The largest number of about two digits that is not above a value."""
+    scale = 10 ** (2 if abs(value) >= 0.1 else 3 if abs(value) >= 0.01 else 4)
+    steps = round(value * scale)
+    steps -= steps / scale > value
+    return f"{steps / scale:.4f}".rstrip("0").rstrip(".")
 
 
 def _years(query: Query) -> QueryNote | None:

@@ -48,10 +48,15 @@ def cosine(score: float) -> str:
 
 
 def percent(probability: float | None) -> str:
-    """A probability in whole percent, from "<1%" to ">99%", since it never claims certainty; "" if it is not known."""
+    """A probability in whole percent, rounded down so that "50%" reaches a limit of 50%; "" if it is not known.
+
+    It goes from "<1%" to ">99%", since it never claims certainty.
+    """
     if probability is None:
         return ""
-    return ">99%" if probability >= 0.995 else "<1%" if probability <= 0.005 else f"{probability:.0%}"
+    whole = round(probability * 100)
+    whole -= whole / 100 > probability
+    return ">99%" if probability >= 0.995 else f"{whole}%" if whole else "<1%"
 
 
 def match_and_score(hit: Hit) -> list[str]:

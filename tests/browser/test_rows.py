@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from PIL import Image
 
+from clipsearch.render.text import percent
 from tests.browser.conftest import answered, remove_saved, save_and_come_back, search, show_made_up, shown
 
 WIDTHS = {390: 844, 820: 1180, 1440: 900, 3840: 2160}
@@ -245,6 +246,14 @@ def percents(page, card):
     label = re.search(r"match (\S+?%)", card.locator(".open").get_attribute("aria-label"))
     caption = card.locator(".caption span").all_text_contents()
     return caption, [label[1]] if label else []
+
+
+def test_a_match_is_shown_as_on_the_command_line(page):
+    matches = [0.0, 0.009, 0.29, 0.498912, 0.5, 0.57, 0.58, 0.999]
+    script = (
+        "async (matches) => { const { percent } = await import('/static/format.js'); return matches.map(percent); }"
+    )
+    assert page.evaluate(script, matches) == list(map(percent, matches))
 
 
 def test_a_card_shows_the_match_of_the_newest_query_only(page):

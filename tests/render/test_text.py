@@ -1,5 +1,6 @@
 """Text for people and for scripts."""
 
+import math
 import os
 import unicodedata
 from datetime import datetime
@@ -48,15 +49,14 @@ def test_sizes_read_well():
 
 
 def test_nothing_is_certain():
-    assert [percent(p) for p in (0.0, 0.005, 0.006, 0.5, 0.994, 0.996, 1.0)] == [
-        "<1%",
-        "<1%",
-        "1%",
-        "50%",
-        "99%",
-        ">99%",
-        ">99%",
-    ]
+    shown = {0.0: "<1%", 0.009: "<1%", 0.01: "1%", 0.5: "50%", 0.99: "99%", 0.994: "99%", 0.996: ">99%", 1.0: ">99%"}
+    assert {p: percent(p) for p in shown} == shown
+
+
+def test_a_match_reaches_the_limit_that_it_is_shown_as():
+    assert percent(0.498912) == "49%"
+    assert all(percent(whole / 100) == f"{whole}%" for whole in range(1, 100))  # 0.29 * 100 is less than 29
+    assert all(percent(math.nextafter(whole / 100, 0)) == f"{whole - 1}%" for whole in range(2, 100))
 
 
 @pytest.mark.parametrize(

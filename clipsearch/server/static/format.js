@@ -26,9 +26,10 @@ export function countedPhotos(photos) {
   return more ? `${counted(photos.length, "moment")} of ${counted(photos.length - more)}` : counted(photos.length);
 }
 
-/** A probability in whole percent. It never claims certainty. @param {number} value */
+/** A probability in whole percent, rounded down so that "50%" reaches a limit of 50%. It never claims certainty. @param {number} value */
 export function percent(value) {
-  return value >= 0.995 ? ">99%" : value <= 0.005 ? "<1%" : `${Math.round(value * 100)}%`;
+  const nearest = Math.round(value * 100);
+  return value >= 0.995 ? ">99%" : value < 0.01 ? "<1%" : `${nearest - Number(nearest / 100 > value)}%`;
 }
 
 export const MATCH_MEANING = "The percentage compares a photo with the others of this index; that of a description, with those that the filters leave.";
