@@ -141,6 +141,28 @@ def test_a_mark_opens_a_strip_whose_photos_open(page):
     assert page.locator(".map-strip").is_hidden() and page.locator(".mark").count() >= 3
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_strip_covers_no_mark_that_opened_it(page, map_of, width):
+    the_map = map_of([(-33.9, 151.2), (-34.1, 150.9), (-33.8, 151), (64.1, -21.9), (51.5, -0.1)])
+    page.set_viewport_size({"width": width, "height": 900})
+    page.get_by_role("button", name="All locations").click()
+    opened = page.get_by_role("button", name="3 photos taken here")
+    opened.click()
+    page.wait_for_selector(".map-strip li")
+    page.wait_for_timeout(300)
+    box, strip = opened.bounding_box(), page.locator(".map-strip").bounding_box()
+    assert box["y"] + box["height"] <= strip["y"]
+    the_map.focus()
+    page.keyboard.press("ArrowUp")
+    opened.focus()  # it stands out among the marks, not over the strip
+    page.wait_for_timeout(300)
+    middle = """(mark) => {
+        const { left, top, width, height } = mark.getBoundingClientRect();
+        return document.elementFromPoint(left + width / 2, top + height / 2).closest(".map-strip") !== null;
+    }"""
+    assert opened.evaluate(middle)
+
+
 def test_a_mark_says_if_its_area_has_other_photos_too(page):
     """Marks are no rectangles: that of a mark may reach into its neighbours."""
     show_made_up(page)

@@ -396,6 +396,8 @@ function openStrip(group) {
     photoStrip(group, (id) => openPhoto(id, { isAside: true })),
   );
   strip.hidden = false;
+  const covered = focused?.matches(".mark") ? focused.getBoundingClientRect().bottom + 8 - strip.getBoundingClientRect().top : 0;
+  if (covered > 0) move(0, covered);
   /** @type {HTMLElement | null} */ (strip.querySelector(".strip button"))?.focus({ preventScroll: true });
   bringIntoView(strip);
   draw();
