@@ -11,22 +11,23 @@ from clipsearch.types import Failure
 _ADVICE: dict[str, str] = {
     "content": "replace it with a copy that is whole, if you have one; it is tried again when it changes",
     "incomplete": "replace it with a copy that is whole, if you have one",
-    "pixels": "index again with a higher --max-megapixels",
+    "pixels": "index again: `clipsearch index` with a higher --max-megapixels",
     "bytes": "make a smaller copy of it; it is tried again when it changes",
-    "memory": "close other programs and index again with --retry",
-    "time": "index again with a higher --max-seconds",
-    "crash": "index again with --retry; if that does not help, save it anew with another program",
+    "memory": "close other programs and index again: `clipsearch index` with --retry",
+    "time": "index again: `clipsearch index` with a higher --max-seconds",
+    "crash": "index again: `clipsearch index` with --retry; if that does not help, save it anew with another program",
     "access": "check its drive; the next run tries it again",
 }
 _PERMISSION = "allow yourself to read it; the next run tries it again"
+_LEAVE_OUT = "leave it out: `clipsearch index` with --exclude and its name"
 _UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
     "empty file": "restore it from a backup, or delete it; it is tried again when it changes",
-    "not a picture in a format": "if it is a picture, convert it to JPEG; if not, leave it out: --exclude and its name",
-    "not a film in a format": "if it is a film, convert it to MP4 (H.264); if not, leave it out: --exclude and its name",
+    "not a picture in a format": f"if it is a picture, convert it to JPEG; if not, {_LEAVE_OUT}",
+    "not a film in a format": f"if it is a film, convert it to MP4 (H.264); if not, {_LEAVE_OUT}",
     "does not read this kind": "convert it to JPEG with another program",
-    "holds only sound": "to leave it out, index with --exclude and its name",
+    "holds only sound": _LEAVE_OUT,
     "does not read its video codec": "convert it to MP4 (H.264) with another program",
-    "encrypted (DRM)": "nothing helps; to leave it out, index with --exclude and its name",
+    "encrypted (DRM)": f"nothing helps; {_LEAVE_OUT}",
 }
 _PIXELS = re.compile(r"(\d+) x (\d+) pixels")
 _CHANGING = "the next run tries it again"
@@ -44,7 +45,7 @@ def advice_for(failure: Failure) -> str:
         if part in failure.reason:
             return advice
     if failure.cause == "pixels" and (size := _PIXELS.match(failure.reason)):
-        return f"index again with --max-megapixels {math.ceil(int(size[1]) * int(size[2]) / 1_000_000)}"
+        return f"index again: `clipsearch index` with --max-megapixels {math.ceil(int(size[1]) * int(size[2]) / 1_000_000)}"
     return _ADVICE[failure.cause]
 
 

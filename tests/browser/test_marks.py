@@ -102,6 +102,7 @@ def test_the_viewer_marks_and_a_saved_search_keeps_the_marks(page):
     page.wait_for_function("() => document.activeElement === document.querySelector('.photo .open')")  # the next one
     marked, url = shown(page), page.url
     assert names[0] not in marked
-    save_and_come_back(page, "animals", "wrong=")
+    words = save_and_come_back(page, "animals", "wrong=")
+    assert words.split("\n")[-1] == "an animal, 1 marked wrong"  # not the number of the photo
     assert (shown(page)[:12], page.url) == (marked[:12], url)  # further rows are drawn when they come near
     remove_saved(page, "animals")

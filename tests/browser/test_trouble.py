@@ -439,8 +439,10 @@ def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
         allowed = page.locator("#folder-help").inner_text().removeprefix("You can add folders below ").rstrip(".")
         refused = f"This folder cannot be added. Choose one below {allowed}, and check how it is written."
         assert page.locator("#folder-problem").inner_text() == refused
+        assert field.get_attribute("aria-invalid") == "true"
         save_photo(tmp_path / "more" / "new.jpg", "red")
         field.fill(str(tmp_path / "more"))
         field.press("Enter")
+        page.wait_for_selector("[name=folder][aria-invalid=false]", state="attached")  # as soon as nothing is said
         page.wait_for_selector(".indexing p:has-text('Done: 1 added')", timeout=30_000)
         page.close()

@@ -7,7 +7,7 @@ import pytest
 
 from clipsearch.errors import Cause
 from clipsearch.images.jpeg_xl import MISSING_DECODER
-from clipsearch.render.failure_advice import advice_for, age_of
+from clipsearch.render.failure_advice import _ADVICE, _UNREADABLE, advice_for, age_of
 from clipsearch.render.tables import failures_table
 from clipsearch.types import Failure, ImageFile
 
@@ -52,6 +52,13 @@ def test_each_cause_has_its_advice(cause, reason, advice):
 
 def test_there_is_advice_for_every_cause():
     assert all(advice_for(failure(cause)) for cause in get_args(Cause))
+
+
+def test_an_option_is_named_with_its_command():
+    """The page shows the advice, too, where an option alone says nothing."""
+    every = [*_ADVICE.values(), *_UNREADABLE.values(), advice_for(failure("pixels", "9000 x 9000 pixels"))]
+    with_options = [advice for advice in every if "--" in advice]
+    assert len(with_options) == 9 and all("`clipsearch index` with " in advice for advice in with_options)
 
 
 def test_a_photo_without_its_decoder_is_read_once_that_is_installed():

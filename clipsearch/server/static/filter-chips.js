@@ -10,6 +10,7 @@ import { matchWords } from "./threshold.js";
 
 const KM_A_DEGREE = 111.195;
 const MOST_LETTERS = 40; // of what cannot be read
+export const MARKS = /** @type {const} */ (["right", "wrong"]); // of photos, for a search
 const LARGEST = 3000; // kilometres; the lengths of a larger area say nothing
 
 export function setUpFilterChips() {
@@ -42,9 +43,12 @@ function render() {
   if (chips.length > 1) list.append(element("li", { class: "clear-all" }, button(withoutFilters(), "Remove all filters", element("bdi", {}, "Clear all"))));
 }
 
+/** "2 marked right"; "" without such marks. @param {Readonly<Search>} search @param {typeof MARKS[number]} mark */
+export const marksText = (search, mark) => (search[mark].length ? `${search[mark].length} marked ${mark}` : "");
+
 /** A search as the name of what is made of it: "a dog, certain, with Anna, 2019"; "" for all photos. @param {Readonly<Search>} search */
 export function searchTitle(search) {
-  return [visible(search.q.trim()), search.pictures.length ? "like a picture" : "", search.minMatch && canJudge(search) ? matchWords(search.minMatch) : "", ...chipsOf(search).map(({ text }) => text)].filter(Boolean).join(", ");
+  return [visible(search.q.trim()), search.pictures.length ? "like a picture" : "", ...MARKS.map((mark) => marksText(search, mark)), search.minMatch && canJudge(search) ? matchWords(search.minMatch) : "", ...chipsOf(search).map(({ text }) => text)].filter(Boolean).join(", ");
 }
 
 /** @param {Readonly<Search>} search @returns {{text: string, change: Partial<Search>}[]} */

@@ -18,29 +18,31 @@ export function folderForm({ indexed, below, suggested, token }, add, draft = ""
     return element("p", { class: "soft" }, "Folders inside these are included. To add others, start the server with ", element("code", {}, "--allow-below FOLDER"), ", or index them on the command line.");
   }
   const field = element("input", { name: "folder", required: true, autocomplete: "off", spellcheck: "false", list: "folders-to-add", value: draft, "aria-describedby": "folder-problem folder-help", placeholder: others[0] ? `${visible(others[0])}${separatorOf(others[0])}…` : "/…" });
-  const key = element("input", { name: "token", type: "password", autocomplete: "off", maxlength: "256" });
+  const key = element("input", { name: "token", type: "password", autocomplete: "off", maxlength: "256", "aria-describedby": "folder-problem" });
   const keyLabel = element("label", { class: "field", hidden: others.length > 0 }, "The server's token", key);
   const problem = element("p", { id: "folder-problem", class: "problem", role: "alert" });
+  /** What is wrong, and the field that it is about. @param {string} text @param {HTMLInputElement} [wrong] */
+  const show = (text, wrong) => {
+    problem.textContent = text;
+    for (const input of [field, key]) input.setAttribute("aria-invalid", String(input === wrong));
+  };
   const submit = async (/** @type {SubmitEvent} */ event) => {
     event.preventDefault();
-    problem.textContent = "";
+    show("");
     try {
       await add(field.value.trim(), key.value ? { Authorization: `Bearer ${key.value.trim()}` } : {});
       field.value = "";
     } catch (error) {
-      field.setAttribute("aria-invalid", "true");
       const isRefused = error instanceof ApiError && error.code === "not-allowed";
       const isBusy = error instanceof ApiError && ["index-busy", "running"].includes(error.code);
-      problem.textContent = isBusy
-        ? `The folder was not added, because ${error.code === "running" ? "photos are being indexed" : "another process is indexing"}. Add it when that has finished.`
-        : isRefused
-        ? `This folder cannot be added. Choose one below ${where || below.map(visible).join(" or ")}, and check how it is written.`
-        : sentence(/** @type {Error} */ (error).message);
-      if (token && isRefused) {
+      if (isBusy) show(`The folder was not added, because ${error.code === "running" ? "photos are being indexed" : "another process is indexing"}. Add it when that has finished.`);
+      else if (token && isRefused) {
         keyLabel.hidden = false;
-        problem.textContent = key.value ? "This is not the token of this server." : `This folder is not below ${where}. To add it, enter the server's token.`;
+        if (key.value) show("This is not the token of this server.", key);
+        else show(`This folder is not below ${where}. To add it, enter the server's token.`, field);
         key.focus();
-      }
+      } else if (isRefused) show(`This folder cannot be added. Choose one below ${where || below.map(visible).join(" or ")}, and check how it is written.`, field);
+      else show(sentence(/** @type {Error} */ (error).message), error instanceof ApiError ? field : undefined);
     }
   };
   return element("details", { class: "add-folder", open: draft !== "" },

@@ -2,6 +2,7 @@
 
 import { thumbnailUrl } from "./api.js";
 import { byId, element, icon, keepingFocus } from "./dom.js";
+import { MARKS, marksText } from "./filter-chips.js";
 import { keepingPhotos } from "./keep-place.js";
 import { formatTerms, parseTerms, stepWeight } from "./language.js";
 import { previewOf, sentPictures, stopUploading, uploading } from "./query-pictures.js";
@@ -49,8 +50,8 @@ function sentChip({ preview }) {
 /** How many photos are marked, each kind with a button that takes its marks back. */
 function markChips() {
   const search = currentSearch();
-  return /** @type {const} */ (["right", "wrong"]).filter((mark) => search[mark].length).map((mark) => {
-    const label = `${search[mark].length} marked ${mark}`;
+  return MARKS.filter((mark) => search[mark].length).map((mark) => {
+    const label = marksText(search, mark);
     return element("li", { class: mark === "wrong" ? "chip negative marks" : "chip marks" },
       icon(`${mark}-mark`), element("span", { class: "term" }, label),
       element("button", { type: "button", class: "remove", "data-key": `marks-${mark}`, "aria-label": `Remove the marks: ${label}`, title: "Remove these marks", onclick: () => changeSearch({ [mark]: [] }) }, icon("close")));

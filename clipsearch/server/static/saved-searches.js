@@ -9,8 +9,7 @@ import { visible } from "./format.js";
 import { announce } from "./messages.js";
 import { closePanel, focusRow, openPanel } from "./panel.js";
 import { toDownload } from "./select-all.js";
-import { currentSearch, fromPairs, isFiltered, isQuery, LIKELY, newSearch, toPairs } from "./state.js";
-import { matchWords } from "./threshold.js";
+import { currentSearch, fromPairs, isFiltered, isQuery, newSearch, toPairs } from "./state.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
 /** @typedef {Record<string, string | number | boolean | string[]>} Parameters */
@@ -127,9 +126,11 @@ function list(searches) {
   )));
 }
 
-/** @param {Parameters} parameters */
+/** What is searched for, and which of the page's settings differ. @param {Parameters} parameters */
 function described(parameters) {
-  return visible(toPairsOf(parameters).map(([name, value]) => (name === "q" ? value : name === "like" ? "a picture" : name === "relevant" ? matchWords(LIKELY) : name === "min_match" ? matchWords(Number(value)) : `${name} ${value}`)).join(" · "));
+  const search = fromPairs(toPairsOf(parameters));
+  const order = [.../** @type {HTMLSelectElement} */ (byId("sort")).options].find(({ value }) => value === search.sort)?.text.toLowerCase();
+  return [searchTitle(search), search.everyFile && "every file", search.allMoments && "all moments", search.byMeaning && "no words in texts", search.asTyped && "no filters from words", order].filter(Boolean).join(", ");
 }
 
 /** Parameters as JSON: lists for those that may be repeated. @param {Pair[]} pairs @returns {Parameters} */
