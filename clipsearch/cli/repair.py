@@ -13,7 +13,7 @@ from clipsearch.cli.options import index_option, json_option
 from clipsearch.cli.output import broken_at_words, print_report
 from clipsearch.cli.progress import ProgressBar
 from clipsearch.cli.verify import damages_text, first_lines
-from clipsearch.render.text import counted
+from clipsearch.render.text import counted, printable
 
 
 @command()
@@ -45,6 +45,11 @@ def repair(index_folder: str | None = index_option, as_json: bool = json_option)
         if report.lost_unnamed:
             name = "name was" if report.lost_unnamed == 1 else "names were"
             text += f"  {counted(report.lost_unnamed, 'photo')} whose {name} lost\n"
+        if report.former_catalog:
+            former = printable(report.former_catalog)
+            text += broken_at_words(
+                f"the catalog of before is kept as {former}; delete it when all is well\n", sys.stdout
+            )
     else:
         text = f"nothing is damaged; {counted(report.kept, 'photo')} as before\n"
     print_report(as_json, {"index": str(folder), **asdict(report)}, text, summary=not report.damages)

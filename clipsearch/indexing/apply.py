@@ -11,12 +11,12 @@ from clipsearch._internal.cancel import CancelToken
 from clipsearch.errors import Cancelled
 from clipsearch.images.own_pictures import OwnPicture
 from clipsearch.indexing import roots
-from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions, SyncPlan, check_loss, plan_sync
 from clipsearch.indexing.raw_thumbnails import paths_to_read_again
 from clipsearch.indexing.reconciler import Reconciler
 from clipsearch.indexing.report import IndexProgress, SyncReport
 from clipsearch.indexing.unreadable import keep_unreadable
+from clipsearch.store.catalog import DATE_FROM_FILES
 from clipsearch.store.verify import require_whole_vectors
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Box, Embeddings, Failure

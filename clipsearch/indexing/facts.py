@@ -22,9 +22,6 @@ from clipsearch.types import ImageFile, ImageInfo
 READERS = 2
 """The version of what reads facts. With another one, the facts of all photos are read again."""
 
-DATE_FROM_FILES = "date from files"
-"""The key in an index's `meta` that is there if photos without a date get that of their file."""
-
 
 @dataclass(frozen=True, slots=True)
 class FactSources:

@@ -17,11 +17,11 @@ from clipsearch.conditions import Either, Known
 from clipsearch.errors import ClipsearchError, QueryError, SyncRefused
 from clipsearch.indexing import roots
 from clipsearch.indexing.apply import index_folders
-from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions
 from clipsearch.indexing.report import IndexProgress, SyncReport
-from clipsearch.indexing.texts import READ_TEXT, WAS_READ
+from clipsearch.indexing.texts import WAS_READ
 from clipsearch.store.approximate.index import remove as remove_approximate
+from clipsearch.store.catalog import SETTINGS
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Fingerprint
@@ -71,7 +71,7 @@ def change_model(
     with collection.begin_successor(fingerprint, keep_old=keep_old) as successor:
         taken_back = roots.taken_back(successor, folders, options.rules)
         roots.targets(successor, folders, options.rules, options.prune)  # stores the rules
-        for key in (DATE_FROM_FILES, READ_TEXT):
+        for key in SETTINGS:
             successor.remember(key, collection.meta(key))
         report = index_folders(successor, (), lambda: encoder, replace(options, rules=None), progress, cancel)
         report.no_longer_excluded = taken_back

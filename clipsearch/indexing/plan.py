@@ -19,11 +19,12 @@ from clipsearch.images.file_types import is_image_name, missing_decoder, suffix_
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.own_pictures import is_own_picture
 from clipsearch.indexing.default_excludes import because
-from clipsearch.indexing.facts import DATE_FROM_FILES, FactSources, sources_in, usual_key
+from clipsearch.indexing.facts import FactSources, sources_in, usual_key
 from clipsearch.indexing.retries import IN_THE_FILE, is_due
 from clipsearch.indexing.rule_changes import RuleChanges
 from clipsearch.indexing.system_folders import system_devices
 from clipsearch.indexing.walk import Listing, WalkRules, list_images, reason_passed_over
+from clipsearch.store.catalog import DATE_FROM_FILES
 from clipsearch.store.rows import KnownFailure, KnownFile, Place, State
 from clipsearch.types import Failure, ImageFile, SkipReason
 

@@ -17,6 +17,7 @@ from clipsearch.errors import Cancelled
 from clipsearch.images.file_types import is_video_name
 from clipsearch.images.files import ReadLimits
 from clipsearch.indexing.retries import IN_THE_FILE, MOST_ATTEMPTS
+from clipsearch.store.catalog import READ_TEXT
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, ImageFile, ImageRecord, Progress, TextSpec, clean_text
@@ -25,9 +26,6 @@ if TYPE_CHECKING:  # decoders are imported only if there are photos to read
     from clipsearch.images.pool import Decoded
     from clipsearch.indexing.plan import SyncOptions
     from clipsearch.indexing.report import SyncReport
-
-READ_TEXT = "read text"
-"""The key in an index's `meta` that is there if the text in its photos is read."""
 
 COMMIT_SECONDS = 5.0
 """A run commits after this long: the most that a crash can lose."""

@@ -31,6 +31,7 @@ _UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
 }
 _PIXELS = re.compile(r"(\d+) x (\d+) pixels")
 _CHANGING = "the next run tries it again"
+_CHANGED = "it is tried again when it changes"
 
 
 def advice_for(failure: Failure) -> str:
@@ -41,6 +42,8 @@ def advice_for(failure: Failure) -> str:
         return _PERMISSION
     if failure.cause == "access" and "changed while" in failure.reason:
         return _CHANGING
+    if "; save it " in failure.reason:  # it is the advice
+        return _CHANGED
     for part, advice in _UNREADABLE.items():
         if part in failure.reason:
             return advice

@@ -23,6 +23,15 @@ from clipsearch.store.segments import CompactInfo, SegmentInfo
 from clipsearch.store.validation import MOST_IDS, WHAT_TO_DO, as_written, number, octets, text, whole
 from clipsearch.types import Fingerprint
 
+DATE_FROM_FILES = "date from files"
+"""The key in `meta` that is there if photos without a date get that of their file."""
+
+READ_TEXT = "read text"
+"""The key in `meta` that is there if the text in the photos is read."""
+
+SETTINGS = (DATE_FROM_FILES, READ_TEXT)
+"""What the user has chosen for an index: another model and a repair keep it."""
+
 _CHECK = "check"
 _TEXT_MODEL = "text_model"
 _MOST_VALUES = 1 << 16  # of an embedding

@@ -16,8 +16,8 @@ from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_fold
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
 from clipsearch.store.approximate.index import remove as remove_approximate
-from clipsearch.store.catalog import Catalog
-from clipsearch.store.catalog_file import CATALOG, REPAIRED
+from clipsearch.store.catalog import SETTINGS, Catalog
+from clipsearch.store.catalog_file import CATALOG, DAMAGED, REPAIRED
 from clipsearch.store.database import CHECKED
 from clipsearch.store.fact_table import is_plausible_row
 from clipsearch.store.lock import WriterLock, telling_unwritable
@@ -49,6 +49,7 @@ class Repaired:
     kept: int  # images
     lost: tuple[str, ...]  # known paths of photos that must be embedded again
     lost_unnamed: int = 0  # other photos that must be embedded again: their names are lost with their rows
+    former_catalog: str | None = None  # the file that keeps the catalog of before, if there is a new one
 
 
 def repair(folder: Path, progress: Progress | None = None) -> Repaired:
@@ -71,7 +72,7 @@ def repair(folder: Path, progress: Progress | None = None) -> Repaired:
             return Repaired(verified.damages, verified.images, ())
         kept, lost, unnamed = _rebuild(folder, _salvage(folder))
         finish_replacement(folder)
-        return Repaired(verified.damages, kept, tuple(sorted(lost)), unnamed)
+        return Repaired(verified.damages, kept, tuple(sorted(lost)), unnamed, str(folder / DAMAGED))
     finally:
         lock.release()
 
@@ -84,6 +85,7 @@ class _Salvaged:
     roots: list[_Row]
     roots_proven: bool
     text_model: str | None
+    settings: dict[str, str]
     images: dict[int, _Row] = field(default_factory=dict)
     unsound: dict[int, _Row] = field(default_factory=dict)  # rows of images that are not as they were written
     facts: list[_Row] = field(default_factory=list)  # others are read again by the next run of `index`
@@ -106,7 +108,8 @@ def _salvage(folder: Path) -> _Salvaged:
             if foundation is None:
                 raise nothing
             damaged, text_model = foundation.damaged_tables, read_or(None, catalog.text_model)
-            salvaged = _Salvaged(foundation.fingerprint, foundation.roots, "roots" not in damaged, text_model)
+            settings = {key: value for key in SETTINGS if (value := catalog.meta(key)) is not None}
+            salvaged = _Salvaged(foundation.fingerprint, foundation.roots, "roots" not in damaged, text_model, settings)
             salvaged.last_id = _plausible_id(read_or(0, catalog.last_id))
             for row in catalog.salvage("images"):
                 salvaged.last_id = max(salvaged.last_id, _plausible_id(row[0]))
@@ -166,6 +169,8 @@ def _rebuild(folder: Path, salvaged: _Salvaged) -> tuple[int, list[str], int]:
         new.begin()
         new.set_fingerprint(salvaged.fingerprint)
         new.set_text_model(salvaged.text_model)
+        for key, value in salvaged.settings.items():
+            new.set_meta(key, value)
         new.restore("roots", salvaged.roots)
         new.restore("images", living.values())
         new.restore("facts", (row for row in salvaged.facts if row[0] in living and is_plausible_row(row)))

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from PIL import Image
 
-from clipsearch.indexing.texts import READ_TEXT
+from clipsearch.store.catalog import READ_TEXT
 from clipsearch.store.writer import CollectionWriter
 from tests.cli.running import run_here
 from tests.conftest import PHOTOS, give_facts

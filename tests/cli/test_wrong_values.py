@@ -172,7 +172,8 @@ def test_a_photo_that_is_lost_with_its_row_is_not_said_to_be_kept(clipsearch, ph
     assert (
         status == 0 and f"kept {counted(report['kept'], 'photo')}; 1 must be embedded again: clipsearch index" in output
     )
-    assert output.endswith("\n  1 photo whose name was lost\n") and "b'" not in output
+    assert "\n  1 photo whose name was lost\nthe catalog of before is kept as " in output and "b'" not in output
+    assert (photos_with_mini / ".clipsearch" / "catalog.sqlite.damaged").exists()
     assert "\x1b" not in output and "\\x1b" in output
     assert "1 added" in "".join(clipsearch("index", photos_with_mini)[1:])
 

@@ -13,10 +13,10 @@ from clipsearch.conditions import Contains, Test
 from clipsearch.images.xmp import add_keywords
 from clipsearch.indexing import facts
 from clipsearch.indexing.apply import index_folders
-from clipsearch.indexing.facts import DATE_FROM_FILES
 from clipsearch.indexing.plan import SyncOptions
 from clipsearch.indexing.reconciler import Reconciler
 from clipsearch.indexing.status import read_status
+from clipsearch.store.catalog import DATE_FROM_FILES
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, ImageFile

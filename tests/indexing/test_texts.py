@@ -14,7 +14,8 @@ from clipsearch.images import pool, text_reader
 from clipsearch.images.files import ReadLimits
 from clipsearch.images.pool import Decoded, DecoderPool, FileMoment
 from clipsearch.indexing import texts
-from clipsearch.indexing.texts import READ_TEXT, count_texts, read_texts
+from clipsearch.indexing.texts import count_texts, read_texts
+from clipsearch.store.catalog import READ_TEXT
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import Failure, ImageInfo, TextSpec

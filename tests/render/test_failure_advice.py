@@ -44,10 +44,16 @@ def failure(cause, reason="broken", name="a.jpg", since=None):
         ("content", "cannot be decoded: clipsearch does not read its video codec (binkvideo)", "convert it to MP4"),
         ("content", "cannot be decoded: it is encrypted (DRM)", "--exclude"),
         ("bytes", "larger than 512 MiB", "smaller copy"),
+        (
+            "content",
+            "a TIFF of 3 x 32-bit values, which clipsearch does not read; save it as 8 or 16 bits",
+            "it is tried",
+        ),
     ],
 )
 def test_each_cause_has_its_advice(cause, reason, advice):
     assert advice in advice_for(failure(cause, reason))
+    assert "replace" not in advice_for(failure(cause, reason)) or "save it" not in reason
 
 
 def test_there_is_advice_for_every_cause():

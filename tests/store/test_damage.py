@@ -10,6 +10,7 @@ import pytest
 
 from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionError
 from clipsearch.store import repair as repairing
+from clipsearch.store.catalog import SETTINGS
 from clipsearch.store.collection import Collection
 from clipsearch.store.database import finish_repair
 from clipsearch.store.repair import repair
@@ -153,6 +154,22 @@ def test_files_that_are_cut_short_while_they_are_open_do_not_end_the_process(ind
                 collection.search(random_units(2 * count - 1, DIM), 20)
         with pytest.raises(CollectionDamaged, match=r"was cut short while it was open.*repair"):
             collection.vectors([1])
+
+
+def test_a_repair_keeps_what_the_user_has_chosen_and_names_the_catalog_of_before(index):
+    with CollectionWriter(index) as collection:
+        for key in SETTINGS:
+            collection.remember(key, "yes")
+        collection.commit()
+    victim = sorted(index.glob("segments/*.faiss"))[0]
+    data = bytearray(victim.read_bytes())
+    data[200] ^= 4
+    victim.write_bytes(data)
+    done = repair(index)
+    assert done.former_catalog == str(index / "catalog.sqlite.damaged") and os.path.exists(done.former_catalog)
+    with Collection(index) as collection:
+        assert SETTINGS and all(collection.meta(key) == "yes" for key in SETTINGS)
+    assert repair(index).former_catalog is None  # nothing is damaged now
 
 
 def test_a_repaired_index_goes_on(index):
