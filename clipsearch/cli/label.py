@@ -138,7 +138,7 @@ def label(
     clipsearch label --label giraffe -0 | xargs -0 ls -l
     clipsearch label --labels labels.txt --html labels.html
 
-    The percentage of a label is its match: the probability that the photo shows it. It can differ a little from that of
+    The percentage of a label is its match: the probability that the photo shows it. It can differ from that of
     `clipsearch query`, since the model's templates are put around labels; see --prompt. In JSON, "share" only compares your
     labels with each other: it sums to 1, so one is high even if none suits.
 

@@ -25,9 +25,7 @@ WRONG = 0.15
 """What the mean of the photos that were marked wrong counts against it. benchmarks/feedback.py chose both."""
 
 _MOST_KEPT = 4096  # texts; with 768 dimensions, 13 MB
-_ONE_BY_ONE = (
-    4  # texts; more are computed together, three times as fast, and then a score may differ in its eighth digit
-)
+_ONE_BY_ONE = 4  # texts; more are encoded together, in a third of the time, but a score may differ in its eighth digit
 
 _Text: TypeAlias = tuple[tuple[str, ...], str]  # its prompts, and the text itself
 
