@@ -95,11 +95,14 @@ def albums(
     photos = [records[number] for number in ids if number in records]
     paths = [record.file.path for record in photos]
     if m3u is not None:
-        from clipsearch.store.albums import playlist
+        from clipsearch.store.albums import fits_playlist, playlist
 
         with replacing_outputs([Path(m3u)], force=force) as (unfinished,):
             unfinished.write_bytes(playlist(paths))
-        remark(f"wrote {m3u}, with {counted(len(paths), 'photo')}")
+        left_out = [path for path in paths if not fits_playlist(path)]
+        remark(f"wrote {m3u}, with {counted(len(paths) - len(left_out), 'photo')}")
+        for path in left_out:
+            remark(f"{printable(path)} is not in it: a playlist cannot have a name with a line break")
     if write_rating is not None:
         return ended(_rate(photos, write_rating))
     if as_json:

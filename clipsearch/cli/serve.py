@@ -38,7 +38,7 @@ def serve(
     token: str | None = option(
         "--token",
         "TEXT",
-        "Ask for this before showing anything: 16 to 256 letters and digits. $CLIPSEARCH_TOKEN",
+        "Ask for this before showing anything: 16 to 256 letters, digits or any of - _ . ~. $CLIPSEARCH_TOKEN",
         envvar="CLIPSEARCH_TOKEN",
     ),
     allow_below: tuple[str, ...] = option(

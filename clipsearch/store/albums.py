@@ -275,7 +275,12 @@ def _no_album(name: str, albums: Iterable[str]) -> UnknownAlbum:
     return UnknownAlbum(f"there is no album {name!r}; {hint}", name)
 
 
+def fits_playlist(path: str) -> bool:
+    """Whether a playlist can have a path: it has no line break."""
+    return "\n" not in path and "\r" not in path
+
+
 def playlist(paths: Iterable[str]) -> bytes:
     """Paths as an extended M3U list in UTF-8, one a line. Bytes of names that are not UTF-8 stay as they are."""
-    lines = ["#EXTM3U", *(path for path in paths if "\n" not in path and "\r" not in path)]
+    lines = ["#EXTM3U", *filter(fits_playlist, paths)]
     return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")

@@ -35,6 +35,11 @@ def test_albums_are_listed_written_and_rated(engine, photos):
     assert run_here("albums", "Two colours", "--m3u", "list.m3u8", cwd=cwd)[:2] == (0, b"")
     assert (cwd / "list.m3u8").read_text().splitlines() == ["#EXTM3U", *paths]
     assert run_here("albums", "Two colours", "--m3u", "list.m3u8", cwd=cwd)[0] == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("clipsearch.store.albums.fits_playlist", lambda path: path != paths[1])
+        errors = run_here("albums", "Two colours", "--m3u", "one.m3u8", cwd=cwd)[2]
+    assert "wrote one.m3u8, with 1 photo\n" in errors and f"{paths[1]} is not in it" in errors
+    assert (cwd / "one.m3u8").read_text().splitlines() == ["#EXTM3U", paths[0]]
     status, _, errors = run_here("albums", "Two colours", "--m3u", paths[0], "--force", cwd=cwd)
     assert status == 2 and "never replaced" in errors
     status, _, errors = run_here("albums", "Two colours", "--write-rating", "5", cwd=cwd)

@@ -61,7 +61,7 @@ _HEADERS = {
 def check_exposure(host: str, token: str | None) -> None:
     """QueryError if a server at this host would let anyone in, or the token is not valid."""
     if token is not None and not _TOKEN.fullmatch(token):
-        raise QueryError("a token is 16 to 256 letters, digits, or any of - _ . ~")
+        raise QueryError("a token is 16 to 256 letters, digits, or any of - _ . ~; `openssl rand -hex 16` makes one")
     if token is None and not is_loopback(host):
         raise QueryError(
             f"{host} can be reached from other machines, which could then see every photo; choose a --token, which they need, "
