@@ -141,6 +141,14 @@ def test_a_mark_opens_a_strip_whose_photos_open(page):
     assert page.locator(".map-strip").is_hidden() and page.locator(".mark").count() >= 3
 
 
+def test_an_area_without_photos_does_not_hide_those_outside(page, address):
+    page.goto(f"{address}/?within=-40,-30,-39,-29")
+    page.click("#toggle-map")
+    page.wait_for_selector(".mark")
+    note = "4 photos with a location, inside and outside the chosen area"
+    page.locator(".map-note", has_text=note).wait_for()
+
+
 @pytest.mark.parametrize("width", [390, 1440])
 def test_a_strip_covers_no_mark_that_opened_it(page, map_of, width):
     the_map = map_of([(-33.9, 151.2), (-34.1, 150.9), (-33.8, 151), (64.1, -21.9), (51.5, -0.1)])

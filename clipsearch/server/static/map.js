@@ -141,7 +141,7 @@ function summary(images) {
   const search = currentSearch();
   const isJudged = photos.isRanked && canJudge(search); // if all words became filters, all of them are shown
   const things = isJudged ? "likely matches" : photos.isRanked ? "nearest photos" : "photos";
-  if (!photos.list.length) return "No photos";
+  if (!photos.list.length && !images) return "No photos";
   if (!images && isJudged && photos.likely === 0) return `No ${photos.hasMoments ? "moment" : "photo"} is a likely match`;
   if (photos.hasMoments) return momentsSummary(images, isJudged ? "likely" : "the nearest");
   if (!images) return `None of the ${things} has a location`;
