@@ -8,11 +8,12 @@ from datetime import datetime, timezone
 
 from clipsearch.types import Failure
 
+_CHANGED = "it is tried again when it changes"
 _ADVICE: dict[str, str] = {
-    "content": "replace it with a copy that is whole, if you have one; it is tried again when it changes",
+    "content": f"replace it with a copy that is whole, if you have one; {_CHANGED}",
     "incomplete": "replace it with a copy that is whole, if you have one",
     "pixels": "index again: `clipsearch index` with a higher --max-megapixels",
-    "bytes": "make a smaller copy of it; it is tried again when it changes",
+    "bytes": f"make a smaller copy of it; {_CHANGED}",
     "memory": "close other programs and index again: `clipsearch index` with --retry",
     "time": "index again: `clipsearch index` with a higher --max-seconds",
     "crash": "index again: `clipsearch index` with --retry; if that does not help, save it anew with another program",
@@ -21,7 +22,7 @@ _ADVICE: dict[str, str] = {
 _PERMISSION = "allow yourself to read it; the next run tries it again"
 _LEAVE_OUT = "leave it out: `clipsearch index` with --exclude and its name"
 _UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
-    "empty file": "restore it from a backup, or delete it; it is tried again when it changes",
+    "empty file": f"restore it from a backup, or delete it; {_CHANGED}",
     "not a picture in a format": f"if it is a picture, convert it to JPEG; if not, {_LEAVE_OUT}",
     "not a film in a format": f"if it is a film, convert it to MP4 (H.264); if not, {_LEAVE_OUT}",
     "does not read this kind": "convert it to JPEG with another program",
@@ -31,7 +32,6 @@ _UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
 }
 _PIXELS = re.compile(r"(\d+) x (\d+) pixels")
 _CHANGING = "the next run tries it again"
-_CHANGED = "it is tried again when it changes"
 
 
 def advice_for(failure: Failure) -> str:

@@ -49,7 +49,7 @@ class Repaired:
     kept: int  # images
     lost: tuple[str, ...]  # known paths of photos that must be embedded again
     lost_unnamed: int = 0  # other photos that must be embedded again: their names are lost with their rows
-    former_catalog: str | None = None  # the file that keeps the catalog of before, if there is a new one
+    former_catalog: str | None = None  # the path of the old catalog, if it was replaced
 
 
 def repair(folder: Path, progress: Progress | None = None) -> Repaired:

@@ -443,6 +443,8 @@ def test_a_folder_without_an_index_is_indexed_from_the_page(new_page, tmp_path):
         save_photo(tmp_path / "more" / "new.jpg", "red")
         field.fill(str(tmp_path / "more"))
         field.press("Enter")
-        page.wait_for_selector("[name=folder][aria-invalid=false]", state="attached")  # as soon as nothing is said
+        page.wait_for_selector(
+            "[name=folder][aria-invalid=false]", state="attached"
+        )  # the red border goes with the message
         page.wait_for_selector(".indexing p:has-text('Done: 1 added')", timeout=30_000)
         page.close()
