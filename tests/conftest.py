@@ -127,6 +127,12 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             return LONGEST[0] if nodeid.startswith(WITH_TORCH) else super()._split_scope(nodeid)
 
+        def remove_node(self, node):
+            """Leave out the files that a dead worker had finished: a worker that is given one of them waits for ever."""
+            units = self.assigned_work[node]
+            self.assigned_work[node] = {scope: tests for scope, tests in units.items() if not all(tests.values())}
+            return super().remove_node(node)
+
     return TorchTogether(config, log)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -61,14 +62,14 @@ def require_text_reader() -> None:
 
 
 class TextReader:
-    """Reads pictures on one core. Models are loaded when they are first needed. Not for several threads at once.
+    """Reads pictures on one core. A process loads the models once, when they are first needed. Not for several threads at once.
 
     Raises ClipsearchError if RapidOCR is not installed, or its package lacks a model.
     """
 
     def __init__(self) -> None:
         require_text_reader()
-        self._engine = _engine()
+        self._engine = _engine(_DETECTOR, _RECOGNISER)
 
     def load(self) -> None:
         """Load the models now, not at the first picture, whose time is limited."""
@@ -140,10 +141,13 @@ class TextReader:
         return (found.txts[0], float(found.scores[0])) if found.txts else ("", 0.0)
 
 
-def _engine() -> Any:
+@cache
+def _engine(detector: str, recogniser: str) -> Any:
     """RapidOCR with the models of its package, silent, on OpenVINO if that is installed, else on ONNX Runtime.
 
     RapidOCR downloads models that it is not given as files. Its character list is inside the file of the recogniser.
+    It is never released: each model has an OpenVINO of its own, and with two of them the stack for signals that the first
+    one unmaps stays in use, so that the next Ctrl-C would be a segmentation fault (see `_core` in encoders/towers).
     """
     logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
     import rapidocr
@@ -161,7 +165,7 @@ def _engine() -> Any:
         "EngineConfig.onnxruntime.intra_op_num_threads": 1,
         "EngineConfig.onnxruntime.inter_op_num_threads": 1,
     }
-    for part, name in (("Det", _DETECTOR), ("Rec", _RECOGNISER)):
+    for part, name in (("Det", detector), ("Rec", recogniser)):
         path = folder / name
         if not path.is_file():
             raise ClipsearchError(

@@ -2,6 +2,8 @@
 
 import logging
 import socket
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -142,6 +144,20 @@ def test_reading_connects_to_nothing(reader, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     assert text_reader.TextReader().read(drawn("Train ticket")) == "Train ticket"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself a Ctrl-C there")
+def test_ctrl_c_is_heard_after_a_reader_is_released(reader):
+    """OpenVINO's instances, one for each model, unmap the stack for signals of their thread when they are released."""
+    code = (
+        "import gc, signal\n"
+        "from clipsearch.images.text_reader import TextReader\n"
+        "for _ in range(2): TextReader().load(); gc.collect()\n"
+        "try: signal.raise_signal(signal.SIGINT)\n"
+        "except KeyboardInterrupt: print('heard')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "heard\n", "")
 
 
 def test_without_the_extra_the_error_names_it(monkeypatch):

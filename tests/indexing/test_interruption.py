@@ -26,12 +26,6 @@ pytestmark = pytest.mark.usefixtures("own_decoders")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="a process cannot send itself a Ctrl-C there")
 
 
-@pytest.fixture(autouse=True)
-def usual_ctrl_c():
-    """Ctrl-C is a KeyboardInterrupt, whatever a test before has left: another handler would end the test's whole process."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 class BlockedEncoder(ColourEncoder):
     """The encoder holds pictures until the test lets them go. Then it notes whether the decoders were stopped."""
 
