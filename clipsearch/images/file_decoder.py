@@ -213,7 +213,8 @@ class FileDecoder:
         whole = image.size
         if isinstance(image, JpegImageFile) and wanted:
             image.draft("RGB", (wanted[0] * DRAFT_FACTOR, wanted[1] * DRAFT_FACTOR))
-        require_few_pixels(*whole, self.limits, image.width * image.height)
+        least = 1 if image.mode in ("1", "L") else 4  # bytes a pixel
+        require_few_pixels(*whole, self.limits, image.width * image.height, least)
         if self.before_loading:
             self.before_loading(4 * image.width * image.height)  # Pillow keeps RGB in four bytes a pixel
         try:
@@ -333,9 +334,10 @@ class FileDecoder:
             if file.version == 1 and file.bits <= 8:
                 image, _ = self._load(Image.open(io.BytesIO(self.data), formats=["PSD"]), self.data, None)
             else:
-                require_few_pixels(*size, self.limits)
+                needs = photoshop.bytes_per_pixel(file)
+                require_few_pixels(*size, self.limits, bytes_per_pixel=needs)
                 if self.before_loading:
-                    self.before_loading(photoshop.bytes_of(file))
+                    self.before_loading(needs * file.width * file.height)
                 image = photoshop.merged_picture(file, self.data)
             picture = self._to_rgb(image, self.min_size)
         except ImageError as error:
@@ -350,7 +352,7 @@ class FileDecoder:
         size = jpeg_xl.read_size(self.data)
         if size is None:
             raise ImageError("cannot be decoded: a JPEG XL picture without a header")
-        require_few_pixels(*size, self.limits)
+        require_few_pixels(*size, self.limits, bytes_per_pixel=_JPEG_XL_BYTES)
         try:
             from pillow_jxl import JpegXLImagePlugin
         except ImportError as error:

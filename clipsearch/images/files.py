@@ -50,12 +50,21 @@ def require_at_most(max_bytes: int, size: int) -> None:
         raise ImageError(f"larger than {max_bytes / 1024**2:.0f} MiB ({size / 1024**2:.0f} MiB)", "bytes")
 
 
-def require_few_pixels(width: int, height: int, limits: ReadLimits, decoded: int | None = None) -> None:
-    """Raise ImageError if a picture of this size has too many pixels. `decoded` is how many are decoded of it, if not all."""
-    if (width * height if decoded is None else decoded) > limits.max_pixels:
-        raise ImageError(
-            f"{width} x {height} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed", "pixels"
-        )
+def require_few_pixels(
+    width: int, height: int, limits: ReadLimits, decoded: int | None = None, bytes_per_pixel: int = 4
+) -> None:
+    """Raise ImageError if a picture of this size has too many pixels. `decoded` is how many are decoded of it, if not all.
+
+    `bytes_per_pixel` is the least that decoding takes. Pillow keeps RGB in four bytes. If the picture does not fit into the
+    memory, the reason says so, because a higher limit of pixels would not help.
+    """
+    pixels = width * height if decoded is None else decoded
+    if pixels <= limits.max_pixels:
+        return
+    too_many = f"are more than the {limits.max_pixels / 1e6:.0f} million allowed"
+    if pixels * bytes_per_pixel > limits.memory:
+        too_many = "need more memory than the fixed limit for one file"
+    raise ImageError(f"{width} x {height} pixels {too_many}", "pixels")
 
 
 def clamped(time_ns: int) -> int:

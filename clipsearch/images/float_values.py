@@ -52,12 +52,13 @@ def read_float_tiff(
         return None
     width, height = tags.number(entries, _WIDTH), tags.number(entries, _HEIGHT)
     samples, bits = tags.number(entries, _SAMPLES) or 1, tags.number(entries, _BITS)
-    require_few_pixels(width, height, limits)
     is_known = tags.number(entries, _COMPRESSION) in (0, _NONE, _DEFLATE, _OLD_DEFLATE) and bits in (16, 32, 64)
     if not is_known or not 0 < samples <= _MOST_CHANNELS or not (width and height):
         raise ImageError(f"{describe(tags, entries)}, which clipsearch does not read; save it as 8 or 16 bits")
+    needs = samples * (bits // 8 + 4)
+    require_few_pixels(width, height, limits, bytes_per_pixel=needs)
     if before_loading:
-        before_loading(width * height * samples * (bits // 8 + 4))
+        before_loading(width * height * needs)
     values = _pixels(tags, entries, width, height, samples)
     channels = values[..., :3] if samples >= 3 else values[..., 0]
     profile = tags.value(entries, _PROFILE)

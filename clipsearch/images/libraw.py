@@ -31,7 +31,7 @@ def develop(
 
     with rawpy.imread(io.BytesIO(data)) as photo:
         sizes = photo.sizes
-        require_few_pixels(sizes.raw_width, sizes.raw_height, limits)
+        require_few_pixels(sizes.raw_width, sizes.raw_height, limits, bytes_per_pixel=_BYTES_PER_SENSOR_PIXEL)
         if before_loading:
             before_loading(_BYTES_PER_SENSOR_PIXEL * sizes.raw_width * sizes.raw_height)
         array = photo.postprocess(half_size=True, use_camera_wb=True, output_bps=8)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TOO_MUCH = "needs more memory than a photo may take"
+TOO_MUCH = "needs more memory than the fixed limit for one file"
 WATCHED = sys.platform == "darwin"
 """Whether the parent process watches the decoders."""
 

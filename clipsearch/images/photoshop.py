@@ -110,10 +110,9 @@ def _read_resources(file: PhotoshopFile, data: bytes, start: int, end: int) -> N
         at += 4 + length + length % 2
 
 
-def bytes_of(file: PhotoshopFile) -> int:
-    """The memory for decoding the merged picture, in bytes."""
-    values = 12 if file.bits == 32 else file.bits // 8
-    return file.width * file.height * (4 + values)
+def bytes_per_pixel(file: PhotoshopFile) -> int:
+    """The memory for decoding a pixel of the merged picture."""
+    return 4 + (12 if file.bits == 32 else file.bits // 8)
 
 
 def merged_picture(file: PhotoshopFile, data: bytes) -> Image.Image:

@@ -9,19 +9,20 @@ from datetime import datetime, timezone
 from clipsearch.types import Failure
 
 _CHANGED = "it is tried again when it changes"
+_LEAVE_OUT = "leave it out: `clipsearch index` with --exclude and its name"
+_TOO_LARGE = f"make a smaller copy of it, or {_LEAVE_OUT}"
 _ADVICE: dict[str, str] = {
     "content": f"replace it with a copy that is whole, if you have one; {_CHANGED}",
     "incomplete": "replace it with a copy that is whole, if you have one",
-    "pixels": "index again: `clipsearch index` with a higher --max-megapixels",
-    "bytes": f"make a smaller copy of it; {_CHANGED}",
-    "memory": "close other programs and index again: `clipsearch index` with --retry",
+    "pixels": "index again, if you trust it: `clipsearch index` with a higher --max-megapixels",
+    "bytes": _TOO_LARGE,
+    "memory": _TOO_LARGE,
     "time": "index again: `clipsearch index` with a higher --max-seconds",
     "crash": "index again: `clipsearch index` with --retry; if that does not help, save it anew with another program",
     "access": "check its drive; the next run tries it again",
 }
 _PERMISSION = "allow yourself to read it; the next run tries it again"
-_LEAVE_OUT = "leave it out: `clipsearch index` with --exclude and its name"
-_UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
+_UNREADABLE = {  # parts of reasons for which the advice of the cause would not help
     "empty file": f"restore it from a backup, or delete it; {_CHANGED}",
     "not a picture in a format": f"if it is a picture, convert it to JPEG; if not, {_LEAVE_OUT}",
     "not a film in a format": f"if it is a film, convert it to MP4 (H.264); if not, {_LEAVE_OUT}",
@@ -29,6 +30,7 @@ _UNREADABLE = {  # parts of reasons for which a whole copy would fail, too
     "holds only sound": _LEAVE_OUT,
     "does not read its video codec": "convert it to MP4 (H.264) with another program",
     "encrypted (DRM)": f"nothing helps; {_LEAVE_OUT}",
+    "pixels need more memory": _TOO_LARGE,
 }
 _PIXELS = re.compile(r"(\d+) x (\d+) pixels")
 _CHANGING = "the next run tries it again"
@@ -48,7 +50,8 @@ def advice_for(failure: Failure) -> str:
         if part in failure.reason:
             return advice
     if failure.cause == "pixels" and (size := _PIXELS.match(failure.reason)):
-        return f"index again: `clipsearch index` with --max-megapixels {math.ceil(int(size[1]) * int(size[2]) / 1_000_000)}"
+        megapixels = math.ceil(int(size[1]) * int(size[2]) / 1_000_000)
+        return f"index again, if you trust it: `clipsearch index` with --max-megapixels {megapixels}"
     return _ADVICE[failure.cause]
 
 

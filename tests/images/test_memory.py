@@ -94,7 +94,7 @@ def test_a_memory_bomb_is_ended_from_outside_where_the_system_has_no_limit(tmp_p
     limits = ReadLimits(max_pixels=10**10, memory=300 * 1024**2)
     with DecoderPool(SPEC, limits, workers=1) as pool:
         bomb, good = pool.read(find_images(tmp_path))
-    assert isinstance(bomb, Failure) and bomb.reason == "needs more memory than a photo may take"
+    assert isinstance(bomb, Failure) and bomb.reason == "needs more memory than the fixed limit for one file"
     assert isinstance(good, Decoded)
 
 

@@ -4,6 +4,8 @@ import hashlib
 import io
 import os
 import re
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image
 
 from clipsearch.errors import ImageError
 from clipsearch.images.file_decoder import DRAFT_FACTOR, REDUCE_FACTOR
-from clipsearch.images.files import ReadLimits, content_hash
+from clipsearch.images.files import ReadLimits, content_hash, require_few_pixels
 from clipsearch.images.preprocess import resize_and_crop
 from clipsearch.images.reader import decode_image, read_image
 from clipsearch.images.rgb import to_rgb
@@ -27,6 +29,12 @@ def encode(image, format="PNG", **options):
 
 def decode(data, min_size=None, **limits):
     return decode_image(data, min_size, ReadLimits(**limits))
+
+
+def with_size(png, edge):
+    """A PNG whose header tells of a square of this edge."""
+    head = struct.pack(">4sII", b"IHDR", edge, edge) + png[24:29]
+    return png[:12] + head + struct.pack(">I", zlib.crc32(head)) + png[33:]
 
 
 def pixels(data):
@@ -266,6 +274,27 @@ def test_too_many_pixels_are_refused_before_they_are_decoded():
     with pytest.raises(ImageError, match="5000 x 5000 pixels are more than the 20 million"):
         decode(data, max_pixels=20_000_000)
     decode(data, max_pixels=25_000_000)
+
+
+@pytest.mark.parametrize(
+    ("size", "bytes_per_pixel", "reason"),
+    [
+        ((30_000, 30_000), 4, "30000 x 30000 pixels are more than the 160 million allowed"),
+        ((40_000, 40_000), 1, "40000 x 40000 pixels are more than the 160 million allowed"),
+        ((40_000, 40_000), 4, "40000 x 40000 pixels need more memory than the fixed limit for one file"),
+        ((30_000, 30_000), 16, "30000 x 30000 pixels need more memory than the fixed limit for one file"),
+    ],
+)
+def test_pixels_that_never_fit_into_a_decoders_memory_are_not_told_of_another_limit(size, bytes_per_pixel, reason):
+    with pytest.raises(ImageError) as failure:
+        require_few_pixels(*size, ReadLimits(), bytes_per_pixel=bytes_per_pixel)
+    assert (str(failure.value), failure.value.cause) == (reason, "pixels")
+
+
+@pytest.mark.parametrize(("mode", "reason"), [("L", "are more than the 160"), ("RGB", "need more memory")])
+def test_grey_pictures_take_a_quarter_of_the_memory(mode, reason):
+    with pytest.raises(ImageError, match=f"40000 x 40000 pixels {reason}"):
+        decode(with_size(encode(Image.new(mode, (1, 1))), 40_000))
 
 
 def test_a_large_jpeg_counts_as_what_is_decoded_of_it():

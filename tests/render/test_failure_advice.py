@@ -21,9 +21,14 @@ def failure(cause, reason="broken", name="a.jpg", since=None):
 @pytest.mark.parametrize(
     ("cause", "reason", "advice"),
     [
-        ("pixels", "20000 x 10001 pixels are more than the 160 million allowed", "--max-megapixels 201"),
+        (
+            "pixels",
+            "20000 x 10001 pixels are more than the 160 million allowed",
+            "if you trust it: `clipsearch index` with --max-megapixels 201",
+        ),
+        ("pixels", "65535 x 66601 pixels need more memory than the fixed limit for one file", "make a smaller copy"),
         ("time", "took longer than 30 seconds", "--max-seconds"),
-        ("memory", "needs more memory", "--retry"),
+        ("memory", "needs more memory than the fixed limit for one file", "--exclude"),
         ("crash", "the decoder died", "--retry"),
         ("access", "Permission denied", "allow yourself to read it"),
         ("access", "Input/output error", "check its drive"),
@@ -64,7 +69,7 @@ def test_an_option_is_named_with_its_command():
     """The page shows the advice, too, where an option alone says nothing."""
     every = [*_ADVICE.values(), *_UNREADABLE.values(), advice_for(failure("pixels", "9000 x 9000 pixels"))]
     with_options = [advice for advice in every if "--" in advice]
-    assert len(with_options) == 9 and all("`clipsearch index` with " in advice for advice in with_options)
+    assert len(with_options) == 11 and all("`clipsearch index` with " in advice for advice in with_options)
 
 
 def test_a_photo_without_its_decoder_is_read_once_that_is_installed():
