@@ -42,6 +42,7 @@ _FORBIDDEN = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]
 _START_TAG = re.compile(rb"<([^\s<>/]+)(?:[^<>\"']|\"[^\"]*\"|'[^']*')*>")
 _STRANGE = "its sidecar has keywords in a form that is not understood"
 _STRANGE_RATING = "its sidecar has a rating in a form that is not understood"
+_WHAT_TO_DO = "save it anew with the program that wrote it, or move it away: then a new one is written"
 _EMPTY = (
     f'<?xml version="1.0" encoding="UTF-8"?>\n<x:xmpmeta xmlns:x="adobe:ns:meta/" x:xmptk="clipsearch">\n'
     f' <rdf:RDF xmlns:rdf="{_RDF}">\n </rdf:RDF>\n</x:xmpmeta>\n'
@@ -267,7 +268,10 @@ def _change(photo: str, changed: Callable[[bytes], bytes]) -> bool:
         if not os.path.isfile(photo):
             raise SidecarError("the photo is not there any more")
         before, content = _read(path)
-        new = changed(content)
+        try:
+            new = changed(content)
+        except SidecarError as error:
+            raise SidecarError(f"{error}; {_WHAT_TO_DO}") from error
         if new != content:
             _replace(path, new, before)
     except OSError as error:
