@@ -30,7 +30,7 @@ from clipsearch.terms import Query, Term, is_picture
 _MOST_PLACES = 3  # that are named, of those that share a name
 _LIMITS = (
     ("min_score", None, "score at least {:g}"),
-    ("min_match", None, "match at least {:.0%}"),
+    ("min_match", None, "match at least {:g}"),
     ("offset", 0, "skip the first {}"),
     ("diverse", False, "no near-copies"),
     ("one_per_shot", False, "one file of each shot"),

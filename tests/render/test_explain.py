@@ -29,7 +29,7 @@ def test_every_part_of_a_query_is_said():
     text = explain_text(explained)
     for part in (
         '"a dog" x 1', "image /photos/cat.jpg x -0.5", "4 x 3 pixels x 2", "8 values", "in '/photos/my trip'", "width >= 2000",
-        "a photo of a {}", "match at least 50%", "first 10", "near-copies", "sorted by date", "1,200", "4.9 MB",
+        "a photo of a {}", "match at least 0.5", "first 10", "near-copies", "sorted by date", "1,200", "4.9 MB",
         "encode 12.1 ms", "mini",
     ):  # fmt: skip
         assert part in text
