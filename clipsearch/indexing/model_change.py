@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clipsearch._internal.cancel import CancelToken
 from clipsearch._internal.commands import PHOTOS, command
-from clipsearch._internal.paths import is_elsewhere, is_gone
+from clipsearch._internal.paths import is_elsewhere, is_gone, is_remote
 from clipsearch.conditions import Either, Known
 from clipsearch.errors import ClipsearchError, QueryError, SyncRefused
 from clipsearch.indexing import roots
@@ -68,9 +69,13 @@ def change_model(
                 f"{folder} is not in the index at {collection.folder}. Index it first, `{command('index', folder)}`, and then "
                 "change the model"
             )
+    for root in collection.roots().values():  # the successor has no photos yet that could be missed
+        if not options.prune and not is_remote(root) and not Path(root).exists():
+            roots.require_none_lost(collection, root)
     with collection.begin_successor(fingerprint, keep_old=keep_old) as successor:
         taken_back = roots.taken_back(successor, folders, options.rules)
-        roots.targets(successor, folders, options.rules, options.prune)  # stores the rules
+        if folders or options.rules:
+            roots.targets(successor, folders, options.rules, options.prune)  # stores the rules
         for key in SETTINGS:
             successor.remember(key, collection.meta(key))
         report = index_folders(successor, (), lambda: encoder, replace(options, rules=None), progress, cancel)

@@ -32,7 +32,8 @@ def preview_index(
 ) -> IndexPreview:
     """The changes that `index_folders` would make. `collection` is None if there is no index yet at `index_folder`.
 
-    Raises SyncRefused if the folders cannot be indexed as they are, ClipsearchError if one does not exist, and Cancelled.
+    What `prune` would confirm is the preview's refusal. Raises SyncRefused if nothing can make these folders indexed,
+    ClipsearchError if one does not exist, and Cancelled.
     """
     known = _ImaginedIndex(index_folder, collection)
     skipped: list[SkippedFile] = []
@@ -44,17 +45,21 @@ def preview_index(
 
     outdated = set() if collection is None else paths_to_read_again(collection)
     roots.taken_back(known, folders, options.rules)  # warns of names that are not excluded
-    targets = roots.targets(known, folders, options.rules, options.prune)
+    refusal = None
+    try:
+        targets = roots.targets(known, folders, options.rules, options.prune)
+    except SyncRefused as error:
+        refusal = str(error)
+        targets = roots.targets(known, folders, options.rules, prune=True)  # raises what `prune` does not confirm
     plans = [
         plan_sync(known, *target, options, walk=walk, read_again=outdated, cancel=cancel)
         for target in targets
         if not is_remote(target[0])
     ]
-    refusal = None
     try:
         check_loss(plans, 0 if collection is None else len(collection), prune=options.prune)
     except SyncRefused as error:
-        refusal = str(error)
+        refusal = refusal or str(error)
     new: list[str] = []
     changed: list[str] = []
     again: list[str] = []

@@ -211,10 +211,19 @@ def rules_of(collection: KnownFiles, root_id: int) -> WalkRules:
 
 
 def _require_there(collection: KnownFiles, folder: str, place: Place | None, prune: bool) -> None:
-    """Raise SyncRefused if an indexed folder is gone, unless `prune`; QueryError if another folder does not exist."""
+    """Raise SyncRefused if a folder with indexed photos is gone, unless `prune`; QueryError if another does not exist."""
     if not _is_indexed(collection, folder, place) or Path(folder).exists():
         require_folder(folder)
     elif not prune:
+        require_none_lost(collection, folder)
+        how = command("forget", folder)
+        warn(f"{folder} is not there, and the index has no photos of it; to forget it: `{how}`")
+
+
+def require_none_lost(collection: KnownFiles, folder: str) -> None:
+    """Raise SyncRefused if the index knows files of a folder, which is gone."""
+    place = collection.place(folder)
+    if place and collection.folders(place.root_id, place.path):
         how = command("forget", folder)
         raise SyncRefused(
             f"{folder} was indexed and is not there now. If it is on a drive that is not mounted, mount it and run this "

@@ -10,7 +10,14 @@ import pytest
 
 from clipsearch import SearchEngine
 from clipsearch._internal.cancel import CancelToken
-from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionError, ModelMismatch, SyncRefused
+from clipsearch.errors import (
+    ClipsearchError,
+    ClipsearchWarning,
+    CollectionDamaged,
+    CollectionError,
+    ModelMismatch,
+    SyncRefused,
+)
 from clipsearch.indexing.walk import WalkRules
 from clipsearch.store.collection import Collection
 from clipsearch.store.verify import verify
@@ -284,3 +291,18 @@ def test_links_are_not_followed(change, photos, tmp_path):
     os.symlink(tmp_path, photos / ".clipsearch" / "next")
     with pytest.raises(CollectionDamaged, match="is a symbolic link"):
         change()
+
+
+def test_a_folder_that_is_gone_keeps_the_old_index_before_anything_is_embedded(change, models, photos, tmp_path):
+    more = tmp_path / "more"
+    save_photo(more / "navy.jpg", (0, 0, 120))
+    with SearchEngine.open(photos) as engine:
+        engine.index(more, jobs=1)
+    shutil.rmtree(more)
+    with pytest.raises(SyncRefused, match="more was indexed and is not there now"):
+        change()
+    assert model_of(photos) == "colours" and models["turned"].encoded == 0
+    with SearchEngine.open(photos) as engine:
+        engine.index(prune=True, jobs=1)
+    with pytest.warns(ClipsearchWarning, match="more is not there"):
+        assert change().added == 5

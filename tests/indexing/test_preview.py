@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 
 import pytest
 
@@ -116,8 +117,21 @@ def test_a_parent_folder_takes_over_what_is_indexed_below_it(engine, photos, tmp
     preview = engine.preview(tmp_path)
     assert (below(tmp_path, preview.new), preview.unchanged, preview.gone) == (["other.jpg"], 5, ())
     hidden = photos.rename(tmp_path / ".photos")
-    with SearchEngine.open(hidden) as moved, pytest.raises(SyncRefused, match="would skip 5 of its photos"):
-        moved.preview(tmp_path)
+    with SearchEngine.open(hidden) as moved:
+        preview = moved.preview(tmp_path)
+        assert "would skip 5 of its photos" in preview.refusal and len(preview.left_out) == 5
+
+
+def test_a_folder_that_is_gone_is_a_refusal_with_what_would_go(engine, photos, tmp_path):
+    save_photo(tmp_path / "more" / "navy.jpg", (0, 0, 120))
+    engine.index(tmp_path / "more")
+    shutil.rmtree(tmp_path / "more")
+    preview = engine.preview()
+    assert f"{tmp_path / 'more'} was indexed and is not there now" in preview.refusal
+    assert (below(tmp_path, preview.gone), preview.unchanged) == (["more/navy.jpg"], 5)
+    assert engine.preview(prune=True).refusal is None
+    with pytest.raises(SyncRefused, match="inside"):
+        engine.preview(photos / "trip", rules=WalkRules(exclude=("x",)))
 
 
 def test_contact_sheets_are_skipped(engine, photos):

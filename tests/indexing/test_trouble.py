@@ -9,7 +9,7 @@ import time
 import pytest
 
 from clipsearch._internal.cancel import CancelToken
-from clipsearch.errors import Cancelled, ImageError
+from clipsearch.errors import Cancelled, ClipsearchWarning, ImageError, SyncRefused
 from clipsearch.images import files, reader
 from clipsearch.images import pool as pool_module
 from clipsearch.images.files import ReadLimits
@@ -587,3 +587,21 @@ def test_what_libraries_say_where_memory_was_limited_from_outside_is_not_believe
     for cause in ("content", "crash"):
         assert attempts.is_due(KnownFailure((0, 0), cause, 3, attempts.circumstances(small)), large)
         assert not attempts.is_due(KnownFailure((0, 0), cause, 3, attempts.circumstances(large)), small)
+
+
+def test_a_folder_whose_photos_were_pruned_is_a_note_until_it_is_back(engine, tmp_path):
+    drive = tmp_path / "drive"
+    save_photo(drive / "navy.jpg", (0, 0, 120))
+    (drive / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no picture")
+    assert engine.index(drive).added == 1
+    away = drive.rename(tmp_path / "away")
+    with pytest.raises(SyncRefused, match="is not there now"):
+        engine.index()
+    assert engine.index(prune=True).removed == 1
+    for folders in [(), (drive,)]:
+        with pytest.warns(ClipsearchWarning, match=r"drive is not there, and .* to forget it: `clipsearch forget "):
+            assert engine.index(*folders).removed == 0
+    with pytest.warns(ClipsearchWarning, match="drive is not there"):
+        assert engine.preview().refusal is None
+    away.rename(drive)
+    assert (engine.index().added, engine.index().unchanged) == (1, 6)
