@@ -61,10 +61,11 @@ def require_few_pixels(
     pixels = width * height if decoded is None else decoded
     if pixels <= limits.max_pixels:
         return
-    too_many = f"are more than the {limits.max_pixels / 1e6:.0f} million allowed"
     if pixels * bytes_per_pixel > limits.memory:
-        too_many = "need more memory than the fixed limit for one file"
-    raise ImageError(f"{width} x {height} pixels {too_many}", "pixels")
+        raise ImageError(f"{width} x {height} pixels need more memory than the fixed limit for one file", "pixels")
+    raise ImageError(
+        f"{width} x {height} pixels are more than the {limits.max_pixels / 1e6:.0f} million allowed", "pixels"
+    )
 
 
 def clamped(time_ns: int) -> int:
