@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sys
 
 SCHEMES = ("abfs", "abfss", "az", "gcs", "gs", "hf", "memory", "s3", "s3a")
 """Storage elsewhere whose folders an index may have, by the scheme of its URLs."""
@@ -14,6 +15,9 @@ NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 TAR, MANIFEST = ".tar", ".parquet"
 """What the names of archives end with, in small letters."""
+
+IN_UTF8 = "utf-8", sys.getfilesystemencodeerrors()
+"""How an index stores texts and names, whatever the locale. Bytes of names that are not UTF-8 are lone surrogates."""
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://")  # of two letters or more: one is a drive of Windows'
 _PLACE = re.compile(r"[a-z0-9]+://[^\0/]+(/[^\0/]+)*")
@@ -38,6 +42,25 @@ def is_elsewhere(path: str) -> bool:
     while above and not os.path.lexists(above) and above != os.path.dirname(above):
         above = os.path.dirname(above)
     return os.path.isfile(above)
+
+
+def as_utf8(path: str) -> str:
+    """A path, or a part of one, as its bytes read in UTF-8: so it is the same text in every locale.
+
+    Elsewhere, a path is what its bytes are in the encoding of the locale. A text that this encoding lacks stays as it is.
+    """
+    try:
+        return os.fsencode(path).decode(*IN_UTF8)
+    except UnicodeEncodeError:
+        return path
+
+
+def from_utf8(text: str) -> str:
+    """The path that `as_utf8` made this text of."""
+    try:
+        return os.fsdecode(text.encode(*IN_UTF8))
+    except UnicodeError:  # no path: another program wrote the text
+        return text
 
 
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from zlib import crc32
 
 from clipsearch import gazetteer
-from clipsearch._internal.paths import is_elsewhere
+from clipsearch._internal.paths import as_utf8, is_elsewhere
 from clipsearch.images.companions import companions, read_companions
 from clipsearch.images.facts import Facts, complete
 from clipsearch.images.file_name_dates import facts_in_name
@@ -43,7 +43,7 @@ def sources_in(listing: Listing, usual: str) -> dict[str, FactSources]:
     for name in {name for names in found.values() for name in names}:
         try:
             state = os.stat(os.path.join(listing.path, name))
-            states[name] = name, state.st_size, state.st_mtime_ns
+            states[name] = as_utf8(name), state.st_size, state.st_mtime_ns
         except OSError:  # gone meanwhile, or not to be looked at: the next run sees
             states[name] = None
     return {

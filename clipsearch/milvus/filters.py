@@ -10,12 +10,12 @@ False because it may hold for others. The catalog's own SQL then sorts those out
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from clipsearch._internal.paths import IN_UTF8, as_utf8
 from clipsearch.conditions import (
     All,
     Among,
@@ -126,7 +126,7 @@ class FilterTranslator:
             expression = self._text(condition, "x")
             return FilterExpression(both(_known("caption"), expression.text), expression.exact)
         if condition.field in ("name", "folder"):
-            return self._text(condition)
+            return self._text(replace(condition, value=as_utf8(str(condition.value))))
         if condition.field == "orientation":
             shapes = [_SHAPES[shape] for shape in matching_values(condition, list(_SHAPES))]
             return FilterExpression(f"shape in {shapes}" if shapes else NOTHING)
@@ -229,7 +229,7 @@ def both(*expressions: str) -> str:
 
 def hexadecimal(text: str) -> str:
     """The digits of a text's bytes."""
-    return os.fsencode(text).hex()
+    return text.encode(*IN_UTF8).hex()
 
 
 def _known(field: str) -> str:
@@ -242,7 +242,7 @@ def _known(field: str) -> str:
 def _below(root_id: int, folder: str) -> str:
     if not folder:
         return f"root == {int(root_id)}"
-    key = hexadecimal(folder)
+    key = hexadecimal(as_utf8(folder))
     return f'root == {int(root_id)} and (folder == "{key}" or folder like "{key}2f%")'  # 2f is the "/"
 
 

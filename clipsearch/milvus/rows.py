@@ -7,7 +7,6 @@ none. The first one's note has the moments. The others have the first's `row_che
 from __future__ import annotations
 
 import hashlib
-import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from clipsearch._internal.paths import IN_UTF8
 from clipsearch.errors import CollectionDamaged
 from clipsearch.gazetteer import place_of
 from clipsearch.milvus.filters import UNKNOWN_DEGREES, hexadecimal, text_key
@@ -59,8 +59,8 @@ def rows_of(values: tuple[Any, ...], vectors: Mapping[int, NDArray[np.float32]],
     fields = {
         "born": born,
         **{field: _store_value(field, value) for field, value in image.items()},
-        "folder_folded": hexadecimal(os.fsdecode(image["folder"]).lower()),
-        "name_folded": hexadecimal(os.fsdecode(image["name"]).lower()),
+        "folder_folded": hexadecimal(image["folder"].decode(*IN_UTF8).lower()),
+        "name_folded": hexadecimal(image["name"].decode(*IN_UTF8).lower()),
         "caption_folded": text_key(image["caption"] and image["caption"].lower()),
         "pixels": width * height,
         "shape": (width > height) - (width < height),
@@ -106,7 +106,7 @@ def catalog_value(field: str, value: Any) -> Any:
     if field == "caption":  # always Unicode, unlike other texts
         return bytes.fromhex(value[1:]).decode() if value else None
     if field in _TEXTS:
-        return os.fsdecode(bytes.fromhex(value[1:])) if value else None
+        return bytes.fromhex(value[1:]).decode(*IN_UTF8) if value else None
     if field in _DEGREES:
         return None if value == UNKNOWN_DEGREES else float(value)
     return int(value)

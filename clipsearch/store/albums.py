@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 from clipsearch._internal.arguments import require_list, short
 from clipsearch._internal.atomic_files import replacing
+from clipsearch._internal.paths import as_utf8, from_utf8
 from clipsearch._internal.untrusted_files import read_json, why
 from clipsearch.errors import ClipsearchError, CollectionDamaged, CollectionNotFound, QueryError, UnknownAlbum
 from clipsearch.store.lock import locked_briefly
@@ -89,7 +90,7 @@ class Albums:
         _require_text(name)
         albums = self._read()
         album = albums.get(_existing(name, albums), {})
-        return [(os.path.normpath(os.path.join(self._above, path)), digest) for path, digest in album.items()]
+        return [(os.path.normpath(self._absolute(path)), digest) for path, digest in album.items()]
 
     def add(self, name: str, photos: Iterable[ImageRecord | Hit]) -> int:
         """Add photos to an album; returns how many it has. A new name makes an album. ClipsearchError if it is full.
@@ -197,10 +198,13 @@ class Albums:
     def _stored(self, path: str) -> str:
         """A path as the file has it: relative to the folder that holds the index, if it is below that."""
         below = os.path.join(self._above, "")
-        return path[len(below) :].replace(os.sep, "/") if path.startswith(below) else path
+        return as_utf8(path[len(below) :].replace(os.sep, "/") if path.startswith(below) else path)
+
+    def _absolute(self, stored: str) -> str:
+        return os.path.join(self._above, from_utf8(stored))
 
     def _is_gone(self, stored: str) -> bool:
-        return not os.path.lexists(os.path.join(self._above, stored))
+        return not os.path.lexists(self._absolute(stored))
 
     def _read(self) -> dict[str, dict[str, str]]:
         """Album → path → sha256. A file that is missing counts as empty; one that is damaged is refused, so that it is kept."""
@@ -282,5 +286,5 @@ def fits_playlist(path: str) -> bool:
 
 def playlist(paths: Iterable[str]) -> bytes:
     """Paths as an extended M3U list in UTF-8, one a line. Bytes of names that are not UTF-8 stay as they are."""
-    lines = ["#EXTM3U", *filter(fits_playlist, paths)]
+    lines = ["#EXTM3U", *map(as_utf8, filter(fits_playlist, paths))]
     return "\n".join([*lines, ""]).encode("utf-8", "surrogateescape")

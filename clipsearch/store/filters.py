@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 from unicodedata import normalize
 
+from clipsearch._internal.paths import IN_UTF8, as_utf8
 from clipsearch.conditions import (
     NUMBERS,
     All,
@@ -161,6 +162,8 @@ def _joined(word: str, parts: list[Sql], empty: str) -> Sql:
 
 def _test(test: Test) -> Sql:
     column = _COLUMNS.get(test.field, test.field)
+    if test.field in ("name", "folder", "path"):
+        test = replace(test, value=as_utf8(str(test.value)))
     if test.field in NUMBERS:
         sql, values = f"{column} {_OPERATORS[test.operator]} ?", [test.value]
     elif test.field in _FEW_VALUES:
@@ -292,7 +295,7 @@ def _ascii_glob(column: str, text: str) -> Sql:
 def _bytes(text: str) -> bytes:
     """A text as the catalog has it. QueryError if no name can have it."""
     try:
-        return os.fsencode(text)
+        return text.encode(*IN_UTF8)
     except UnicodeEncodeError:
         raise QueryError(f"{text!r} holds half of a character, which no name or text does") from None
 
@@ -311,11 +314,11 @@ def fits(value: bytes | None, wanted: bytes, how: int) -> bool | None:
     if value is None:
         return None
     if how in (_UNACCENTED, _UNACCENTED_GLOB):
-        text, other = unaccented(os.fsdecode(value)), os.fsdecode(wanted)
+        text, other = unaccented(value.decode(*IN_UTF8)), wanted.decode(*IN_UTF8)
         return fnmatchcase(text, other) if how == _UNACCENTED_GLOB else text == other
     if how == _ASCII_GLOB:  # ignores the case of ASCII only, as SQLite does for other globs of ASCII
-        return fnmatchcase(composed(os.fsdecode(value.lower())), os.fsdecode(wanted))
-    text, other = composed(os.fsdecode(value).lower()), composed(os.fsdecode(wanted).lower())
+        return fnmatchcase(composed(value.lower().decode(*IN_UTF8)), wanted.decode(*IN_UTF8))
+    text, other = (composed(octets.decode(*IN_UTF8).lower()) for octets in (value, wanted))
     return fnmatchcase(text, other) if how == _GLOB else text == other
 
 
@@ -352,7 +355,7 @@ def below(root_id: int, folder: str) -> Sql:
     """Images in a root's folder ("" for the root itself) and below it: "0" is the character after "/"."""
     if not folder:
         return "root_id = ?", [root_id]
-    head = _bytes(folder)
+    head = _bytes(as_utf8(folder))
     sql = "(root_id = ? AND folder = ? OR root_id = ? AND folder >= ? AND folder < ?)"  # each side is answered by an index
     return sql, [root_id, head, root_id, head + b"/", head + b"0"]
 

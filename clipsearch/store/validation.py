@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from clipsearch._internal.commands import command
-from clipsearch._internal.paths import is_remote_folder
+from clipsearch._internal.paths import IN_UTF8, is_remote_folder
 from clipsearch._internal.windows import is_junction
 from clipsearch.errors import CollectionDamaged
 from clipsearch.store.catalog_file import CATALOG, DAMAGED, JOURNALS, KEEPING, NEXT, PREVIOUS, REPAIRED, SUCCESSOR
@@ -88,7 +88,7 @@ def text(value: Any, longest: int = _LONGEST) -> str:
     """A text that can be stored and printed. ValueError if not: JSON can hold half a surrogate pair, SQLite cannot."""
     if type(value) is not str or len(value) > longest:
         raise ValueError(f"no text of {longest} characters at most")
-    os.fsencode(value)  # names of folders may have bytes that are no characters
+    value.encode(*IN_UTF8)  # names of folders may have bytes that are no characters
     return value
 
 

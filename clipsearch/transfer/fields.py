@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from numpy.typing import NDArray
 
 from clipsearch._internal.partial_dates import from_iso
+from clipsearch._internal.paths import as_utf8, from_utf8
 from clipsearch.encoders import PRECISIONS
 from clipsearch.errors import ClipsearchError
 from clipsearch.images.facts import unique
@@ -85,6 +86,7 @@ def photo_fields(record: ImageRecord, relative_to: str | None = None) -> dict[st
     photo |= {name: "\n".join(photo[name]) for name in _LISTS if name in photo}
     if relative_to is not None:
         photo["path"] = Path(record.file.path).relative_to(relative_to).as_posix()
+    photo["path"] = as_utf8(photo["path"])
     return {name: photo.get(name) for name in PHOTO_FIELDS}
 
 
@@ -125,7 +127,9 @@ def row_of(number: int, values: Mapping[str, Any], where: str) -> Row:
             raise ClipsearchError(
                 f"{where}: row {number:,} has a moment that is neither a page nor a time ({', '.join(MOMENT_FIELDS)})"
             ) from error
-    return Row(number, path, digest, _info(values) if digest else None, clean_caption(values.get("caption")), moment)
+    return Row(
+        number, from_utf8(path), digest, _info(values) if digest else None, clean_caption(values.get("caption")), moment
+    )
 
 
 def _format(value: Any) -> str:

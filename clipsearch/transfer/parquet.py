@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clipsearch._internal.paths import is_remote
+from clipsearch._internal.paths import IN_UTF8, is_remote
 from clipsearch.errors import ClipsearchError, StorageError, one_line
 from clipsearch.transfer.fields import EMBEDDING, PHOTO_FIELDS, EmbeddingReader, Row, model_fields, row_of, stated_model
 from clipsearch.transfer.formats import Block, json_object
@@ -156,7 +156,7 @@ def parquet_errors(name: str) -> Iterator[None]:
 
 def _split_path(row: dict[str, Any]) -> None:
     """Give a row a path that is UTF-8, and `path_bytes` if its own is not."""
-    raw = os.fsencode(row["path"])
+    raw = row["path"].encode(*IN_UTF8)
     readable = raw.decode("utf-8", "replace")
     row[_PATH_BYTES] = None if readable == row["path"] else raw
     row["path"] = readable
@@ -165,7 +165,7 @@ def _split_path(row: dict[str, Any]) -> None:
 def _joined_path(row: dict[str, Any]) -> dict[str, Any]:
     """Undo `_split_path`."""
     raw = row.pop(_PATH_BYTES, None) or row["path"]
-    return {**row, "path": os.fsdecode(raw) if isinstance(raw, bytes) else raw}
+    return {**row, "path": raw.decode(*IN_UTF8) if isinstance(raw, bytes) else raw}
 
 
 def compute() -> Any:
