@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from clipsearch.conditions import Test
 from clipsearch.images.file_types import RAW_FORMATS
+from clipsearch.store.catalog import READ_AS_TIFF
 from clipsearch.store.collection import Collection
 from clipsearch.store.writer import CollectionWriter
 from clipsearch.types import ImageRecord
-
-IDS = "raw files read as TIFF"
-"""The key in the index's `meta` for the ids of such files, separated by commas."""
 
 _OLD_FORMAT = "TIFF"
 _MOST_DIGITS = 18  # of an id
@@ -21,7 +19,7 @@ _SUFFIXES = tuple(f".{name.lower()}" for name in RAW_FORMATS)
 
 def raw_thumbnails(collection: Collection) -> dict[int, ImageRecord]:
     """image_id → record of the raw files in an index that are still to be read again."""
-    kept = collection.meta(IDS)
+    kept = collection.meta(READ_AS_TIFF)
     if kept is None:
         ids = collection.select(Test("format", "=", _OLD_FORMAT)).tolist()
     else:
@@ -41,5 +39,5 @@ def paths_to_read_again(collection: Collection) -> set[str]:
 def keep_raw_thumbnails(collection: CollectionWriter, before: dict[int, ImageRecord]) -> None:
     """Stage which of the raw files that were to be read again before a run still are."""
     left = ",".join(map(str, sorted(collection.records(list(before)))))
-    if collection.meta(IDS) != left:
-        collection.set_meta(IDS, left)
+    if collection.meta(READ_AS_TIFF) != left:
+        collection.set_meta(READ_AS_TIFF, left)

@@ -29,6 +29,9 @@ DATE_FROM_FILES = "date from files"
 READ_TEXT = "read text"
 """The key in `meta` that is there if the text in the photos is read."""
 
+READ_AS_TIFF = "raw files read as TIFF"
+"""The key in `meta` for the ids of raw files that are still to be read again, separated by commas: indexing.raw_thumbnails."""
+
 SETTINGS = (DATE_FROM_FILES, READ_TEXT)
 """What the user has chosen for an index: another model and a repair keep it."""
 

@@ -16,7 +16,7 @@ from clipsearch._internal.atomic_files import put_in_place, sync_file, sync_fold
 from clipsearch.errors import CollectionDamaged, CollectionError
 from clipsearch.store.approximate.index import FOLDER as APPROXIMATE
 from clipsearch.store.approximate.index import remove as remove_approximate
-from clipsearch.store.catalog import SETTINGS, Catalog
+from clipsearch.store.catalog import READ_AS_TIFF, SETTINGS, Catalog
 from clipsearch.store.catalog_file import CATALOG, DAMAGED, REPAIRED
 from clipsearch.store.database import CHECKED
 from clipsearch.store.fact_table import is_plausible_row
@@ -108,7 +108,8 @@ def _salvage(folder: Path) -> _Salvaged:
             if foundation is None:
                 raise nothing
             damaged, text_model = foundation.damaged_tables, read_or(None, catalog.text_model)
-            settings = {key: value for key in SETTINGS if (value := catalog.meta(key)) is not None}
+            keys = (*SETTINGS, READ_AS_TIFF)  # without the latter, such files would be embedded again
+            settings = {key: value for key in keys if (value := catalog.meta(key)) is not None}
             salvaged = _Salvaged(foundation.fingerprint, foundation.roots, "roots" not in damaged, text_model, settings)
             salvaged.last_id = _plausible_id(read_or(0, catalog.last_id))
             for row in catalog.salvage("images"):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from clipsearch.indexing.raw_thumbnails import IDS
+from clipsearch.store.catalog import READ_AS_TIFF
 from clipsearch.store.writer import CollectionWriter
 
 
@@ -19,5 +19,5 @@ def index_as_before(engine, *names):
                 info = replace(record.info, format="TIFF", width=160, height=120, caption="said elsewhere")
                 collection.add(place, record.file, info, grey)
         collection._catalog.begin()
-        collection._catalog.remove_meta(IDS)
+        collection._catalog.remove_meta(READ_AS_TIFF)
         collection.commit()

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import sqlite3
 
 import numpy as np
 import pytest
 
-from clipsearch.indexing.raw_thumbnails import IDS
+from clipsearch import SearchEngine
+from clipsearch.store.catalog import READ_AS_TIFF
+from clipsearch.store.repair import repair
 from clipsearch.store.writer import CollectionWriter
 from tests.conftest import save_photo
 from tests.images import raw_files
@@ -109,6 +112,17 @@ def test_only_the_folder_that_is_indexed_is_read_again(engine, raws, encoder):
 def test_a_key_that_somebody_else_wrote_is_harmless(engine, raws):
     engine.index()
     with CollectionWriter(engine.index_folder) as collection:
-        collection.set_meta(IDS, "x,-1,99999999999999999999999999,1.5,,7777")
+        collection.set_meta(READ_AS_TIFF, "x,-1,99999999999999999999999999,1.5,,7777")
         collection.commit()
     assert engine.index().updated == 0
+
+
+def test_a_tiff_called_like_a_raw_file_is_unchanged_after_a_repair(engine, raws):
+    engine.index()
+    with sqlite3.connect(engine.index_folder / "catalog.sqlite") as catalog:
+        catalog.execute("UPDATE facts SET rating = 5 WHERE image_id = 1")
+    catalog.close()
+    assert repair(engine.index_folder).damages
+    with SearchEngine.open(raws) as again:
+        report = again.index()
+    assert (report.updated, report.facts, report.unchanged) == (0, 1, 9)
