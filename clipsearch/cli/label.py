@@ -143,8 +143,8 @@ def label(
     labels with each other: it sums to 1, so one is high even if none suits.
 
     --write-sidecar makes photo.jpg.xmp beside photo.jpg, or adds to it, for darktable, digiKam, Immich and others. It changes
-    no photo, and nothing else in a sidecar. Labels below 50%, or below --min-match, are not written, also if --all lists them.
-    The next `clipsearch index` reads the sidecars. Exit status 3: some could not be written.
+    no photo, and nothing else in a sidecar. Labels below --min-match are not written; with --all, those below 50%. The next
+    `clipsearch index` reads the sidecars. Exit status 3: some could not be written.
     """
     texts = options.labels()
     check_html(options.html, options.force)

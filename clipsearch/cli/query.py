@@ -147,15 +147,26 @@ def query(
         if wanted.parts:
             _remark_options(wanted.words)
             question = replace(question, terms=_terms(wanted.parts, pictures))
-        elif search.sort in ("score", "likely") and _typed_line().has("sort"):
-            remark(
-                f"note: without a text or a picture there is no {'score' if search.sort == 'score' else 'likely photo'}, so "
-                "the newest are first; date, oldest and name sort a list"
-            )
+        else:
+            _remark_without_effect(search, wanted)
         with backend.opened(results) as engine:
             question = _marked(engine, question, wanted)
             text = " ".join(wanted.parts) or _filter_text(question)
             return show(engine.search(question, search.top_k), results, text)
+
+
+def _remark_without_effect(search: SearchOptions, wanted: QueryOptions) -> None:
+    """Say which options do nothing without a text or a picture, if filters alone list photos."""
+    if search.sort in ("score", "likely") and _typed_line().has("sort"):
+        remark(
+            f"note: without a text or a picture there is no {'score' if search.sort == 'score' else 'likely photo'}, so "
+            "the newest are first; date, oldest and name sort a list"
+        )
+    if search.all_moments:
+        remark("note: without a text or a picture, --all-moments lists each film, and each file with pages, once")
+    for name, is_given in (("--hybrid", wanted.hybrid), ("--prompt or --ensemble", wanted.prompts)):
+        if is_given:
+            remark(f"note: without a text, {name} does nothing")
 
 
 def _require_quoted_pattern(words: tuple[str, ...], filters: tuple[Condition, ...]) -> None:

@@ -59,6 +59,20 @@ def test_an_order_by_score_of_photos_without_one_is_noticed(indexed):
 
 
 @pytest.mark.parametrize(
+    ("options", "note"),
+    [
+        (["--all-moments"], "--all-moments lists each film, and each file with pages, once"),
+        (["--hybrid"], "without a text, --hybrid does nothing"),
+        (["--ensemble"], "without a text, --prompt or --ensemble does nothing"),
+    ],
+)
+def test_an_option_that_does_nothing_without_a_text_is_noticed(indexed, options, note):
+    status, output, errors = run_here("query", "--name", "*", *options, cwd=indexed)
+    assert status == 0 and output and note in errors
+    assert "note: without" not in run_here("query", "red", "--name", "*", *options, cwd=indexed)[2]
+
+
+@pytest.mark.parametrize(
     "option", ["--camera", "--in", "--format", "--place", "--keyword", "--album", "--name", "--index"]
 )
 def test_an_empty_value_is_refused(indexed, option):

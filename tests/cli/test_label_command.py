@@ -174,6 +174,7 @@ def test_a_photo_that_went_after_indexing_gets_no_sidecar(clipsearch, photos):
         (["--label", "a dog", "--label", "a  dog"], "the label 'a dog' is given twice; leave one out"),
         (["--labels", "nowhere.txt"], "--labels: there is no file nowhere.txt"),
         (["--label", "red", "--json", "--jsonl"], "exclude each other"),
+        (["--label", "red", "--all", "--min-match", "0.3"], "--all and --min-match exclude each other"),
         (["--label", "red", "--min-match", "2"], "give a number from 0 to 1 or a percentage"),
         (["--label", "a\x07"], "control characters"),
     ],
