@@ -19,6 +19,7 @@ from clipsearch._internal.arguments import (
     require_tuple,
     short,
 )
+from clipsearch._internal.paths import is_possible
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
 from clipsearch.types import LARGEST_ID, Hit, ImageRecord
@@ -77,6 +78,8 @@ class Term:
             raise QueryError(EMPTY_TEXT)
         if isinstance(content, os.PathLike) and "\0" in os.fsdecode(content):
             raise QueryError(f"the path {short(os.fspath(content))} has a null character, so no file has it")
+        if isinstance(content, os.PathLike) and not is_possible(os.fspath(content)):
+            raise QueryError(f"the path {short(os.fspath(content))} has characters that no file's name has here")
         require_number("weight", self.weight)
         if self.weight == 0 or not math.isfinite(self.weight):
             raise QueryError(

@@ -62,6 +62,8 @@ WRONG = [
         lambda e: e.search("red", where=functools.reduce(lambda inner, _: Not(inner), range(5000), Known("taken"))),
         "too many",
     ),
+    (lambda e: e.search(Path("a\ud800b")), "the path .* has characters that no file's name has here"),
+    (lambda e: e.forget("a\ud800b"), "a folder must be a path, and .* has characters that no path has here"),
     (lambda e: e.search(Path("a\0b")), "the path .* has a null character, so no file has it"),
     (lambda e: e.index("a\0b"), "a folder must be a path, and .* has a null character"),
     (lambda e: e.forget(), "name at least one folder or photo"),

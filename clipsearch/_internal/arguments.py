@@ -9,6 +9,7 @@ from numbers import Integral, Real
 from typing import Any
 
 from clipsearch._internal.cancel import CancelToken
+from clipsearch._internal.paths import is_possible
 from clipsearch.errors import ClipsearchError, QueryError
 
 
@@ -106,6 +107,10 @@ def require_paths(name: str, values: Iterable[object]) -> None:
             raise TypeError(f"{name} must be a path (str or Path), not {short(value)}{advice}")
         if "\0" in os.fsdecode(value):
             raise QueryError(f"{name} must be a path, and {short(os.fspath(value))} has a null character")
+        if not is_possible(os.fspath(value)):
+            raise QueryError(
+                f"{name} must be a path, and {short(os.fspath(value))} has characters that no path has here"
+            )
 
 
 _FLAGS = frozenset(

@@ -63,6 +63,15 @@ def from_utf8(text: str) -> str:
         return text
 
 
+def is_possible(path: str | bytes) -> bool:
+    """Whether a file of this machine can have a path: the encoding of the locale has its characters."""
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:
+        return isinstance(path, str) and is_remote(path)
+    return True
+
+
 def identity(path: str | os.PathLike[str]) -> tuple[int, int] | None:
     """Which file or folder a path leads to now: another one of its name has another identity. None if nothing is there."""
     try:

@@ -15,7 +15,7 @@ from typing import Any
 from clipsearch._internal import windows
 from clipsearch._internal.arguments import is_several, make_flags, require_text, short
 from clipsearch._internal.commands import INDEX_FOLDER
-from clipsearch._internal.paths import NOT_THERE, identity
+from clipsearch._internal.paths import NOT_THERE, as_utf8, from_utf8, identity
 from clipsearch._internal.windows import is_junction, is_misread, opened_as
 from clipsearch.errors import QueryError
 from clipsearch.images.file_types import has_image_signature, is_image_name, is_image_suffix
@@ -52,7 +52,7 @@ class WalkRules:
 
     def to_json(self) -> dict[str, object]:
         """Plain values, to store beside the root."""
-        return asdict(self)
+        return asdict(self) | {"exclude": [as_utf8(pattern) for pattern in self.exclude]}
 
     @classmethod
     def from_json(cls, data: dict[str, object]) -> WalkRules:
@@ -62,7 +62,7 @@ class WalkRules:
             hidden=bool(data.get("hidden")),
             defaults=bool(data.get("defaults", True)),
             follow_links=bool(data.get("follow_links")),
-            exclude=tuple(str(pattern) for pattern in exclude) if isinstance(exclude, (list, tuple)) else (),
+            exclude=tuple(from_utf8(str(pattern)) for pattern in exclude) if isinstance(exclude, (list, tuple)) else (),
         )
 
     def why_folder_skipped(self, name: str, inside: str = "") -> SkipReason | None:

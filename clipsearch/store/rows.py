@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, TypeAlias, cast, get_args
 
+from clipsearch._internal.paths import IN_UTF8, as_utf8
 from clipsearch.errors import Cause, CollectionDamaged
 from clipsearch.store.validation import (
     MOST_IDS,
@@ -185,7 +186,7 @@ def checked_moments(unit: Any, places: Sequence[Any]) -> tuple[Moment, ...]:
 
 def place_key(place: Place) -> tuple[int, bytes, bytes]:
     """A place as its three columns."""
-    return place.root_id, os.fsencode(place.folder), os.fsencode(place.name)
+    return place.root_id, as_utf8(place.folder).encode(*IN_UTF8), as_utf8(place.name).encode(*IN_UTF8)
 
 
 def path_of(roots: dict[int, str], root_id: int, folder: bytes, name: bytes) -> str:
