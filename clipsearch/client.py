@@ -41,8 +41,9 @@ from clipsearch.conditions import Condition
 from clipsearch.errors import ClipsearchError, ClipsearchWarning, ImageError, QueryError, UnknownAlbum
 from clipsearch.query.hits import Explanation, Hits, QueryNote, in_order
 from clipsearch.query.json_form import FARTHEST, FARTHEST_CHOSEN, MOST_HITS, condition_to_json, request_body
-from clipsearch.query.keywords import Photo, SearchKeywords, make_query, photo_id
+from clipsearch.query.keywords import SearchKeywords, make_query, with_mark_ids
 from clipsearch.query.language import EMPTY
+from clipsearch.query.photo_ids import Photo, is_same_file, photo_id, record_of
 from clipsearch.query.sentences.understood import Understood
 from clipsearch.render.json_output import failure_from_json, hit_from_json, photo_from_json
 from clipsearch.store.albums import check_name
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
     from clipsearch.indexing.status import Status
 
 _MOST_NAMED = 5  # ids in a message
+_MOST_IDS = 200  # in a request for photos
+_LARGEST_ID = 10**18 - 1  # in such a request
 _Body: TypeAlias = "bytes | dict[str, Any] | None"
 _T = TypeVar("_T")
 
@@ -86,7 +89,8 @@ class Client:
     `token` is the server's token, if it has one; the address may also end with `?token=...`. An answer may take `timeout`
     seconds. Every method raises ClipsearchError with the server's message, or if no server answers or it is too old; QueryError
     and ImageError if the query or its picture is wrong. Photos and failures are as SearchEngine gives them, but their files
-    have no time: `file.mtime_ns` is 0.
+    have no time: `file.mtime_ns` is 0. For a hit or record, the server is asked whether it has this photo under its id;
+    QueryError if it has another there.
     """
 
     def __init__(self, url: str, token: str | None = None, *, timeout: float = 60.0) -> None:
@@ -139,7 +143,7 @@ class Client:
         takes texts of at most 2,000 characters; QueryError for more.
         """
         top_k = as_whole("top_k", top_k)
-        wanted = make_query(query, keywords)
+        wanted = make_query(query, with_mark_ids(keywords, self._ids))
         if not wanted.terms and not wanted.filters:
             raise QueryError(EMPTY)
         return self._search(wanted, top_k, request_body(wanted, min(top_k, MOST_HITS), self._upload))
@@ -161,11 +165,11 @@ class Client:
         if isinstance(image, str):
             raise TypeError(f"an image is an id (int), a hit or a picture (a Path or PIL image), not {short(image)}")
         content: Any = image
-        if not (is_whole(image) or isinstance(image, (Hit, ImageRecord))):
+        if not (is_whole(image) or record_of(image)):
             return self.search(Query((Term(content),), _several(filters), offset=offset, diverse=diverse), top_k)
         wanted = Query((), _several(filters), offset=offset, diverse=diverse)
         body = request_body(wanted, min(top_k, MOST_HITS), self._upload)
-        return self._search(wanted, top_k, {**body, "terms": [{"id": photo_id(image)}]})
+        return self._search(wanted, top_k, {**body, "terms": [{"id": self._id(content)}]})
 
     def images(
         self, filters: Sequence[Condition] = (), *, sort: Order = "date", offset: int = 0, top_k: int = 50
@@ -183,15 +187,15 @@ class Client:
 
     def image(self, image_id: Photo) -> ImageRecord:
         """One photo by its id, as it is now in the index if a hit or a record is given."""
-        return photo_from_json(self._json("GET", f"/api/images/{photo_id(image_id)}"))
+        return photo_from_json(self._json("GET", f"/api/images/{self._id(image_id)}"))
 
     def file(self, image_id: Photo) -> bytes:
         """A photo or film as a browser gets it: the bytes of its file, or of a JPEG made from the photo, or from its page."""
-        return self._request("GET", f"/api/images/{photo_id(image_id)}/file")
+        return self._request("GET", f"/api/images/{self._id(image_id)}/file")
 
     def original(self, image_id: Photo) -> bytes:
         """The bytes of a photo's or film's own file, whatever its format."""
-        return self._request("GET", f"/api/images/{photo_id(image_id)}/original")
+        return self._request("GET", f"/api/images/{self._id(image_id)}/original")
 
     def download(
         self, image_ids: Iterable[Photo], kind: Literal["zip", "gallery", "sheet"] = "zip", title: str = "photos"
@@ -202,7 +206,7 @@ class Client:
         """
         require_one_of("kind", kind, ("zip", "gallery", "sheet"))
         require_text("title", title)
-        ids = _ids(image_ids)
+        ids = self._ids(require_list("ids", image_ids, "numbers or hits"))
         if not ids:
             raise QueryError("there are no ids; give at least one")
         body = {"ids": ids, "kind": kind, "title": title}
@@ -215,7 +219,7 @@ class Client:
     def thumbnail(self, image_id: Photo, size: Literal[256, 512, 1024] = 256) -> bytes:
         """A small picture of a photo, at most `size` pixels wide and high, as the bytes of a JPEG."""
         require_one_of("size", size, (256, 512, 1024))
-        return self._request("GET", f"/api/thumbnails/{photo_id(image_id)}", {"size": str(size)})
+        return self._request("GET", f"/api/thumbnails/{self._id(image_id)}", {"size": str(size)})
 
     def status(self) -> Status:
         """What is indexed and by which model. The folders are not compared with the disk."""
@@ -244,7 +248,8 @@ class Client:
     def change_album(self, name: str, *, add: Iterable[Photo] = (), remove: Iterable[Photo] = ()) -> list[int]:
         """Add photos to an album, or take some out. A new name makes a new album. Returns the ids of its photos."""
         check_name(name)
-        body = {"add": _ids(add), "remove": _ids(remove)}
+        added, removed = (require_list("ids", photos, "numbers or hits") for photos in (add, remove))
+        body = {"add": self._ids(added), "remove": self._ids(removed)}
         return list(self._json("POST", f"/api/albums/{quote(name, safe='')}", body=body)["ids"])
 
     def rename_album(self, name: str, new_name: str) -> None:
@@ -275,6 +280,28 @@ class Client:
     def cancel_index(self) -> dict[str, Any]:
         """Stop the indexing soon. What is finished is kept."""
         return self._json("DELETE", "/api/index")
+
+    def _id(self, photo: Photo) -> int:
+        (number,) = self._ids([photo])
+        return number
+
+    def _ids(self, photos: Sequence[Photo], name: str = "a photo") -> list[int]:
+        """The ids of photos. QueryError for a hit or record if the server has another photo under its id."""
+        ids = [photo_id(photo, name) for photo in photos]
+        records = [record for photo in photos if (record := record_of(photo))]
+        given = sorted({record.image_id for record in records if 0 < record.image_id <= _LARGEST_ID})
+        known: dict[int, ImageRecord] = {}
+        for start in range(0, len(given), _MOST_IDS):
+            wanted = ",".join(map(str, given[start : start + _MOST_IDS]))
+            for photo in self._json("GET", "/api/photos", {"ids": wanted})["images"]:
+                known[photo["id"]] = photo_from_json(photo)
+        for record in records:
+            if not is_same_file(record, known.get(record.image_id, record)):
+                raise QueryError(
+                    f"{record.file.path} is not the photo {record.image_id} of the server's index; give a photo that a search "
+                    "of this server has found"
+                )
+        return ids
 
     def _search(self, query: Query, top_k: int, body: dict[str, Any]) -> Hits:
         """`top_k` hits. What a server does not give at once comes page by page; no photo twice, even if the index changes."""
@@ -469,10 +496,6 @@ def _filters(filters: Sequence[Condition]) -> dict[str, str]:
 def _several(filters: Sequence[Condition]) -> tuple[Condition, ...]:
     """Filters as a query has them. QueryError for all but a list of conditions."""
     return Query((), filters).filters  # type: ignore[arg-type]  # it takes lists, too
-
-
-def _ids(photos: Iterable[Photo]) -> list[int]:
-    return list(map(photo_id, require_list("ids", photos, "numbers or hits")))
 
 
 def _picture_bytes(content: Any) -> bytes:

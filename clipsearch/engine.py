@@ -247,10 +247,15 @@ class SearchEngine(Indexer):
 
     @in_turn
     def among(self, hits: Iterable[Hit | ImageRecord]) -> Among:
-        """The files of hits, as a condition. TypeError for something else than hits, or records."""
+        """The files of hits, as a condition, also of hits of another index.
+
+        QueryError for a photo that only the other index has; TypeError for something else than hits, or records.
+        """
+        from clipsearch.query.photo_ids import require_ids_in
         from clipsearch.store.albums import records_of
 
-        return Among(tuple(self._collection().files_of([record.image_id for record in records_of(hits)])))
+        records, index = records_of(hits), self._collection()
+        return Among(tuple(index.files_of(require_ids_in(index, records))))
 
     @in_turn
     def positions(self, condition: Condition | None = None, most: int = -1) -> list[tuple[int, float, float]]:

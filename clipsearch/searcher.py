@@ -21,8 +21,9 @@ from clipsearch.milvus.address import StoreAddress
 from clipsearch.query.embed import QueryEmbedder
 from clipsearch.query.hits import Explanation, Hits
 from clipsearch.query.index_model import IndexModel
-from clipsearch.query.keywords import Photo, SearchKeywords, make_queries, make_query, photo_id
+from clipsearch.query.keywords import SearchKeywords, make_queries, make_query, with_mark_ids
 from clipsearch.query.notes import is_unlikely, with_facts
+from clipsearch.query.photo_ids import Photo, ids_in, require_ids_in
 from clipsearch.query.search import search
 from clipsearch.query.shots import shots_of_page
 from clipsearch.store.collection import Collection
@@ -181,7 +182,7 @@ class Searcher:
         ImageError if a picture cannot be read; CollectionNotFound if there is no index; ModelMismatch if its model differs. A
         text that is the name of a file issues a ClipsearchWarning: a Path is the picture.
         """
-        (hits,) = self._answers([make_query(query, keywords)], top_k)
+        (hits,) = self._answers([make_query(query, self._with_mark_ids(keywords))], top_k)
         return hits
 
     def search_many(
@@ -192,20 +193,22 @@ class Searcher:
         Queries and keywords are those of `search`. One list of at most `top_k` hits for each query, in order. If one query is
         wrong, its error is raised for all.
         """
-        return self._answers(make_queries(queries, keywords), top_k)
+        return self._answers(make_queries(queries, self._with_mark_ids(keywords)), top_k)
 
     async def asearch(
         self, query: Content | Query | None = None, top_k: int = 10, **keywords: Unpack[SearchKeywords]
     ) -> Hits:
         """`search` for asyncio: it runs in a thread of this object, so the event loop goes on. Searches wait for each other."""
-        (hits,) = await self._answers_in_thread([make_query(query, keywords)], top_k)
+        keywords = await self._in_thread(self._with_mark_ids, keywords)
+        (hits,) = await self._in_thread(self._answers, [make_query(query, keywords)], top_k)
         return hits
 
     async def asearch_many(
         self, queries: Iterable[Content | Query], top_k: int = 10, **keywords: Unpack[SearchKeywords]
     ) -> list[Hits]:
         """`search_many` for asyncio, in a thread of this object."""
-        return await self._answers_in_thread(make_queries(queries, keywords), top_k)
+        keywords = await self._in_thread(self._with_mark_ids, keywords)
+        return await self._in_thread(self._answers, make_queries(queries, keywords), top_k)
 
     @in_turn
     def understand(self, query: Content | Query, today: date | None = None) -> tuple[Query, Understood]:
@@ -284,8 +287,11 @@ class Searcher:
 
     @in_turn
     def records(self, ids: Iterable[Photo]) -> dict[int, ImageRecord]:
-        """Look up photos by id, hit or record: image_id → record. Ids that are not in the index are left out."""
-        return self._source().records(_possible(ids))
+        """Look up photos by id, hit or record: image_id → record. Photos that are not in the index are left out.
+
+        A hit or record of another index stands for the same photo in this one, whatever its id here.
+        """
+        return self._source().records(self._ids_here(ids))
 
     @in_turn
     def placeholders(self, ids: Iterable[Photo]) -> dict[int, bytes]:
@@ -294,7 +300,7 @@ class Searcher:
         Only an index has them; several indexes together and stores have none.
         """
         source = self._source()
-        return source.placeholders(_possible(ids)) if isinstance(source, Collection) else {}
+        return source.placeholders(self._ids_here(ids)) if isinstance(source, Collection) else {}
 
     @in_turn
     def same_content(self, content_hash: str) -> list[int]:
@@ -309,7 +315,7 @@ class Searcher:
 
         KeyError if the index does not have it.
         """
-        ids = _possible([image_id])
+        ids = self._ids_here([image_id])
         if not ids:
             raise KeyError(image_id)
         vector: NDArray[np.float32] = self._source().vectors(ids)[0]
@@ -319,19 +325,32 @@ class Searcher:
     def like(self, record: ImageRecord | Hit, weight: float = 1.0) -> tuple[Term, tuple[int, ...]]:
         """A photo as a term of a query, and the ids of all photos with its content, for `Query.own`.
 
-        QueryError if the photo has just been removed; TypeError for something else than a record or a hit.
+        QueryError if the photo is not in the index; TypeError for something else than a record or a hit.
         """
         if isinstance(record, Hit):
             record = record.record
         if not isinstance(record, ImageRecord):
             raise TypeError(f"a photo is an ImageRecord or a hit, such as hits[0], not {short(record)}")
         try:
-            vector = self.vector(record.image_id)
+            vector = self.vector(record)
         except KeyError:
-            raise QueryError(f"{record.file.name} has just been removed; search again") from None
+            raise QueryError(f"{record.file.path} is not in this index; search it again") from None
         return Term(vector, weight), tuple(self.same_content(record.info.content_hash))
 
     # -- inside
+
+    def _ids_here(self, photos: Iterable[Photo]) -> list[int]:
+        """The ids of photos in the index, without those of photos that it cannot have.
+
+        QueryError for another value, TypeError for no list.
+        """
+        ids = ids_in(self._source(), require_list("ids", photos, "numbers or hits"))
+        return [number for number in ids if number is not None and 0 <= number <= LARGEST_ID]
+
+    @in_turn
+    def _with_mark_ids(self, keywords: SearchKeywords) -> SearchKeywords:
+        """Keywords with the ids that marked photos have in the index."""
+        return with_mark_ids(keywords, lambda photos, name: require_ids_in(self._source(), photos, name))
 
     @in_turn
     def _answers(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
@@ -362,13 +381,13 @@ class Searcher:
         hits.explanation = replace(hits.explanation, notes=(*hits.explanation.notes, *notes))
         return hits
 
-    async def _answers_in_thread(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
+    async def _in_thread(self, method: Callable[_P, _T], *arguments: _P.args, **options: _P.kwargs) -> _T:
         import asyncio  # most programs do without
         from concurrent.futures import ThreadPoolExecutor
 
         if self._thread is None:
             self._thread = ThreadPoolExecutor(1, thread_name_prefix="clipsearch-search")
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._answers, queries, top_k)
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(method, *arguments, **options))
 
     def _searched(self, queries: Sequence[Query], top_k: int) -> list[Hits]:
         source = self._source()
@@ -457,12 +476,6 @@ def _places_with_photos(index: Collection | SeveralCollections, name: str) -> li
     from clipsearch.gazetteer import find  # not for other queries
 
     return [place for place in find(name) if len(index.select(Located((place.code,))))]
-
-
-def _possible(photos: Iterable[Photo]) -> list[int]:
-    """The ids of photos, without those that no index can have. QueryError for another value, TypeError for no list."""
-    ids = map(photo_id, require_list("ids", photos, "numbers or hits"))
-    return [number for number in ids if 0 <= number <= LARGEST_ID]
 
 
 def _page(condition: Condition | None, offset: int, top_k: int, sort: Order) -> tuple[int, int]:

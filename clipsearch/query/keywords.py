@@ -6,24 +6,21 @@ engine.search("a dog", where="width > 3000", taken=2024, min_match=0.5)
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, cast
 
-from clipsearch._internal.arguments import as_flag, is_whole, listed, short
+from clipsearch._internal.arguments import as_flag, listed, short
 from clipsearch._internal.warn import warn
 from clipsearch.conditions import Condition
 from clipsearch.errors import QueryError
 from clipsearch.query.language import parse_query
+from clipsearch.query.photo_ids import Photo, photo_id
 from clipsearch.terms import Content, Query, Sort
-from clipsearch.types import Hit, ImageRecord
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-Photo: TypeAlias = "int | Hit | ImageRecord"
-"""An indexed photo: its id, a hit, or its record."""
 
 Day: TypeAlias = "str | int | date"
 """A time as exactly as it is known: "2024-07", the year 2024, a date or a datetime of the camera's clock."""
@@ -130,10 +127,19 @@ def make_queries(contents: Iterable[Content | Query], keywords: SearchKeywords) 
     """Make a Query of each of several texts, pictures and so on, with the same keywords. Errors are those of `make_query`."""
     if isinstance(contents, (str, bytes, os.PathLike, Query)) or not isinstance(contents, Iterable):
         raise QueryError("queries must be a list of queries, not a single one")
+    once = {name: list(value) if isinstance(value, Iterator) else value for name, value in keywords.items()}
+    keywords = cast("SearchKeywords", once)  # each query reads them, and a generator is read once
     return [
         make_query(None if content is None else _named(f"queries[{place}]", content), keywords)
         for place, content in enumerate(contents)
     ]
+
+
+def with_mark_ids(keywords: SearchKeywords, ids_of: Callable[[Sequence[Photo], str], Sequence[int]]) -> SearchKeywords:
+    """Keywords whose marks are ids. `ids_of` finds those of photos, whose name in a message it gets, too."""
+    marks = {name: photos for name in ("right", "wrong") if (photos := keywords.get(name)) is not None}
+    ids = {name: ids_of(listed(photos), f"a photo in {name}") for name, photos in marks.items()}
+    return cast("SearchKeywords", {**keywords, **ids})
 
 
 def _named(name: str, content: Any) -> Query:
@@ -172,14 +178,3 @@ def _flag(name: str, wanted: dict[str, Any]) -> bool:
 
 def _marked(name: str, photos: Any) -> tuple[int, ...]:
     return tuple(photo_id(photo, f"a photo in {name}") for photo in listed(photos))
-
-
-def photo_id(photo: Any, name: str = "a photo") -> int:
-    """The id of a photo that is given by its id, a hit or its record. QueryError for something else."""
-    if isinstance(photo, Hit):
-        return photo.record.image_id
-    if isinstance(photo, ImageRecord):
-        return photo.image_id
-    if is_whole(photo):
-        return int(photo)
-    raise QueryError(f"{name} must be an id (int), a hit or a record, not {short(photo)}")

@@ -425,6 +425,33 @@ def test_the_client_finds_what_the_engine_does(index, server):
                 wrong()
 
 
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda client, photo: client.image(photo),
+        lambda client, photo: client.file(photo),
+        lambda client, photo: client.original(photo),
+        lambda client, photo: client.thumbnail(photo),
+        lambda client, photo: client.similar(photo),
+        lambda client, photo: client.download([photo]),
+        lambda client, photo: client.change_album("Trip", add=iter([photo])),
+        lambda client, photo: client.change_album("Trip", remove=[photo]),
+        lambda client, photo: client.search("a dog", right=iter([photo])),
+        lambda client, photo: client.search("a dog", wrong=[photo]),
+    ],
+    ids=["image", "file", "original", "thumbnail", "similar", "download", "add", "remove", "right", "wrong"],
+)
+def test_a_photo_of_another_index_is_not_taken_for_the_one_with_its_id(server, ask):
+    with Client(server) as client:
+        (hit,) = client.search("a fire truck", 1)
+        file = replace(hit.record.file, path="/elsewhere/a.jpg")
+        moved, number = replace(hit.record, file=file), hit.record.image_id  # a copy: its content is the same
+        assert client.image(moved) == client.image(number)
+        other = replace(hit, record=replace(moved, info=replace(moved.info, content_hash="0" * 64)))
+        with pytest.raises(QueryError, match=rf"^/elsewhere/a\.jpg is not the photo {number} of the server's index"):
+            ask(client, other)
+
+
 def test_lists_notes_and_own_photos_travel(index, server, tmp_path):
     listing = Query((), chosen(names=("c*",)), sort="name", offset=1)
     copy = shutil.copy(PHOTOS / "coffee.jpg", tmp_path / "sent.jpg")
