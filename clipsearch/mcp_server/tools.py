@@ -74,8 +74,8 @@ Only photos whose texts have all of these words: title, description, caption, ke
 picture. A "phrase" in double quotes stays together, and word* stands for any ending."""
 
 _HYBRID = """\
-Also look for the words of the query in the photos' texts, and rank by both. `found_by` says what has found each photo. Use it
-for names, titles, signs, receipts and screenshots."""
+Also look for the words of the query in the photos' texts, and rank by both. `found_by` says what has found each photo. Those
+with all the words pass `relevant`. Use it for names, titles, signs, receipts and screenshots."""
 
 _SMART = """\
 Read dates, places and people in the query as filters: 'beach in Italy last summer'. `understood` says what was read. The

@@ -41,7 +41,7 @@ class SearchKeywords(TypedDict, total=False):
     prompt: str | Sequence[str] | None  # templates with one {} that texts are put into
     ensemble: bool  # average over several templates
     smart: bool  # read dates, places and people in the text
-    hybrid: bool  # also look for the words in titles, keywords and texts
+    hybrid: bool  # also look for the words in titles, keywords and texts; photos with all of them pass min_match
     in_: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None  # below this folder, or any of several
     name: str | Sequence[str] | None  # a glob of file names, or any of several
     taken: (

@@ -216,7 +216,10 @@ class SearchParameters(HitParameters):
     unlike: list[Picture] = Field([], max_length=50, description="The same, to steer away from.", examples=[["23"]])
     min_match: Probability | None = Field(None, description="Only with at least this probability of being right.")
     relevant: bool = Field(False, description="Only hits that match: `min_match=0.5`.")
-    hybrid: bool = Field(False, description="Also look for the words in photos' texts, and fuse both rankings.")
+    hybrid: bool = Field(
+        False,
+        description="Also look for the words in photos' texts, and fuse both rankings. Photos with all words pass `min_match`.",
+    )
     smart: bool = Field(
         False, description="Turn facts in the texts, such as `last summer` and `in Italy`, into filters."
     )
@@ -261,7 +264,10 @@ class CountParameters(FilterParameters):
     unlike: list[Picture] = Field([], max_length=50, description="Likewise.", examples=[["23"]])
     right: list[Id] = Field([], max_length=MOST_MARKS, description="Likewise.", examples=[[17]])
     wrong: list[Id] = Field([], max_length=MOST_MARKS, description="Likewise.", examples=[[23]])
-    hybrid: bool = Field(False, description="Of a search that also looks for the words in photos' texts.")
+    hybrid: bool = Field(
+        False,
+        description="Of a search that also looks for the words in photos' texts. Photos with all words pass `min_match`.",
+    )
     smart: bool = Field(False, description="Of a search that turns facts in the texts into filters.")
     keep_own: bool = Field(False, description="Also the query's own pictures, and copies of them.")
     min_match: Probability | None = Field(

@@ -267,7 +267,10 @@ class SearchBody(Strict, HitChoice):
         [], max_length=MOST_HITS, description="The photos that an embedding belongs to. They are left out of the hits."
     )
     exact: bool = Field(False, description="Look at all photos, even if there is an approximate index.")
-    hybrid: bool = Field(False, description="Also look for the words in photos' texts, and fuse both rankings.")
+    hybrid: bool = Field(
+        False,
+        description="Also look for the words in photos' texts, and fuse both rankings. Photos with all words pass `min_match`.",
+    )
     smart: bool = Field(False, description="Turn facts in texts, such as `last summer` and `in Italy`, into filters.")
     top_k: int = Field(10, ge=1, le=MOST_HITS, description="How many hits at most.")
 

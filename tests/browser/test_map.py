@@ -322,10 +322,10 @@ def test_the_map_counts_the_hits_of_a_query(page):
     with page.expect_response(
         lambda response: "/api/places" in response.url and "min_match=0.5" in response.url
     ) as answer:
-        search(page, "a pagoda")
+        search(page, "temple")
     images = answer.value.json()["images"]
-    assert images < 4
-    expected = f"{images} likely match{'es' * (images > 1)} with a location" if images else "No photo is a likely match"
+    assert 0 < images < 4
+    expected = f"{images} likely match{'es' * (images > 1)} with a location"
     said = "(text) => document.querySelector('.map-note').textContent === text"
     page.wait_for_function(said, arg=expected)
     search(page, "a pagoda in 1999")
@@ -334,6 +334,17 @@ def test_the_map_counts_the_hits_of_a_query(page):
     page.wait_for_function(said, arg="1 photo with a location")
     page.goto(page.url.split("?")[0] + "?within=-24,-44,-22,-42")
     page.wait_for_function(said, arg="4 photos with a location, inside and outside the chosen area")
+
+
+def test_if_no_photo_is_likely_the_map_shows_all_that_the_list_has(page):
+    page.click("#toggle-map")
+    search(page, "dkjsahdkjsah")
+    assert page.locator(".group").first.inner_text() == "Nearest photos; none is a likely match"
+    page.locator(".map-note", has_text="4 photos with a location").wait_for()
+    assert page.locator("#status").inner_text() == "None likely of 52"
+    page.locator("#filters .counted", has_text="Counts of all; none is likely").wait_for()
+    page.click("label:has(#match-likely)")
+    page.locator(".map-note", has_text="No photos").wait_for()
 
 
 def test_names_of_places_are_asked_for_what_is_seen(map_of, page):

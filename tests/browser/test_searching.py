@@ -81,6 +81,32 @@ def test_the_address_remembers_the_search(page):
     page.wait_for_function("() => document.querySelector('#query').value === ''")
 
 
+@pytest.mark.parametrize("way", ["key", "button"])
+def test_back_from_more_like_this_leads_the_keyboard_to_the_photo_that_it_was_started_from(page, way):
+    search(page, "a boat")
+    page.keyboard.press("Enter")
+    here = "() => document.activeElement.closest('.photo')?.querySelector('.open').getAttribute('aria-label')"
+    page.locator(".photo .open").nth(4).focus()
+    page.keyboard.press("ArrowRight")
+    name = page.evaluate(here)
+    with answered(page, "like="):
+        if way == "key":
+            page.keyboard.press("m")
+        else:
+            page.locator(".photo:focus-within").hover()
+            page.locator(".photo:focus-within .similar").click()
+    page.wait_for_timeout(200)
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('#query').value === 'a boat'")
+    page.wait_for_function(f"(name) => ({here})() === name", arg=name)
+    page.evaluate("document.activeElement.blur()")
+    with answered(page, "q=a+horse"):
+        page.fill("#query", "a horse")
+    page.go_back()
+    page.wait_for_function("() => document.querySelector('#query').value === 'a boat'")
+    assert page.evaluate("document.activeElement.id") == "query"  # who types stays there
+
+
 def test_one_step_of_typing_is_one_step_back(page):
     search(page, "a boat")
     page.keyboard.press("Enter")

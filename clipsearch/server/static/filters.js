@@ -11,7 +11,7 @@ import { count, counted, starSigns, starsText, visible } from "./format.js";
 import { keptSet } from "./kept-set.js";
 import { expressionProblem } from "./messages.js";
 import { photos } from "./photos.js";
-import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, exactly, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, showDialog, wordPairs } from "./state.js";
+import { canJudge, changes, changeSearch, countPairs, currentSearch, EMPTY, exactly, filterPairs, filtersOf, isFiltered, isQuery, LIKELY, literal, showDialog } from "./state.js";
 import { matching } from "./threshold.js";
 import { thumbnails } from "./thumbnails.js";
 
@@ -215,7 +215,7 @@ async function whatIsCounted(search) {
     return pairs;
   }
   whatCounts = "Counts of all; none is likely";
-  return photos.understood?.facts.length ? [...wordPairs(search), ["nearest", "5000"]] : [];
+  return photos.allPairs;
 }
 
 /** @param {Facets} facets */

@@ -145,10 +145,10 @@ export class Grid {
     return this.photos.slice(first.first, last.top < top + innerHeight ? last.end : last.first).filter(Boolean);
   }
 
-  /** The photo at the top of the screen, and its distance from the window's top in pixels; null without photos. */
+  /** The photo at the top of the screen, its distance from the window's top in pixels, and the photo that the keyboard is at; null without photos. */
   get place() {
     const [photo] = this.onScreen;
-    return photo ? { id: photo.id, below: this.top + this.layout.boxes[this.photos.indexOf(photo)].top - scrollY } : null;
+    return photo ? { id: photo.id, below: this.top + this.layout.boxes[this.photos.indexOf(photo)].top - scrollY, focused: this.focused?.id } : null;
   }
 
   /** Scroll a photo to where it was, if it is still there. @param {{id: number, below: number}} place */

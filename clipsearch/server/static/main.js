@@ -386,6 +386,8 @@ function setUpPhotos() {
     showPhotos();
     awaited = null;
     const { scroll, place } = scrollAfter;
+    const focused = photos.list.findIndex(({ id }) => id === place?.focused);
+    if (focused >= 0 && (grid.hasFocus || document.activeElement === document.body)) grid.moveTo(focused);
     scrollTo({ top: scroll, behavior: "instant" });
     /** What is above the photos may be higher or lower now. */
     if (scroll > 0 && place) grid.returnTo(place);

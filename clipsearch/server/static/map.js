@@ -117,7 +117,7 @@ async function refresh({ keepView }) {
   const mine = ++requests;
   const search = currentSearch();
   try {
-    const answer = await ask("/api/places", { pairs: [...countPairs(search), ...filterPairs({ ...search, near: "", within: "" })] });
+    const answer = await ask("/api/places", { pairs: [...(photos.noneLikely ? photos.allPairs : countPairs(search)), ...filterPairs({ ...search, near: "", within: "" })] });
     if (mine !== requests) return;
     const hadNone = places.length === 0;
     places = answer.places;
@@ -139,10 +139,9 @@ async function refresh({ keepView }) {
 /** What the marks stand for. @param {number} images that have a location */
 function summary(images) {
   const search = currentSearch();
-  const isJudged = photos.isRanked && canJudge(search); // if all words became filters, all of them are shown
-  const things = isJudged ? "likely matches" : photos.isRanked ? "nearest photos" : "photos";
+  const isJudged = photos.isRanked && canJudge(search) && !photos.noneLikely; // if all words became filters, all of them are shown
+  const things = isJudged ? "likely matches" : photos.isRanked && !photos.noneLikely ? "nearest photos" : "photos";
   if (!photos.list.length && !images) return "No photos";
-  if (!images && isJudged && photos.likely === 0) return `No ${photos.hasMoments ? "moment" : "photo"} is a likely match`;
   if (photos.hasMoments) return momentsSummary(images, isJudged ? "likely" : "the nearest");
   if (!images) return `None of the ${things} has a location`;
   const newest = places.length < images ? `; the newest ${count(places.length)} are shown` : "";

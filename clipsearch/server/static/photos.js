@@ -3,7 +3,7 @@
 import { albums } from "./albums.js";
 import { ApiError, ask, isAbort } from "./api.js";
 import { Details, sketches, whole } from "./outline.js";
-import { canJudge, filterPairs, isQuery, learnMeaning, NEAREST_COUNTED, queryPairs, shotPairs } from "./state.js";
+import { canJudge, filterPairs, isQuery, learnMeaning, LIKELY, NEAREST_COUNTED, queryPairs, shotPairs, wordPairs } from "./state.js";
 import { thumbnails } from "./thumbnails.js";
 
 /** @typedef {import("./api.js").Photo} Photo */
@@ -107,6 +107,17 @@ export const photos = new (class extends EventTarget {
   /** Whether photos with a low match are left out. */
   get #isLimited() {
     return this.isRanked && this.search !== null && this.search.minMatch > 0 && canJudge(this.search);
+  }
+
+  /** Whether no photo is a likely match of the words, so that all are in the list, the nearest first. */
+  get noneLikely() {
+    if (!this.search || !this.isRanked || this.#isLimited || !canJudge(this.search)) return false;
+    return this.list.length > 0 && !(this.likely ?? this.list.some(({ match }) => (match ?? 0) >= LIKELY));
+  }
+
+  /** All photos of the list, likely or not, as parameters beside the filters. @returns {import("./url.js").Pair[]} */
+  get allPairs() {
+    return this.search && this.understood?.facts.length ? [...wordPairs(this.search), ["nearest", "5000"]] : [];
   }
 
   /** How many photos `list` will have in the end; 0 if that is not known. */

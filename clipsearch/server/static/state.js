@@ -8,7 +8,7 @@ import { nameNow, rememberRename } from "./renamed-albums.js";
 import { decodePairs, encodePairs } from "./url.js";
 
 /** @typedef {import("./url.js").Pair} Pair */
-/** @typedef {{id: number, below: number}} Place a photo, and its distance from the window's top in pixels */
+/** @typedef {{id: number, below: number, focused?: number}} Place a photo, its distance from the window's top in pixels, and the photo that the keyboard is at */
 /**
  * @typedef {object} Picture a picture that is part of the search
  * @property {string} source an indexed photo's id, or "upload:TOKEN"

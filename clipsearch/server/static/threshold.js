@@ -19,10 +19,15 @@ export function matchWords(minMatch) {
   return THRESHOLDS.find(([value]) => value === minMatch)?.[1].toLowerCase() ?? `with a match of at least ${percent(minMatch)}`;
 }
 
-/** "likely photos"; "photos with a match of at least 70%". @param {number} minMatch @param {string} things */
+/** The same of the photos that are shown. Those with all the words in their texts are kept, and likely, but may match less: "". @param {number} minMatch */
+export function shownMatchWords(minMatch) {
+  return minMatch > LIKELY && photos.list.some(({ match }) => (match ?? 0) < minMatch) ? "" : matchWords(minMatch);
+}
+
+/** "likely photos"; "photos with a match of at least 70%"; "photos" if some match less. @param {number} minMatch @param {string} things */
 export function matching(minMatch, things) {
-  const words = matchWords(minMatch);
-  return words.startsWith("with ") ? `${things} ${words}` : `${words} ${things}`;
+  const words = shownMatchWords(minMatch);
+  return (words.startsWith("with ") ? `${things} ${words}` : `${words} ${things}`).trim();
 }
 
 /** "No photo is certain"; "No moment has a match of at least 70%". @param {number} minMatch */

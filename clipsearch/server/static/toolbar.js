@@ -7,7 +7,7 @@ import { finished } from "./language.js";
 import { showStale } from "./messages.js";
 import { photos } from "./photos.js";
 import { canJudge, changes, changeSearch, currentSearch, isQuery, LIKELY } from "./state.js";
-import { matchWords, setUpThreshold } from "./threshold.js";
+import { setUpThreshold, shownMatchWords } from "./threshold.js";
 
 /** @typedef {import("./state.js").Search} Search */
 
@@ -90,7 +90,7 @@ function summary(search) {
     const isExact = hasAll || (photos.likely !== null && !photos.moreLikely);
     const number = hasAll ? list.length : photos.likely ?? list.length;
     const shown = isBestFirst || hasAll || number === list.length ? "" : `, the best ${listed(list.length)}`;
-    return `${isExact ? "" : "At least "}${listed(number)} of ${all} ${matchWords(search.minMatch)}${shown}`;
+    return `${isExact ? "" : "At least "}${`${listed(number)} of ${all} ${shownMatchWords(search.minMatch)}`.trim()}${shown}`;
   }
   const found = canJudge(search) ? likely() : null;
   if (!isBestFirst && !hasAll && list.length !== considered) return sentence(`${found ? `${found}, ` : ""}the best ${listed(list.length)} of ${all}`);
