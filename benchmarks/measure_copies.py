@@ -51,9 +51,14 @@ def _reduced(image: Image.Image, divisor: int) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def _cropped(image: Image.Image) -> Image.Image:
-    x, y = round(image.width * 0.03), round(image.height * 0.03)
-    return image.crop((x, y, image.width - x, image.height - y))
+def _cropped(share: float) -> Change:
+    """A change that cuts this share of the width and height off every side."""
+
+    def change(image: Image.Image) -> Image.Image:
+        x, y = round(image.width * share), round(image.height * share)
+        return image.crop((x, y, image.width - x, image.height - y))
+
+    return change
 
 
 def _framed(image: Image.Image) -> Image.Image:
@@ -72,7 +77,10 @@ CHANGES: dict[str, tuple[Change, str, dict[str, Any]]] = {
     "JPEG quality 20": (Image.Image.copy, ".jpg", {"quality": 20}),
     "half size": (lambda image: _reduced(image, 2), ".jpg", {"quality": 92}),
     "quarter size": (lambda image: _reduced(image, 4), ".jpg", {"quality": 85}),
-    "3% off every side": (_cropped, ".jpg", {"quality": 92}),
+    "1% off every side": (_cropped(0.01), ".jpg", {"quality": 92}),
+    "3% off every side": (_cropped(0.03), ".jpg", {"quality": 92}),
+    "5% off every side": (_cropped(0.05), ".jpg", {"quality": 92}),
+    "10% off every side": (_cropped(0.1), ".jpg", {"quality": 92}),
     "3% off the left": (lambda image: image.crop((round(image.width * 0.03), 0, *image.size)), ".jpg", {"quality": 92}),
     "brighter, more colour": (
         lambda image: ImageEnhance.Color(ImageEnhance.Brightness(image).enhance(1.12)).enhance(1.15),
