@@ -1,4 +1,4 @@
-"""Which photos of the index an uploaded picture is: by its bytes, or as a copy that is smaller, cropped or saved again."""
+"""Which photos of the index an uploaded picture is: by its bytes, or as a copy: smaller, saved again or slightly cropped."""
 
 from __future__ import annotations
 

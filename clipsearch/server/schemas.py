@@ -252,7 +252,7 @@ class UploadAnswer(BaseModel):
     width: int = Field(examples=[640])
     height: int = Field(examples=[480])
     known: list[KnownPhoto] = Field(
-        description="Photos of the index that show this very picture, also if it is smaller, cropped or saved again."
+        description="Photos of the index that show this very picture, also if it is smaller, saved again or slightly cropped."
     )
 
 
