@@ -81,8 +81,12 @@ def read_companions(folder: str, names: Sequence[str]) -> list[Facts]:
             facts = _read(path)
         except FileNotFoundError:
             continue
-        except (OSError, ValueError) as error:
+        except OSError as error:
             logger.warning("%s is not used: %s", path, why(error))
+            continue
+        except ValueError as error:
+            advice = "save it anew with the program that wrote it, or move it away"
+            logger.warning("%s is not used: %s; %s", path, why(error), advice)
             continue
         if facts:
             found.append(facts)

@@ -150,7 +150,7 @@ def test_an_old_photos_time_is_negative_and_zero_is_unknown(tmp_path):
 )
 def test_broken_json_is_logged_and_left_out(tmp_path, caplog, content):
     assert read(tmp_path, content) == []
-    assert "photo.jpg.json is not used: " in caplog.text
+    assert "photo.jpg.json is not used: " in caplog.text and "or move it away" in caplog.text
 
 
 @pytest.mark.parametrize(
