@@ -10,6 +10,7 @@ from clipsearch.cli.command import WHICH_PHOTOS, command, flag
 from clipsearch.cli.filters import filter_options
 from clipsearch.cli.find_index import remember_index
 from clipsearch.cli.options import count_option, device_option, index_option, model_option
+from clipsearch.cli.output import is_utf8
 from clipsearch.cli.players import open_photo
 from clipsearch.conditions import Condition
 from clipsearch.errors import ClipsearchError, QueryError
@@ -48,6 +49,10 @@ def browse(
         raise ClipsearchError("browse needs textual: pip install 'clipsearch[tui]'") from error
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise QueryError("browse needs a terminal; in a pipe, use `clipsearch query`")
+    if not is_utf8(sys.stdout):  # frames and blocks would be escapes
+        raise QueryError(
+            f"browse needs a terminal in UTF-8, and this one is in {sys.stdout.encoding}; use `clipsearch query`"
+        )
     engine = open_engine(index_folder, model=model, device=device)
     remember_index(engine.index_folder)
     app = BrowseApp(

@@ -205,7 +205,7 @@ def print_json(value: Any) -> None:
 
 def print_json_text(text: str) -> None:
     """Write JSON that is text already, in the same encodings."""
-    if not _is_utf8(sys.stdout):
+    if not is_utf8(sys.stdout):
         text = _NOT_ASCII.sub(lambda match: json.dumps(match[0])[1:-1], text)
     sys.stdout.write(text)
     sys.stdout.flush()
@@ -268,7 +268,8 @@ def _write_bytes(data: bytes) -> None:
         _stop_writing(error)
 
 
-def _is_utf8(stream: TextIO) -> bool:
+def is_utf8(stream: TextIO) -> bool:
+    """Whether a stream takes every character."""
     return codecs.lookup(stream.encoding or "utf-8").name == "utf-8"
 
 

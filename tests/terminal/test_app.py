@@ -462,7 +462,11 @@ def test_pasted_lines_are_one_query(browse):
 @pytest.mark.skipif(
     sys.platform != "linux", reason="other systems end a terminal that a program has made in other ways"
 )
-def test_a_terminal_that_cannot_move_its_cursor_gets_a_line(photos):
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [({"TERM": "dumb"}, b"TERM is dumb"), ({"TERM": "xterm", "PYTHONIOENCODING": "latin-1"}, b"a terminal in UTF-8")],
+)
+def test_a_terminal_that_cannot_draw_it_gets_a_line(photos, environment, message):
     import pty
 
     own, theirs = pty.openpty()
@@ -472,12 +476,12 @@ def test_a_terminal_that_cannot_move_its_cursor_gets_a_line(photos):
         stdin=theirs,
         stdout=theirs,
         stderr=subprocess.PIPE,
-        env={**os.environ, "TERM": "dumb"},
+        env={**os.environ, **environment},
     )
     os.close(theirs)
     with open(own, "rb", buffering=0) as terminal, pytest.raises(OSError):  # nothing was written there
         terminal.read(1)
-    assert done.returncode == 2 and b"TERM is dumb" in done.stderr and done.stderr.count(b"\n") == 1
+    assert done.returncode == 2 and message in done.stderr and done.stderr.count(b"\n") == 1
 
 
 @pytest.mark.parametrize("keys", [("ctrl+c",), ("enter", "q")])
