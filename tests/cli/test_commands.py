@@ -437,9 +437,10 @@ def test_ctrl_c_says_how_to_go_on_and_keeps_what_is_done(photos, tmp_path):
         time.sleep(0.05)
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=60)
     assert "Traceback" not in errors
-    if process.returncode == 0:
+    if " added in " in output and "to go on" not in output:
+        assert process.returncode in (0, -signal.SIGINT)  # Python no longer listens to Ctrl-C when it ends
         pytest.skip("this machine indexed everything before Ctrl-C came")
     assert process.returncode == 130
     result = subprocess.run([*command, "--json"], capture_output=True, text=True)
