@@ -104,9 +104,10 @@ class SearchEngine(Indexer):
     ) -> SearchEngine:
         """Open the indexes of several photo folders, or index folders, to search them together: one model and one ranking.
 
-        A photo that several of them have, by its path or with equal content, is found once, in the first of them. `match` is
-        what it would be in one index of all photos. Ids are unambiguous, and hold for the same list of folders. The embeddings
-        must be of one model: ModelMismatch, at first use, says what to do. The other parameters are those of `open`.
+        A photo that several of them have, by its path or with equal content, is found once: in the first of them, or in the
+        first where it meets the filters. `match` is what it would be in one index of all photos. Ids are unambiguous, and hold
+        for the same list of folders. The embeddings must be of one model: ModelMismatch, at first use, says what to do. The
+        other parameters are those of `open`.
         """
         if isinstance(folders, (str, os.PathLike)) or not isinstance(folders, Iterable):
             raise QueryError("open_many takes a list of folders; for a single one, use open")

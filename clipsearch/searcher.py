@@ -158,7 +158,10 @@ class Searcher:
     @property
     @in_turn
     def model_name(self) -> str | None:
-        """The name of the index's model, as `load_encoder` takes it; None before the first photo."""
+        """The name of the index's model, as `load_encoder` takes it; None if photos are yet to give it one.
+
+        CollectionNotFound if there is no index yet.
+        """
         fingerprint = self._source().fingerprint
         return fingerprint.model if fingerprint else None
 

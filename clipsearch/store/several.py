@@ -1,4 +1,8 @@
-"""Several indexes that answer as one. A photo that is in more than one of them counts once, in the first one that has it."""
+"""Several indexes that answer as one. A photo that is in more than one of them counts once.
+
+It is that of the first index that has it, or, with a condition, of the first index where it meets that: its name, folder,
+keywords and rating may be others there.
+"""
 
 from __future__ import annotations
 
@@ -92,7 +96,7 @@ class SeveralCollections:
             raise
         self._versions: tuple[int, ...] = ()
         self._changes = 0  # how often another state was seen
-        self._repeated: tuple[Ids, ...] = ()
+        self._repeated: tuple[dict[int, list[int]], ...] = ()
         self._repeated_in: tuple[int, ...] | None = None  # the versions that `_repeated` is of
 
     def close(self) -> None:
@@ -176,11 +180,27 @@ class SeveralCollections:
 
     def select(self, condition: Condition) -> SeveralSelections:
         """The images that meet a condition."""
-        parts = []
-        for number, (member, copies) in enumerate(zip(self._members, self._copies(), strict=True)):
-            ids = member.select(self._of_member(number, condition))
-            parts.append(np.setdiff1d(ids, copies, assume_unique=True) if len(copies) else ids)
-        return SeveralSelections(tuple(parts))
+        return self._select([self._of_member(number, condition) for number in range(len(self._members))])[0]
+
+    def _select(self, conditions: Sequence[Condition]) -> tuple[SeveralSelections, list[list[int]]]:
+        """The images that meet a condition, given for each index, and for each index those that an index before it has too.
+
+        An image that does not meet the condition hides no copy of it that does.
+        """
+        parts, left_out = list[Ids](), list[list[int]]()
+        met = set[int]()  # those of the indexes before, by their ids here
+        later = self._repeats()
+        originals = {original for repeats in later for before in repeats.values() for original in before}
+        for number, (member, condition, repeats) in enumerate(zip(self._members, conditions, later, strict=True)):
+            ids = member.select(condition)
+            copies = (
+                [one for one in ids.tolist() if any(map(met.__contains__, repeats.get(one, ())))] if repeats else []
+            )
+            parts.append(np.setdiff1d(ids, copies, assume_unique=True) if copies else ids)
+            left_out.append(copies)
+            if originals:
+                met.update(originals.intersection((ids + number * ID_STEP).tolist()))
+        return SeveralSelections(tuple(parts)), left_out
 
     def _of_member(self, number: int, condition: Condition) -> Condition:
         """The condition for one of the indexes, with its own ids.
@@ -207,11 +227,12 @@ class SeveralCollections:
         return with_albums(with_leaves(condition, own), album)
 
     def same_content(self, content_hash: str) -> list[int]:
-        """The images whose file has this sha256 (hexadecimal), in the first index that has it, oldest first."""
-        for number, member in enumerate(self._members):
-            if ids := member.same_content(content_hash):
-                return [number * ID_STEP + image_id for image_id in ids]
-        return []
+        """The images whose file has this sha256 (hexadecimal), those of the first index first, oldest first."""
+        return [
+            number * ID_STEP + image_id
+            for number, member in enumerate(self._members)
+            for image_id in member.same_content(content_hash)
+        ]
 
     def browse(
         self, condition: Condition | None, order: Order, offset: int, count: int
@@ -221,9 +242,10 @@ class SeveralCollections:
         def read() -> tuple[list[ImageRecord], int]:
             records: list[ImageRecord] = []
             total = 0
-            for number, (member, copies) in enumerate(zip(self._members, self._copies(), strict=True)):
-                own_condition = self._of_member(number, condition) if condition else None
-                known = set(copies.tolist())
+            conditions, left_out = self._conditions_and_copies(condition)
+            for number, member in enumerate(self._members):
+                own_condition = conditions[number]
+                known = set(left_out[number])
                 wanted = taken = offset + count
                 while True:
                     listed, images = member.browse(own_condition, order, 0, taken)
@@ -231,11 +253,7 @@ class SeveralCollections:
                     if len(own) >= wanted or len(listed) < taken:
                         break
                     taken *= 2
-                if known and own_condition:
-                    images = len(np.setdiff1d(member.select(own_condition), copies, assume_unique=True))
-                elif known:
-                    images -= len(known)
-                total += images
+                total += images - len(known)
                 records += [self._renumbered(number, record) for record in own[:wanted]]
             return _in_order(records, order)[offset : offset + count], total
 
@@ -253,25 +271,47 @@ class SeveralCollections:
         """The values that photos have of a fact, those of the first index before others; folders as absolute paths."""
         return list(dict.fromkeys(value for member in self._members for value in member.values_of(field)))
 
-    def _copies(self) -> tuple[Ids, ...]:
-        """For each index the images, int64 (n,), ascending, that an index before it has: the same path, or equal content."""
+    def _copies(self) -> list[Ids]:
+        """For each index the images, int64 (n,), ascending, that an index before it has."""
+        return [np.fromiter(repeats, np.int64, len(repeats)) for repeats in self._repeats()]
+
+    def _repeats(self) -> tuple[dict[int, list[int]], ...]:
+        """For each index its images that one before it has, by path or content: own id → ids here of those before."""
         versions = tuple(member.version for member in self._members)
         if self._repeated_in != versions:
-            contents: set[bytes] = set()
-            paths: set[str] = set()
-            repeated = []
             overlap = _overlapping([root for member in self._members for root in member.roots().values()])
-            for member in self._members:
-                own = member.contents()
-                copies = {image_id for image_id, content in own if content in contents}
-                contents.update(content for _, content in own)
-                if overlap:
-                    named = member.paths()
-                    copies.update(image_id for image_id, path in named if path in paths)
-                    paths.update(path for _, path in named)
-                repeated.append(np.array(sorted(copies), np.int64))
+            seen: dict[bytes | str, list[int]] = {}
+            repeated = []
+            for number, member in enumerate(self._members):
+                own: list[tuple[int, bytes | str]] = [*member.contents(), *(member.paths() if overlap else ())]
+                repeats: dict[int, list[int]] = {}
+                for image_id, key in own:
+                    if key in seen:
+                        repeats.setdefault(image_id, []).extend(seen[key])
+                for image_id, key in own if number < len(self._members) - 1 else ():
+                    seen.setdefault(key, []).append(number * ID_STEP + image_id)
+                repeated.append(dict(sorted(repeats.items())))
             self._repeated, self._repeated_in = tuple(repeated), versions
         return self._repeated
+
+    def _with_copies(self, ids: Sequence[int]) -> set[int]:
+        """Ids, and those of the same photos in the other indexes."""
+        wanted = set(ids)
+        for number, repeats in enumerate(self._repeats()) if wanted else ():
+            for own, before in repeats.items():
+                same = {number * ID_STEP + own, *before}
+                if not wanted.isdisjoint(same):
+                    wanted |= same
+        return wanted
+
+    def _conditions_and_copies(self, condition: Condition | None) -> tuple[Sequence[Condition | None], list[list[int]]]:
+        """For each index a condition for it, and the images that are left out since an index before it has them."""
+        if condition is None:
+            return [None] * len(self._members), [copies.tolist() for copies in self._copies()]
+        conditions = [self._of_member(number, condition) for number in range(len(self._members))]
+        if not any(self._repeats()):
+            return conditions, [[] for _ in self._members]
+        return conditions, self._select(conditions)[1]
 
     # -- vectors
 
@@ -381,10 +421,13 @@ class SeveralCollections:
         The values of words are of one index each, so they are not compared. Of equal ranks, the nearer to the query is first.
         """
         rankings = []
-        for number, _, left_out in self._shares(None, without):
-            member = self._members[number]
-            own_condition = self._of_member(number, condition) if condition else None
-            found = member.text_search(query, text, own_condition, limit, left_out, least_words)
+        conditions, copies = self._conditions_and_copies(condition)
+        by_member = self._by_member(self._with_copies(without))
+        for number, member in enumerate(self._members):
+            if member.fingerprint is None:
+                continue
+            left_out = by_member.get(number, []) + copies[number]
+            found = member.text_search(query, text, conditions[number], limit, left_out, least_words)
             rankings.append([(score, self._renumbered(number, record)) for score, record in found])
         merged: _Ranking = []
         for rank in itertools.zip_longest(*rankings):
@@ -405,7 +448,7 @@ class SeveralCollections:
         self, allowed: SeveralSelections | None, without: Sequence[int]
     ) -> Iterable[tuple[int, Ids | None, list[int]]]:
         """For each index that has images: its number, the images allowed, and the images to leave out, by its own ids."""
-        left_out = self._by_member(without)
+        left_out = self._by_member(self._with_copies(without))
         for number, copies in enumerate(self._copies()):
             if self._members[number].fingerprint is None:
                 continue

@@ -137,9 +137,23 @@ def test_lists_are_merged(many, folders):
     records, total = many.browse(sort="name", offset=1, top_k=2)
     assert [record.file.name for record in records] == ["green.jpg", "red.jpg"] and total == 5
     records, total = many.browse(Below(str(folders[1])), sort="name")
-    assert [record.file.name for record in records] == ["blue.jpg", "rose.jpg"] and total == 2
+    assert [record.file.name for record in records] == ["blue.jpg", "copy.jpg", "rose.jpg"] and total == 3
     listed = many.search(sort="name", name="*r*.jpg")
     assert names(listed) == ["green.jpg", "red.jpg", "rose.jpg"] and all(math.isnan(hit.score) for hit in listed)
+
+
+@pytest.mark.parametrize("hybrid", [False, True])
+def test_a_photo_is_found_by_what_any_of_the_indexes_knows_of_it(many, folders, hybrid):
+    """copy.jpg in the second index is red.jpg in the first, with other facts."""
+    give_facts(folders[1] / ".clipsearch", "copy.jpg", keywords=("Minka",), rating=5)
+    for filters in ({"keyword": "Minka"}, {"name": "cop*"}, {"rating": 5}, {"text": "Minka"}, {"in_": folders[1]}):
+        hits = many.search("red", hybrid=hybrid, **filters)
+        assert names(hits)[0] == "copy.jpg" and not hits.explanation.notes
+        assert "copy.jpg" in names(many.search(sort="name", **filters))
+    (hit,) = many.search(name="cop*")
+    assert names(many.search(name=["cop*", "re*"])) == ["red.jpg"] and many.browse(sort="name")[1] == 5
+    assert names(many.search("red", wrong=[hit], hybrid=hybrid))[0] == "rose.jpg"
+    assert "copy.jpg" not in names(many.search(folders[0] / "red.jpg", in_=folders[1]))
 
 
 @pytest.mark.parametrize("sort", ["date", "oldest", "name"])
