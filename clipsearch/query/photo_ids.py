@@ -6,6 +6,7 @@ Ids are of one index: under the id of a hit, another index may have another phot
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from clipsearch._internal.arguments import is_whole, short
@@ -42,8 +43,8 @@ def is_same_file(record: ImageRecord, other: ImageRecord) -> bool:
 def ids_in(store: VectorStore[Any], photos: Sequence[Any], name: str = "a photo") -> list[int | None]:
     """The ids of photos in a store. If a hit or record has another id there, it is found by its content.
 
-    None if the store has another photo under its id, and not this one. A photo that is not there keeps an id that is unused.
-    QueryError for something else than a photo.
+    None for a photo that the store does not have: another one has its id, or it has no photo in a folder above.
+    Otherwise it was removed, and keeps its id, which no other photo gets. QueryError for something else than a photo.
     """
     ids = [photo_id(photo, name) for photo in photos]
     records = [record_of(photo) for photo in photos]
@@ -68,7 +69,13 @@ def _id_in(store: VectorStore[Any], record: ImageRecord, known: ImageRecord | No
             return found.image_id
         if record.moment in found.info.moments:  # the ids of a file's pictures follow its own
             return found.image_id + found.info.moments.index(record.moment)
-    return None if known else record.image_id
+    return None if known or not _has_folder_above(store, record.file.path) else record.image_id
+
+
+def _has_folder_above(store: VectorStore[Any], path: str) -> bool:
+    """Whether a file is in or below a folder with photos of a store, or the store lists none."""
+    folders = store.values_of("folder")
+    return not folders or any(Path(path).is_relative_to(folder) for folder in folders)
 
 
 def require_ids_in(store: VectorStore[Any], photos: Sequence[Any], name: str = "a photo") -> list[int]:

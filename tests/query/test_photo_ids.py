@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,24 @@ def test_a_record_of_another_index_stands_for_the_same_photo_in_this_one(engine,
 def test_a_photo_that_only_the_other_index_has_is_refused(engine, stranger, ask):
     with pytest.raises(QueryError, match=r"a-wine\.jpg is not in this index"):
         ask(engine, stranger)
+
+
+@pytest.mark.parametrize("mark", ["right", "wrong"])
+def test_a_photo_whose_id_no_photo_has_yet_is_refused_too(engine, other, mark):
+    """Else a photo that is added later would be meant. The mark of a photo that was removed here only does not count."""
+    save_photo(other.index_folder.parent / "z.jpg", (1, 2, 3))
+    other.index()
+    stranger = record_of(other, "z.jpg")
+    assert not engine.records([stranger.image_id])
+    with pytest.raises(QueryError, match=r"z\.jpg is not in this index"):
+        engine.among([stranger])
+    with pytest.raises(QueryError, match=r"z\.jpg is not in this index"):
+        engine.search("red", **{mark: [stranger]})
+    (gone,) = engine.search(name="blue.jpg")
+    Path(gone.path).unlink()
+    engine.index()
+    hits = engine.search("red", **{mark: [gone]})
+    assert [note.code for note in hits.explanation.notes] == ["marks"]
 
 
 def test_a_photo_that_only_the_other_index_has_is_not_looked_up(engine, stranger):
