@@ -121,18 +121,19 @@ def taken_back(
         if (known := rules_of(collection, root_id)) != ARCHIVES_ONLY
         for pattern in known.exclude
     }
+    ended = [name for name in rules.no_exclude if name in excluded]
+    left = [name for name in excluded if name not in ended]
     for name in rules.no_exclude:
         if name not in excluded:
-            near = get_close_matches(name, excluded, 1)
+            near = get_close_matches(name, left, 1)
             guess = f"; did you mean {quoted(near[0])}?" if near else ""
-            shown = ", ".join(map(quoted, excluded))
-            what = (
-                f"{'these names are' if len(excluded) > 1 else 'what is excluded is'}: {shown}"
-                if excluded
-                else "no name is"
-            )
-            warn(f"{quoted(name)} was not excluded, so nothing changes; {what}{guess}")
-    return [name for name in rules.no_exclude if name in excluded]
+            shown = ", ".join(map(quoted, left))
+            what = f"{'these names are' if len(left) > 1 else 'what is excluded is'}: {shown}" if left else "no name is"
+            if ended:
+                what = f"these names are: {shown}" if len(left) > 1 else f"still excluded is: {shown}" if left else ""
+            nothing = "" if ended else ", so nothing changes"
+            warn(f"{quoted(name)} was not excluded{nothing}{'; ' if what else ''}{what}{guess}")
+    return ended
 
 
 def _require_walked(folder: str, root: str, old_rules: WalkRules, new_rules: WalkRules) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from clipsearch._internal.arguments import is_several, make_flags, require_text, short
@@ -50,7 +50,7 @@ def next_rules(asked: WalkRules | RuleChanges | None, known: WalkRules | None, *
     WalkRules count as they are. A folder with archives only is walked once the user has named it.
     """
     if isinstance(asked, WalkRules):
-        return asked
+        return replace(asked, exclude=tuple(_pattern("exclude", name) for name in asked.exclude))
     if known is None or (known == ARCHIVES_ONLY and is_named):
         known = WalkRules()
     return known if asked is None or known == ARCHIVES_ONLY else asked.applied_to(known)

@@ -96,6 +96,8 @@ def make_query(content: Content | Query | None, keywords: SearchKeywords) -> Que
         known = [*SearchKeywords.__annotations__, "top_k"]
         meant = [get_close_matches(name.replace("_", ""), known, 1, 0.7) for name in sorted(unknown)]
         advice = f"did you mean {', '.join(map(''.join, meant))}?" if all(meant) else f"it has {', '.join(known)}"
+        if "top_k" in unknown:  # a Query has none: it is the second argument of a search
+            raise TypeError("a query has no keyword top_k; give it to `search` or `search_many`")
         raise TypeError(f"a search has no keyword {', '.join(sorted(unknown))}; {advice}")
     query = Query(()) if content is None else _parsed(content)
     if not wanted:

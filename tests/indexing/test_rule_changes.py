@@ -93,7 +93,15 @@ def test_a_folder_that_takes_over_nothing_unusual_says_nothing(engine, photos, r
 def test_what_was_not_excluded_is_not_taken_back(engine, photos):
     engine.index(photos, rules=RuleChanges(exclude=("trip", "red.*")))
     with pytest.warns(
-        ClipsearchWarning, match=r"tripp was not excluded, .* these names are: trip, 'red\.\*'; did you mean trip"
+        ClipsearchWarning, match=r"tripp was not excluded, so nothing changes; these names are: trip, 'red\.\*'; did"
     ):
+        engine.preview(photos, rules=RuleChanges(no_exclude=("tripp",)))
+    with pytest.warns(ClipsearchWarning, match=r"tripp was not excluded; still excluded is: trip; did you mean trip\?"):
         report = engine.index(photos, rules=RuleChanges(no_exclude=("tripp", "red.*")))
     assert (report.no_longer_excluded, report.exclude) == (["red.*"], ["trip"])
+
+
+@pytest.mark.parametrize("rules", [WalkRules(exclude=("trip/x.jpg",)), WalkRules(exclude=("/",))])
+def test_rules_that_name_a_path_are_refused(engine, photos, rules):
+    with pytest.raises(QueryError, match="`exclude` takes the name of a file or folder"):
+        engine.index(photos, rules=rules)

@@ -180,6 +180,8 @@ def test_an_unknown_keyword_is_named_with_the_known_ones(engine):
         engine.search("dog", colour="red")
     with pytest.raises(TypeError, match=r"no keyword topk; did you mean top_k\?"):
         engine.search("dog", topk=3)
+    with pytest.raises(TypeError, match="a query has no keyword top_k; give it to `search`"):
+        Query.parse("dog", top_k=3)
 
 
 @pytest.mark.parametrize("content", [5, b"\xff\xd8", ["a", "dog"], {"text": "a dog"}])
