@@ -96,7 +96,7 @@ class SeveralCollections:
             raise
         self._versions: tuple[int, ...] = ()
         self._changes = 0  # how often another state was seen
-        self._repeated: tuple[dict[int, list[int]], ...] = ()
+        self._repeated: tuple[dict[int, tuple[int, ...]], ...] = ()
         self._repeated_in: tuple[int, ...] | None = None  # the versions that `_repeated` is of
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class SeveralCollections:
         parts, left_out = list[Ids](), list[list[int]]()
         met = set[int]()  # those of the indexes before, by their ids here
         later = self._repeats()
-        originals = {original for repeats in later for before in repeats.values() for original in before}
+        originals = set[int]().union(*{id(before): before for repeats in later for before in repeats.values()}.values())
         for number, (member, condition, repeats) in enumerate(zip(self._members, conditions, later, strict=True)):
             ids = member.select(condition)
             copies = (
@@ -275,7 +275,7 @@ class SeveralCollections:
         """For each index the images, int64 (n,), ascending, that an index before it has."""
         return [np.fromiter(repeats, np.int64, len(repeats)) for repeats in self._repeats()]
 
-    def _repeats(self) -> tuple[dict[int, list[int]], ...]:
+    def _repeats(self) -> tuple[dict[int, tuple[int, ...]], ...]:
         """For each index its images that one before it has, by path or content: own id → ids here of those before."""
         versions = tuple(member.version for member in self._members)
         if self._repeated_in != versions:
@@ -284,10 +284,13 @@ class SeveralCollections:
             repeated = []
             for number, member in enumerate(self._members):
                 own: list[tuple[int, bytes | str]] = [*member.contents(), *(member.paths() if overlap else ())]
-                repeats: dict[int, list[int]] = {}
+                # One tuple for all images of a content: thousands of files may be equal, as blank pages are.
+                before = {key: tuple(seen[key]) for key in {key for _, key in own} & seen.keys()}
+                repeats: dict[int, tuple[int, ...]] = {}
                 for image_id, key in own:
-                    if key in seen:
-                        repeats.setdefault(image_id, []).extend(seen[key])
+                    known = repeats.get(image_id, ())
+                    if key in before and before[key][0] not in known:
+                        repeats[image_id] = known + before[key]
                 for image_id, key in own if number < len(self._members) - 1 else ():
                     seen.setdefault(key, []).append(number * ID_STEP + image_id)
                 repeated.append(dict(sorted(repeats.items())))
